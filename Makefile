@@ -1,0 +1,66 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Tests run in parallel; integration tests share one control plane.
+JOBS ?= 4
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "execloop needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.ready ## Make the virtual environment .venv with every tool
+
+.PHONY: demo
+demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 leaves it running)
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+.PHONY: test
+test: venv ## Run every test that this machine can run
+	$(BIN)/python -m pytest -n $(JOBS) tests
+
+.PHONY: check
+check: venv ## Format, lint, types, layers, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m execloop.controller.crd --check crds
+
+.PHONY: format
+format: venv ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: crds
+crds: venv ## Generate crds/ from the Pydantic models
+	$(BIN)/python -m execloop.controller.crd crds
+
+.PHONY: lock
+lock: venv ## Refresh requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra operator --extra cli \
+	  --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+
+.PHONY: cluster
+cluster: venv ## Leave a control plane running; the last line is the path of its kubeconfig
+	@$(BIN)/python -m tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: venv ## End the control plane of `make cluster`
+	@$(BIN)/python -m tests.cluster down
+
+.PHONY: clean
+clean: ## Remove what the other targets made (the cache of built binaries stays)
+	@[ ! -d .cluster ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m tests.cluster down
+	rm -rf $(VENV) .cluster dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find operator tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
