@@ -1,0 +1,69 @@
+"""What every part of the Plan resource is: a frozen model, camelCase in JSON, with rules between its fields."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+__all__ = ["Model", "Rule", "describe"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule between fields: in CEL for the API server, in Python for what the server let in before the rule was."""
+
+    cel: str
+    holds: Callable[[Any], bool]
+    message: str
+
+
+class Model(BaseModel):
+    """Unknown fields are ignored: the API server prunes them, and a newer one's must not stop an older operator."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _obey(self) -> Self:
+        for rule in self.rules:
+            if not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        if cls.rules:
+            schema["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in cls.rules]
+        return schema
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the resource: camelCase names, RFC 3339 times, Go durations, nothing that is None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_SHOWN_ERRORS = 10
+
+
+def describe(error: ValidationError, prefix: str = "spec") -> str:
+    """`spec.interval: …; spec.dependsOn[0].name: …`: field paths and rules, never the values that broke them."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = [f"{_path(prefix, item['loc'])}: {_rule(item['msg'])}" for item in errors[:_SHOWN_ERRORS]]
+    if len(errors) > _SHOWN_ERRORS:
+        parts.append(f"and {len(errors) - _SHOWN_ERRORS} more")
+    return "; ".join(parts)
+
+
+def _path(prefix: str, location: tuple[int | str, ...]) -> str:
+    return prefix + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+
+
+def _rule(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
