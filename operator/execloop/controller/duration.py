@@ -11,7 +11,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = ["Duration", "DurationBounds", "format_duration", "parse_duration"]
@@ -24,7 +25,7 @@ _TERM = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h)"
 PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|" + "\u03bc" + r"s|ms|s|m|h))+$"
 MAX_LENGTH = 32
 _LONGEST = 2**63 - 1  # nanoseconds: Go's int64
-_EXAMPLES = "such as 500ms, 90s, 10m or 1h30m"
+_EXAMPLES = "such as 90s, 10m or 1h30m"
 _WELL_FORMED = re.compile(PATTERN, re.ASCII)
 
 
@@ -90,14 +91,6 @@ class DurationBounds:
         zero = "duration(self) == duration('0s') || " if self.or_zero else ""
         return f"{zero}duration(self) >= duration('{self.at_least}')"
 
-    def json_schema(self) -> dict[str, Any]:
-        return {
-            "type": "string",
-            "pattern": PATTERN,
-            "maxLength": MAX_LENGTH,
-            "x-kubernetes-validations": [{"rule": self.cel, "message": self.message}],
-        }
-
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         least = parse_duration(self.at_least)
 
@@ -106,15 +99,17 @@ class DurationBounds:
                 return seconds
             raise ValueError(self.message)
 
-        schema = core_schema.no_info_after_validator_function(within, handler(source))
-        schema["metadata"] = {"pydantic_js_extra": self.json_schema()}
-        return schema
+        return core_schema.no_info_after_validator_function(within, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core) | {"x-kubernetes-validations": [{"rule": self.cel, "message": self.message}]}
 
 
 Duration = Annotated[
     float,
     PlainValidator(_validate),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema(DurationBounds().json_schema()),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH}),
+    DurationBounds(),
 ]
 """Seconds in Python (text or seconds are accepted), a Go duration string in JSON."""

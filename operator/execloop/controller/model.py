@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-__all__ = ["Model", "Rule", "describe"]
+__all__ = ["Model", "Rule"]
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,3 @@ class Model(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """As it stands in the resource: camelCase names, RFC 3339 times, Go durations, nothing that is None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-_SHOWN_ERRORS = 10
-
-
-def describe(error: ValidationError, prefix: str = "spec") -> str:
-    """`spec.interval: …; spec.dependsOn[0].name: …`: field paths and rules, never the values that broke them."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
-    parts = [f"{_path(prefix, item['loc'])}: {_rule(item['msg'])}" for item in errors[:_SHOWN_ERRORS]]
-    if len(errors) > _SHOWN_ERRORS:
-        parts.append(f"and {len(errors) - _SHOWN_ERRORS} more")
-    return "; ".join(parts)
-
-
-def _path(prefix: str, location: tuple[int | str, ...]) -> str:
-    return prefix + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-
-
-def _rule(message: str) -> str:
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from execloop.controller.duration import Duration, DurationBounds
-from execloop.controller.model import Model, Rule, describe
+from execloop.controller.model import Model, Rule
+from execloop.controller.validation import describe
 
 __all__ = [
     "API_VERSION",
@@ -71,7 +72,7 @@ class ErrorBackoff(Model):
         Rule(
             cel="duration(self.initial) <= duration(self.max)",
             holds=lambda backoff: backoff.initial <= backoff.max,
-            message="errorBackoff.initial must not be longer than errorBackoff.max (5m unless given)",
+            message="initial must not be longer than max, which is 5m unless given",
         ),
     )
 
@@ -108,7 +109,7 @@ class PlanSpec(Model):
     plan: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
     """Name of a registered plan: lower-case letters, digits, '-' and '.'. It names code that an administrator
     installed, never a module, a path or code."""
-    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+    parameters: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra={"default": {}})]
     """Parameters of the plan; the plan's own model validates them."""
     parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=64)] = ()
     """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an
