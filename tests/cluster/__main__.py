@@ -1,0 +1,5 @@
+import sys
+
+from tests.cluster.command import main
+
+sys.exit(main())

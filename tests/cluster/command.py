@@ -1,0 +1,97 @@
+"""`python -m tests.cluster up|down`: a cluster that stays, in a folder of its own."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from tests.cluster import chain
+from tests.cluster.cluster import Cluster, find_kubectl, wait_until
+from tests.cluster.errors import NoCluster, StartFailed, Unavailable
+from tests.cluster.launch import ROOT
+from tests.cluster.locks import locked, try_lock
+from tests.cluster.provide import running
+
+_END_SECONDS = 5
+_ADVICE = """Any one of these helps:
+  EXECLOOP_TEST_KUBECONFIG=<the kubeconfig of a cluster that you have>
+  a network that lets the envtest archive through (60 MB)
+  a Docker daemon, and kind on the PATH
+  a Go module proxy, to build a control plane from source (ten minutes)
+docs/cluster.md has the details."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=["up", "down"])
+    parser.add_argument("--folder", type=Path, default=ROOT / ".cluster")
+    options = parser.parse_args()
+    folder: Path = options.folder.resolve()
+    with locked(folder.parent):  # one `up` or `down` at a time
+        if options.command == "down":
+            down(folder)
+            return 0
+        try:
+            cluster = running(folder) or up(folder)
+        except NoCluster as none:
+            return _refuse("\n  ".join(["No cluster to be had:", *none.reasons]) + f"\n{_ADVICE}")
+        except StartFailed as error:
+            return _refuse(f"The cluster did not start: {error}")
+    sys.stderr.write(f"{cluster.server} answers; `make cluster-down` ends it\n")
+    sys.stdout.write(f"{cluster.kubeconfig}\n")
+    return 0
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(f"{why}\n")
+    return 1
+
+
+def up(folder: Path) -> Cluster:
+    down(folder)  # what is left of one that does not answer
+    folder.mkdir(mode=0o700)
+    try:
+        chain.start(folder, detached=True)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    cluster = Cluster.from_json((folder / "cluster.json").read_text())
+    _link_tools(cluster, folder / "bin")
+    return cluster
+
+
+def down(folder: Path) -> None:
+    """Also ends what outlived a supervisor that was killed."""
+    with suppress(FileNotFoundError):
+        lock = os.open(folder / "supervisor", os.O_RDWR)
+        try:
+            _end(lock)
+        finally:
+            os.close(lock)
+        shutil.rmtree(folder)
+
+
+def _end(lock: int) -> None:
+    """While the lock is held a process of the supervisor's group lives, so that the number is still the group's."""
+    if try_lock(lock):
+        return
+    group = int(os.pread(lock, 32, 0))
+    with suppress(ProcessLookupError):
+        os.kill(group, signal.SIGTERM)
+        with suppress(StartFailed):
+            wait_until(lambda: try_lock(lock), seconds=_END_SECONDS, what="the supervisor's end")
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    wait_until(lambda: try_lock(lock), seconds=_END_SECONDS, what="the cluster's end")
+
+
+def _link_tools(cluster: Cluster, links: Path) -> None:
+    links.mkdir()
+    tools = list(cluster.bin.iterdir()) if cluster.bin else []
+    with suppress(Unavailable):
+        tools.append(find_kubectl(cluster.bin))
+    for tool in {tool.name: tool for tool in tools}.values():
+        (links / tool.name).symlink_to(tool)

@@ -1,0 +1,168 @@
+"""etcd, kube-apiserver and kube-controller-manager on this machine; no pods run.
+
+The only TCP port is the API server's. etcd listens on a socket inside a folder that only this user may enter, since it
+asks nobody for a password.
+"""
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster, wait_until
+from tests.cluster.component import Component
+from tests.cluster.errors import StartFailed
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 60
+
+
+@contextmanager
+def run(folder: Path, argument: str) -> Iterator[Cluster]:
+    """`argument` is the folder of the binaries. SIGUSR1 and SIGUSR2 stop and start the API server."""
+    binaries = Path(argument)
+    with ExitStack() as stack:
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="execloop-", ignore_cleanup_errors=True)))
+        port = stack.enter_context(_reserved_port())
+        token = secrets.token_urlsafe(24)
+        cluster = Cluster(
+            kubeconfig=folder / "kubeconfig",
+            server=f"https://{_HOST}:{port}",
+            token=token,
+            bin=binaries,
+            controller_manager=(binaries / "kube-controller-manager").is_file(),
+            supervisor=os.getpid(),
+        )
+
+        _start(stack, _etcd(data, binaries), (data / "etcd.sock").exists)
+        api_server = _api_server(data, binaries, port, token, service_accounts=cluster.controller_manager)
+        signal.signal(signal.SIGUSR1, lambda *_: api_server.kill())
+        signal.signal(signal.SIGUSR2, lambda *_: api_server.start())
+        certificate = data / "certs" / "apiserver.crt"
+        _start(stack, api_server, partial(_ready, port, certificate))
+
+        _write_kubeconfig(cluster, certificate)
+        if cluster.controller_manager:
+            _start(stack, _controller_manager(data, cluster), partial(_has_default_account, cluster))
+        yield cluster
+
+
+def _etcd(data: Path, binaries: Path) -> Component:
+    client, peer = f"unix://{data}/etcd.sock", f"unix://{data}/peer.sock"
+    return Component(
+        data / "etcd.log",
+        binaries / "etcd",
+        f"--data-dir={data}/etcd",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        "--unsafe-no-fsync=true",
+    )
+
+
+def _api_server(data: Path, binaries: Path, port: int, token: str, *, service_accounts: bool) -> Component:
+    tokens = data / "tokens.csv"
+    tokens.touch(mode=0o600)
+    tokens.write_text(f"{token},admin,admin,system:masters\n")
+    # The API server makes its serving key in --cert-dir before it reads the key that signs service account tokens: one
+    # key for both spares this package the making of another.
+    key = data / "certs" / "apiserver.key"
+    return Component(
+        data / "kube-apiserver.log",
+        binaries / "kube-apiserver",
+        f"--etcd-servers=unix://{data}/etcd.sock",
+        f"--bind-address={_HOST}",
+        f"--secure-port={port}",
+        "--permit-port-sharing=true",
+        f"--cert-dir={data}/certs",
+        "--endpoint-reconciler-type=none",  # the others refuse a loopback address
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--allow-privileged=true",
+        # Without a controller manager no namespace has the service account that this admission plugin asks for.
+        *([] if service_accounts else ["--disable-admission-plugins=ServiceAccount"]),
+    )
+
+
+def _controller_manager(data: Path, cluster: Cluster) -> Component:
+    assert cluster.bin
+    return Component(
+        data / "kube-controller-manager.log",
+        cluster.bin / "kube-controller-manager",
+        f"--kubeconfig={cluster.kubeconfig}",
+        f"--service-account-private-key-file={data}/certs/apiserver.key",
+        f"--root-ca-file={data}/certs/apiserver.crt",
+        "--leader-elect=false",
+        "--secure-port=0",
+    )
+
+
+def _start(stack: ExitStack, component: Component, ready: Callable[[], bool]) -> None:
+    def ready_or_ended() -> bool:
+        component.check()
+        return ready()
+
+    stack.callback(component.kill)
+    component.start()
+    try:
+        wait_until(ready_or_ended, seconds=_START_SECONDS, what=f"{component.name} to be ready")
+    except StartFailed as error:
+        raise StartFailed(f"{error}\n{component.tail()}") from error
+
+
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A free port that stays ours: bound, never listened on, so that only a socket which asks to share gets it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((_HOST, 0))
+        yield held.getsockname()[1]
+
+
+def _ready(port: int, certificate: Path) -> bool:
+    """The API server's certificate, self-signed at its first start, is also the authority it is checked by."""
+    try:
+        trust = ssl.create_default_context(cafile=certificate)
+        connection = http.client.HTTPSConnection(_HOST, port, timeout=2, context=trust)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _has_default_account(cluster: Cluster) -> bool:
+    """The controller manager's first visible work."""
+    return bool(cluster.kubectl("get", "serviceaccount", "default", "--namespace=default", "--ignore-not-found"))
+
+
+def _write_kubeconfig(cluster: Cluster, certificate: Path) -> None:
+    authority = b64encode(certificate.read_bytes()).decode()
+    name = "execloop"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": cluster.server, "certificate-authority-data": authority}}],
+        "users": [{"name": name, "user": {"token": cluster.token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    cluster.kubeconfig.touch(mode=0o600)
+    cluster.kubeconfig.write_text(json.dumps(config, indent=2))  # JSON is YAML

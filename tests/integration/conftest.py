@@ -1,0 +1,71 @@
+"""Fixtures around one real API server, which all workers of a test session share."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from tests.cluster import Cluster, NoCluster, provide
+
+_CRDS = Path(__file__).parents[2] / "crds"
+
+
+class Kubectl(Protocol):
+    def __call__(self, *args: str, input: str | None = None, check: bool = True) -> str: ...  # noqa: A002  subprocess's word
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """Started by the first test of any worker that asks for it; ends with the last worker."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "cluster"
+    folder.mkdir(exist_ok=True)
+    with _provided(folder, request) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A control plane that nobody else uses, for a test that stops its API server."""
+    with _provided(None, request) as own:
+        if own.supervisor is None:
+            pytest.skip(f"the cluster at {own.server} is not ours to stop")
+        yield own
+
+
+@contextmanager
+def _provided(folder: Path | None, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with ExitStack() as stack:
+        try:
+            with capture.global_and_fixture_disabled():  # a build tells how far it is
+                cluster = stack.enter_context(provide(folder))
+        except NoCluster as none:
+            pytest.skip(str(none))
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def crd(cluster: Cluster) -> None:
+    """The project's own resources, known to the API server."""
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={_CRDS}")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={_CRDS}")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A fresh one; its deletion is left to the cluster."""
+    name = f"test-{secrets.token_hex(5)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
+    return partial(cluster.kubectl, f"--namespace={namespace}")
