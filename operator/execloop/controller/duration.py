@@ -21,12 +21,12 @@ __all__ = ["Duration", "DurationBounds", "format_duration", "parse_duration"]
 _NANOSECONDS: Mapping[str, int] = MappingProxyType(
     {"ns": 1, "us": 10**3, "µs": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 )
-_TERM = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h)"
-PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|" + "\u03bc" + r"s|ms|s|m|h))+$"
+_TERM = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h)"
+PATTERN = "^(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h))+$"
 MAX_LENGTH = 32
 _LONGEST = 2**63 - 1  # nanoseconds: Go's int64
 _EXAMPLES = "such as 90s, 10m or 1h30m"
-_WELL_FORMED = re.compile(PATTERN, re.ASCII)
+_WELL_FORMED = re.compile(PATTERN)
 
 
 @lru_cache(maxsize=4096)
@@ -42,7 +42,7 @@ def parse_duration(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """The shortest usual form: `10m`, `1h30m`, `1.5s`, `500ms`; precise to the nanosecond."""
-    nanoseconds = round(Fraction(seconds) * 10**9)
+    nanoseconds = min(round(Fraction(seconds) * 10**9), _LONGEST)
     if nanoseconds == 0:
         return "0s"
     if nanoseconds < 10**9:
@@ -88,8 +88,10 @@ class DurationBounds:
 
     @property
     def cel(self) -> str:
-        zero = "duration(self) == duration('0s') || " if self.or_zero else ""
-        return f"{zero}duration(self) >= duration('{self.at_least}')"
+        enough = f"duration(self) >= duration('{self.at_least}')"
+        if self.or_zero:
+            enough = f"(duration(self) == duration('0s') || {enough})"
+        return f"self.matches('{PATTERN}') && {enough}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         least = parse_duration(self.at_least)

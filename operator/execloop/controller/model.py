@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
-__all__ = ["Model", "Rule"]
+__all__ = ["BROKEN_RULE", "Model", "Rule"]
+
+BROKEN_RULE: Final = "broken_rule"
+"""Type of the error that a broken `Rule` is, for pydantic."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Model(BaseModel):
     def _obey(self) -> Self:
         for rule in self.rules:
             if not rule.holds(self):
-                raise ValueError(rule.message)
+                raise PydanticCustomError(BROKEN_RULE, "{message}", {"message": rule.message})
         return self
 
     @classmethod

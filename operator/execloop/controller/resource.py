@@ -7,8 +7,9 @@ from datetime import UTC
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic.config import JsonDict
 
-from execloop.controller.duration import Duration, DurationBounds
+from execloop.controller.duration import PATTERN, Duration, DurationBounds
 from execloop.controller.model import Model, Rule
 from execloop.controller.validation import describe
 
@@ -40,6 +41,15 @@ KIND: Final = "Plan"
 PLURAL: Final = "plans"
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PLAN_NAME = f"^{_LABEL}([.]{_LABEL})*$"
+_PLAN_RULE: JsonDict = {
+    "x-kubernetes-validations": [
+        {
+            "rule": f"self.matches('{_PLAN_NAME}')",
+            "message": "should be the name of a registered plan: lower-case letters, digits, '-' and '.'",
+        }
+    ]
+}
 _Count = Annotated[int, Field(ge=0)]
 _ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 _Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
@@ -70,7 +80,8 @@ class ErrorBackoff(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="duration(self.initial) <= duration(self.max)",
+            cel=f"![self.initial, self.max].all(text, text.matches('{PATTERN}'))"
+            " || duration(self.initial) <= duration(self.max)",
             holds=lambda backoff: backoff.initial <= backoff.max,
             message="initial must not be longer than max, which is 5m unless given",
         ),
@@ -106,10 +117,10 @@ class DependsOn(Model):
 class PlanSpec(Model):
     """What to converge, and how."""
 
-    plan: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
+    plan: Annotated[str, Field(max_length=253, pattern=_PLAN_NAME, json_schema_extra=_PLAN_RULE)]
     """Name of a registered plan: lower-case letters, digits, '-' and '.'. It names code that an administrator
     installed, never a module, a path or code."""
-    parameters: Annotated[dict[str, Any], Field(default_factory=dict, json_schema_extra={"default": {}})]
+    parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"default": {}})
     """Parameters of the plan; the plan's own model validates them."""
     parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=64)] = ()
     """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an
@@ -303,5 +314,5 @@ class PlanStatus(Model):
     """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
     history: tuple[HistoryEntry, ...] = ()
     """Executions that ended, newest first."""
-    inventory: tuple[InventoryEntry, ...] = ()
-    """Objects that the Plan owns."""
+    inventory: tuple[InventoryEntry, ...] | None = None
+    """Objects that the Plan owns, for a plan that owns any."""

@@ -8,11 +8,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
+from execloop.controller.model import BROKEN_RULE
+
 __all__ = ["describe"]
 
 _SHOWN = 10
-# Messages whose text comes from pydantic alone; a validator's own and a union's tag may quote the value.
-_OWN_WORDS = set(get_args(ErrorType)) - {"assertion_error", "union_tag_invalid", "value_error"}
+# A validator of a plan's author may quote the value, and so does pydantic for the tag of a union.
+_QUOTES_NOTHING = {BROKEN_RULE, *get_args(ErrorType)} - {"assertion_error", "union_tag_invalid", "value_error"}
 
 
 def describe(error: ValidationError, prefix: str = "spec") -> str:
@@ -30,7 +32,7 @@ def _path(prefix: str, location: tuple[int | str, ...]) -> str:
 
 def _rule(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if error["type"] in _OWN_WORDS:
+    if error["type"] in _QUOTES_NOTHING:
         return message
     for value in sorted(set(_leaves(error["input"])), key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", message)
