@@ -1,0 +1,70 @@
+"""Time, injected: the engine never sleeps or reads a clock but through one of these."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Seconds, all of them."""
+
+    def now(self) -> float:
+        """Seconds since the epoch: what is written down and read by another process."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump: what deadlines are measured with."""
+        ...
+
+    def sleep(self, seconds: float, wake: threading.Event) -> None:
+        """Block for so long, or until `wake` is set."""
+        ...
+
+    async def asleep(self, seconds: float, wake: asyncio.Event) -> None:
+        """The same for a task of an event loop."""
+        ...
+
+    def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
+        """Do `work` while the caller waits at most `timeout`; then call `expire` and return False without waiting on."""
+        ...
+
+
+class SystemClock:
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+    def sleep(self, seconds: float, wake: threading.Event) -> None:
+        wake.wait(seconds)
+
+    async def asleep(self, seconds: float, wake: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), seconds)
+
+    def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
+        # A daemon thread: work that blocks for ever must not keep the process from exiting.
+        done = threading.Event()
+
+        def supervised() -> None:
+            try:
+                work()
+            finally:
+                done.set()
+
+        threading.Thread(target=supervised, name="execloop", daemon=True).start()
+        try:
+            if done.wait(min(timeout, threading.TIMEOUT_MAX)):
+                return True
+        except BaseException:  # Ctrl-C reaches the caller here: the work stops at its next task boundary
+            expire()
+            raise
+        expire()
+        return False

@@ -1,0 +1,181 @@
+"""What happens, as frozen records for listeners; and the report that adds it up."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from execloop.execution import Execution
+    from execloop.tasks import Task
+
+__all__ = [
+    "ConvergedEvent",
+    "ErrorRecord",
+    "Event",
+    "GaveUp",
+    "Ledger",
+    "Listener",
+    "Phase",
+    "Report",
+    "RunFinished",
+    "RunStarted",
+    "TaskFailed",
+    "TaskFinished",
+    "TaskPath",
+    "TaskStarted",
+    "notifier",
+]
+
+Phase: TypeAlias = Literal["pre", "perform", "post"]
+
+logger = logging.getLogger("execloop")
+logger.addHandler(logging.NullHandler())
+
+ERRORS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskPath:
+    """Where a task stands in the tree: its own place, and its parent's path.
+
+    Linked rather than copied, so that an event from depth 10,000 costs no more than one from the root.
+    """
+
+    parent: TaskPath | None
+    position: int
+    task: Task
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    @property
+    def lineage(self) -> tuple[TaskPath, ...]:
+        """From the root to this task."""
+        found: list[TaskPath] = []
+        step: TaskPath | None = self
+        while step is not None:
+            found.append(step)
+            step = step.parent
+        return tuple(reversed(found))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        return tuple(step.position for step in self.lineage)
+
+    def __str__(self) -> str:
+        return "/".join(f"{step.name}[{step.position}]" for step in self.lineage)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRecord:
+    path: TaskPath
+    phase: Phase
+    exception: Exception
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.phase}: {type(self.exception).__name__}: {self.exception}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """`create()` returned these tasks."""
+
+    execution: Execution
+    tasks: tuple[str, ...]
+    errors_left: int | None
+    """None when the budget is unlimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    path: TaskPath
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished:
+    path: TaskPath
+    children: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    path: TaskPath
+    phase: Phase
+    error: Exception
+    errors_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Tasks remain or may remain: the engine asks again after `delay` seconds."""
+
+    execution: Execution
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConvergedEvent:
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    execution: Execution
+    error: Exception
+
+
+Event: TypeAlias = RunStarted | TaskStarted | TaskFinished | TaskFailed | RunFinished | ConvergedEvent | GaveUp
+Listener: TypeAlias = "Callable[[Event], object]"
+
+
+def notifier(listeners: Iterable[Listener]) -> Callable[[Event], None] | None:
+    """One call that tells them all, or None when there is nobody to tell. A listener that raises harms nothing."""
+    audience = tuple(listeners)
+    for listener in audience:
+        if not callable(listener):
+            raise TypeError(f"listeners must be callables that take one event, not {listener!r}")
+    if not audience:
+        return None
+
+    def notify(event: Event) -> None:
+        for listener in audience:
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("the listener %r failed on %s", listener, type(event).__name__)
+
+    return notify
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an execution did. `errors` holds the last 1,000, however long it ran."""
+
+    runs: int
+    tasks: int
+    error_count: int
+    errors: tuple[ErrorRecord, ...]
+    duration: float
+    """Seconds, on a clock that never jumps."""
+
+    def __str__(self) -> str:
+        return f"{self.runs} runs, {self.tasks} tasks, {self.error_count} errors in {self.duration:.1f} s"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The running total behind a report; constant memory."""
+
+    runs: int = 0
+    tasks: int = 0
+    error_count: int = 0
+    errors: deque[ErrorRecord] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+
+    def report(self, duration: float) -> Report:
+        return Report(self.runs, self.tasks, self.error_count, tuple(self.errors), duration)
