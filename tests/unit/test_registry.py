@@ -262,7 +262,7 @@ def test_one_plan_reached_twice_is_no_duplicate() -> None:
 
 def test_an_unknown_name_is_answered_with_the_known_ones_and_the_close_ones_first() -> None:
     names = [f"p{i:02}" for i in range(30)]
-    made = [plan(name)(list) for name in [*names, "zookeeper"]]
+    made = [plan(name)(lambda: ()) for name in [*names, "zookeeper"]]
     registry = Registry(map(_registered, made))
     with pytest.raises(UnknownPlan) as caught:
         registry.get("zookeper")
