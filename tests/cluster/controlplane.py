@@ -1,17 +1,17 @@
 """etcd, kube-apiserver and kube-controller-manager on this machine; no pods run.
 
-The only TCP port is the API server's. etcd listens on a socket inside a folder that only this user may enter, since it
-asks nobody for a password.
+The only TCP port is the API server's. etcd, which asks nobody for a password, listens on a socket in a folder that only
+this user may enter; it is named by a relative path, because the absolute one may be longer than a socket's can be.
 """
 
 import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import ssl
-import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,7 +31,7 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
     """`argument` is the folder of the binaries. SIGUSR1 and SIGUSR2 stop and start the API server."""
     binaries = Path(argument)
     with ExitStack() as stack:
-        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="execloop-", ignore_cleanup_errors=True)))
+        data = stack.enter_context(_empty(folder / "data"))
         port = stack.enter_context(_reserved_port())
         token = secrets.token_urlsafe(24)
         cluster = Cluster(
@@ -57,7 +57,7 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
 
 
 def _etcd(data: Path, binaries: Path) -> Component:
-    client, peer = f"unix://{data}/etcd.sock", f"unix://{data}/peer.sock"
+    client, peer = "unix://etcd.sock", "unix://peer.sock"
     return Component(
         data / "etcd.log",
         binaries / "etcd",
@@ -81,7 +81,7 @@ def _api_server(data: Path, binaries: Path, port: int, token: str, *, service_ac
     return Component(
         data / "kube-apiserver.log",
         binaries / "kube-apiserver",
-        f"--etcd-servers=unix://{data}/etcd.sock",
+        "--etcd-servers=unix://etcd.sock",
         f"--bind-address={_HOST}",
         f"--secure-port={port}",
         "--permit-port-sharing=true",
@@ -123,6 +123,16 @@ def _start(stack: ExitStack, component: Component, ready: Callable[[], bool]) ->
         wait_until(ready_or_ended, seconds=_START_SECONDS, what=f"{component.name} to be ready")
     except StartFailed as error:
         raise StartFailed(f"{error}\n{component.tail()}") from error
+
+
+@contextmanager
+def _empty(folder: Path) -> Iterator[Path]:
+    shutil.rmtree(folder, ignore_errors=True)  # what a supervisor that was killed has left
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,16 +102,15 @@ User = subprocess.Popen[str]
 
 
 @pytest.fixture
-def place(cluster: Cluster) -> Iterator[Path]:
-    """What the users below take for the system's folder of temporary files; sockets want a short path."""
+def place(cluster: Cluster, tmp_path: Path) -> Path:
+    """What the users below take for the system's folder of temporary files."""
     if cluster.supervisor is None:
         pytest.skip(f"the cluster at {cluster.server} is not ours to end")
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+    return tmp_path
 
 
-def use_cluster(place: Path, *folder: str) -> User:
-    command = [sys.executable, "-c", textwrap.dedent(USER), *folder]
+def use_cluster(place: Path, *folder: Path) -> User:
+    command = [sys.executable, "-c", textwrap.dedent(USER), *map(str, folder)]
     environment = os.environ | {"TMPDIR": str(place)}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -132,11 +130,11 @@ def watched(folder: Path) -> Iterator[Callable[[], bool]]:
     os.close(lock)
 
 
-def test_users_of_one_folder_share_a_control_plane_until_the_last_has_gone(place: Path, tmp_path: Path) -> None:
-    with use_cluster(place, str(tmp_path)) as first, use_cluster(place, str(tmp_path)) as second:
+def test_users_of_one_folder_share_a_control_plane_until_the_last_has_gone(place: Path) -> None:
+    with use_cluster(place, place) as first, use_cluster(place, place) as second:
         shared = cluster_of(first)
         assert cluster_of(second) == shared
-        with watched(tmp_path) as lives:
+        with watched(place) as lives:
             first.kill()
             first.wait()
             assert shared.ready()
@@ -174,6 +172,7 @@ def test_the_command_ends_what_outlived_a_killed_supervisor(place: Path) -> None
         assert lives()
         run("down", folder)
         assert not lives()
+    assert not any(place.iterdir())
 
 
 def run(command: str, folder: Path) -> str:
