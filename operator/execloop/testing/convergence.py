@@ -1,0 +1,148 @@
+"""Drive a plan until it converges, with a fake clock, and say what was still pending when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from execloop.errors import ExecloopError
+from execloop.events import Ledger, Listener, Report, RunStarted, notifier
+from execloop.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
+from execloop.options import Options
+from execloop.run import Run
+from execloop.tasks import as_tasks
+from execloop.testing.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from execloop.events import Event
+    from execloop.plans import Plan
+
+__all__ = ["Course", "aconverge", "assert_idempotent", "converge", "drive"]
+
+NAMES_SHOWN = 20
+ERRORS_SHOWN = 5
+
+
+class Course:
+    """The runs of one execution, at most `within`: iterate over it and drive each `Run` it yields.
+
+    Raises what an executor would raise, and AssertionError when the plan has not converged by then.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        within: int,
+        options: Options,
+        *,
+        clock: FakeClock | None = None,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        if isinstance(within, bool) or not isinstance(within, int) or within < 1:
+            raise ValueError(f"within must be a whole number of runs >= 1, not {within!r}")
+        self.plan, self.within, self.options = plan, within, options
+        self.clock = clock or FakeClock()
+        self._notify = notifier((self._remember, *listeners))
+        self._ledger = Ledger()
+        self._started = self.clock.monotonic()
+        self._asked: tuple[str, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        return self._ledger.report(self.clock.monotonic() - self._started)
+
+    def __iter__(self) -> Iterator[Run]:
+        execution = Execution(started_at=self.clock.now())
+        for _ in range(self.within):
+            run = Run(self.plan, execution, self.options, clock=self.clock, notify=self._notify)
+            yield from self._until_deadline(run)
+            outcome = run.conclude()
+            run.book(self._ledger)
+            match outcome:
+                case Again(execution, delay):
+                    self.clock.sleep(delay, threading.Event())
+                case CreateFailed(_, error) | Failed(_, error):
+                    if isinstance(error, ExecloopError):
+                        error.report = self.report
+                    raise error
+                case Converged() | Interrupted():
+                    return
+        raise AssertionError(self._pending())
+
+    def _until_deadline(self, run: Run) -> Iterator[Run]:
+        if self.options.timeout is None:
+            yield run
+            return
+        left = self._started + self.options.timeout - self.clock.monotonic()
+        call_off = self.clock.alarm(max(0.0, left), run.abandon)
+        try:
+            yield run
+        finally:
+            call_off()
+
+    def _remember(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._asked = event.tasks
+
+    def _pending(self) -> str:
+        lines = [f"not converged within {self.within} runs; the last one still asked for {_listed(self._asked)}"]
+        if count := self._ledger.error_count:
+            lines.append(f"{count} errors, the last of them:")
+            lines += (f"  {record}" for record in list(self._ledger.errors)[-ERRORS_SHOWN:])
+        return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(map(repr, names[:NAMES_SHOWN])) + more
+
+
+def drive(run: Run, runner: asyncio.Runner) -> None:
+    """Blocking code on this thread as far as it goes, the rest on the runner's event loop."""
+    if not run.blocking():
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            runner.run(run.on_loop())
+        else:
+            raise TypeError("the plan has asynchronous code: in a running event loop, await aconverge() instead")
+
+
+def converge(
+    plan: Plan, within: int = 10, *, clock: FakeClock | None = None, listeners: Iterable[Listener] = (), **options: Any
+) -> Report:
+    """Run a plan, sync or async, until it converges; no real time passes between its runs.
+
+    `within` counts runs as `Report.runs` does: the last one, which finds nothing to do, is one of them. `options` are
+    those of `execloop.run`. Raises AssertionError with what was still pending, else what `execloop.run` raises.
+    """
+    course = Course(plan, within, Options(**options), clock=clock, listeners=listeners)
+    with asyncio.Runner() as runner:
+        for run in course:
+            drive(run, runner)
+    return course.report
+
+
+async def aconverge(
+    plan: Plan, within: int = 10, *, clock: FakeClock | None = None, listeners: Iterable[Listener] = (), **options: Any
+) -> Report:
+    """`converge` on the running event loop."""
+    course = Course(plan, within, Options(**options), clock=clock, listeners=listeners)
+    for run in course:
+        if not run.blocking():
+            await run.on_loop()
+    return course.report
+
+
+def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None = None, **options: Any) -> Report:
+    """Converge, then ask once more: a plan that has converged needs no task, however often it is asked."""
+    report = converge(plan, within, clock=clock, **options)
+    again: Any = plan.create()
+    if asyncio.iscoroutine(again):
+        again = asyncio.run(again)
+    if left := tuple(task.name for task in as_tasks(again, lambda: "create()")):
+        raise AssertionError(f"converged after {report.runs} runs, but asked again it still needs {_listed(left)}")
+    return report
