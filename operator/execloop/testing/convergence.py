@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from execloop.errors import ExecloopError
@@ -120,7 +121,7 @@ def converge(
     those of `execloop.run`. Raises AssertionError with what was still pending, else what `execloop.run` raises.
     """
     course = Course(plan, within, Options(**options), clock=clock, listeners=listeners)
-    with asyncio.Runner() as runner:
+    with closing(asyncio.Runner()) as runner:  # which makes its loop when first needed
         for run in course:
             drive(run, runner)
     return course.report

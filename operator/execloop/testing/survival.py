@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -93,7 +93,7 @@ def survive_failures(
     Raises AssertionError with the points that the plan did not survive.
     """
     explorer = _Explorer(make_plan, world, check, within)
-    with asyncio.Runner() as runner:
+    with closing(asyncio.Runner()) as runner:  # which makes its loop when first needed
         calls = explorer.count_calls(runner)
         places = itertools.product(range(1, calls + 1), _WHENS, _KINDS)
         explored = (explorer.explore(_Fault(*place), runner) for place in places)
