@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload, runtime_checkable
 
 from execloop.context import Context
 from execloop.errors import InvalidParameters
-from execloop.tasks import Children
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import FunctionType
+
+    from execloop.tasks import Children
 
 __all__ = ["PLAN_NAME", "Definition", "Plan", "PlanFunction", "definition_of", "plan"]
 
@@ -105,17 +109,18 @@ class _AsyncFunctionPlan(_FunctionPlan):
         return cast("Children", await self._function(*self._args))
 
 
+_ARGUMENTS = ("parameters", "context")
+
+
 def _arity(function: Callable[..., Any], bound: int) -> int:
     """How many of (parameters, context) it takes."""
-    kinds = [p.kind for p in inspect.signature(function).parameters.values()][bound:]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return 2
-    count = sum(k in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for k in kinds)
-    if count > 2 and sum(  # noqa: PLR2004 - (parameters, context)
-        p.default is p.empty for p in list(inspect.signature(function).parameters.values())[bound:]
-    ) > 2:
-        raise TypeError(f"a plan takes at most (parameters, context), but {function.__qualname__} needs {count} arguments")
-    return min(count, 2)
+    found = list(inspect.signature(function).parameters.values())[bound:]
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        return len(_ARGUMENTS)
+    positional = [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if sum(p.default is p.empty for p in positional) > len(_ARGUMENTS):
+        raise TypeError(f"a plan takes at most (parameters, context); {function.__qualname__} takes {len(positional)}")
+    return min(len(positional), len(_ARGUMENTS))
 
 
 def check_plan_name(name: object) -> str:
@@ -129,6 +134,7 @@ def check_plan_name(name: object) -> str:
 def _define(target: Any, name: str, parameters: Any) -> Any:
     if parameters is not None and not callable(getattr(parameters, "model_validate", None)):
         raise TypeError(f"@plan({name!r}): parameters must be a class with model_validate(), not {parameters!r}")
+    factory: Any
     if inspect.isclass(target):
         create, factory = getattr(target, "create", None), target
         if not callable(create):
@@ -155,11 +161,11 @@ def _define(target: Any, name: str, parameters: Any) -> Any:
 
 
 @overload
-def plan(target: C, /) -> C: ...
-@overload
-def plan(target: Callable[..., Any], /) -> PlanFunction: ...
+def plan(function: FunctionType, /) -> PlanFunction: ...
 @overload
 def plan(name: str, /, *, parameters: Any = None) -> Callable[[Any], Any]: ...
+@overload
+def plan(target: C, /) -> C: ...
 def plan(name: Any, /, *, parameters: Any = None) -> Any:
     """Name a plan: `@plan("name", parameters=Model)` above a class or a function `(parameters, context) -> tasks`.
 
