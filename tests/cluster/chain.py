@@ -2,12 +2,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster import binaries
+from tests.cluster import binaries, build, envtest, existing, kind
 from tests.cluster.errors import NoCluster, Unavailable
 from tests.cluster.launch import Source, launch
 
 PROVIDERS: dict[str, Callable[[], Source]] = {
+    "existing cluster": existing.find,
     "binaries": binaries.find,
+    "envtest archive": envtest.find,
+    "kind": kind.find,
+    "build from source": build.find,
 }
 
 

@@ -5,19 +5,18 @@ this user may enter; it is named by a relative path, because the absolute one ma
 """
 
 import http.client
-import json
 import os
 import secrets
 import shutil
 import signal
 import socket
 import ssl
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from tests.cluster import kubeconfig
 from tests.cluster.cluster import Cluster, wait_until
 from tests.cluster.component import Component
 from tests.cluster.errors import StartFailed
@@ -50,9 +49,9 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
         certificate = data / "certs" / "apiserver.crt"
         _start(stack, api_server, partial(_ready, port, certificate))
 
-        _write_kubeconfig(cluster, certificate)
+        kubeconfig.write(cluster, certificate)
         if cluster.controller_manager:
-            _start(stack, _controller_manager(data, cluster), partial(_has_default_account, cluster))
+            _start(stack, _controller_manager(data, cluster), partial(kubeconfig.has_default_account, cluster))
         yield cluster
 
 
@@ -156,23 +155,3 @@ def _ready(port: int, certificate: Path) -> bool:
             connection.close()
     except (OSError, http.client.HTTPException):
         return False
-
-
-def _has_default_account(cluster: Cluster) -> bool:
-    """The controller manager's first visible work."""
-    return bool(cluster.kubectl("get", "serviceaccount", "default", "--namespace=default", "--ignore-not-found"))
-
-
-def _write_kubeconfig(cluster: Cluster, certificate: Path) -> None:
-    authority = b64encode(certificate.read_bytes()).decode()
-    name = "execloop"
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": cluster.server, "certificate-authority-data": authority}}],
-        "users": [{"name": name, "user": {"token": cluster.token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }
-    cluster.kubeconfig.touch(mode=0o600)
-    cluster.kubeconfig.write_text(json.dumps(config, indent=2))  # JSON is YAML

@@ -1,8 +1,8 @@
-class Unavailable(Exception):  # noqa: N818  named by what happened
+class Unavailable(Exception):
     """A provider has no cluster here; the message is one line that says why."""
 
 
-class NoCluster(Exception):  # noqa: N818  named by what happened
+class NoCluster(Exception):
     """No provider has one. `reasons` has a line for each that was asked, in order."""
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
@@ -10,9 +10,9 @@ class NoCluster(Exception):  # noqa: N818  named by what happened
         self.reasons = reasons
 
 
-class StartFailed(Exception):  # noqa: N818  named by what happened
+class StartFailed(Exception):
     """A provider had what it needs, and its cluster did not come up: a fault, not a missing tool."""
 
 
-class KubectlFailed(Exception):  # noqa: N818  named by what happened
+class KubectlFailed(Exception):
     """The message has the command and what it wrote to stderr."""

@@ -20,13 +20,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from tests.cluster import controlplane
+from tests.cluster import controlplane, existing, kind
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import StartFailed, Unavailable
 from tests.cluster.locks import locked, try_lock
 
 _RUNNERS: dict[str, Callable[[Path, str], AbstractContextManager[Cluster]]] = {
     "control-plane": controlplane.run,
+    "existing": existing.run,
+    "kind": kind.run,
 }
 _POLL_SECONDS = 0.1
 

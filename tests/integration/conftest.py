@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from tests.cluster import Cluster, NoCluster, provide
 
 _CRDS = Path(__file__).parents[2] / "crds"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from tests.cluster import Cluster, KubectlFailed
 from tests.cluster.cluster import wait_until
 from tests.cluster.locks import try_lock
