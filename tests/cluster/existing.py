@@ -26,6 +26,6 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
     """`argument` is the kubeconfig; its current context counts."""
     try:
         cluster = adopt(Path(argument), folder)
-    except KubectlFailed as error:
+    except (KubectlFailed, Unavailable) as error:
         raise StartFailed(f"{_VARIABLE}={argument}: {error}") from error
     yield cluster

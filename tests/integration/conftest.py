@@ -31,11 +31,11 @@ def cluster(
 
 
 @pytest.fixture
-def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def own_cluster(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A control plane that nobody else uses, for a test that stops its API server."""
+    if cluster.supervisor is None:
+        pytest.skip(f"the cluster at {cluster.server} is not ours to stop, nor would another be")
     with _provided(None, request) as own:
-        if own.supervisor is None:
-            pytest.skip(f"the cluster at {own.server} is not ours to stop")
         yield own
 
 
