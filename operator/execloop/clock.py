@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from execloop.threads import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -33,8 +35,12 @@ class Clock(Protocol):
         """The same for a task of an event loop."""
         ...
 
+    def alarm(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        """Call `callback` after so long, on any thread; the function returned calls it off."""
+        ...
+
     def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
-        """Do `work` while the caller waits at most `timeout`; then call `expire` and return False without waiting on."""
+        """Do `work` while the caller waits at most `timeout`; then call `expire` and return False, waiting no more."""
         ...
 
 
@@ -43,11 +49,22 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
     def sleep(self, seconds: float, wake: threading.Event) -> None:
-        wake.wait(seconds)
+        wake.wait(min(seconds, threading.TIMEOUT_MAX))
 
     async def asleep(self, seconds: float, wake: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wake.wait(), seconds)
+
+    def alarm(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        # Not a timer of an event loop: code that blocks its loop would block the alarm with it.
+        called_off = threading.Event()
+
+        def ring() -> None:
+            if not called_off.wait(min(seconds, threading.TIMEOUT_MAX)):
+                callback()
+
+        SHARED.start(ring)
+        return called_off.set
 
     def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
         # A daemon thread: work that blocks for ever must not keep the process from exiting.
@@ -59,12 +76,14 @@ class SystemClock:
             finally:
                 done.set()
 
-        threading.Thread(target=supervised, name="execloop", daemon=True).start()
+        in_time = False
         try:
-            if done.wait(min(timeout, threading.TIMEOUT_MAX)):
-                return True
-        except BaseException:  # Ctrl-C reaches the caller here: the work stops at its next task boundary
-            expire()
-            raise
-        expire()
-        return False
+            SHARED.start(supervised)
+            in_time = done.wait(min(timeout, threading.TIMEOUT_MAX))
+        finally:
+            if not in_time:  # or Ctrl-C, which reaches the caller here
+                expire()
+        return in_time
+
+
+SYSTEM_CLOCK: Final = SystemClock()

@@ -29,6 +29,7 @@ __all__ = [
     "ToleranceExceeded",
     "UnknownPlan",
     "find_fatal",
+    "summary",
 ]
 
 
@@ -82,3 +83,12 @@ def find_fatal(error: BaseException) -> FatalError | None:
         if isinstance(current, BaseExceptionGroup):
             pending.extend(reversed(current.exceptions))
     return None
+
+
+def summary(error: BaseException) -> str:
+    """The error's type and message in one line of text, also where its own `__str__` fails."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a broken exception class must not stop the engine that reports it
+        text = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from execloop.errors import summary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -29,6 +31,7 @@ __all__ = [
     "TaskPath",
     "TaskStarted",
     "notifier",
+    "task_name",
 ]
 
 Phase: TypeAlias = Literal["pre", "perform", "post"]
@@ -37,9 +40,18 @@ logger = logging.getLogger("execloop")
 logger.addHandler(logging.NullHandler())
 
 ERRORS_KEPT = 1000
+STEPS_SHOWN = 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def task_name(task: Task) -> str:
+    """What reports call a task. A `name` is code of the plan's: where it raises, a report must not."""
+    try:
+        return str(task.name)
+    except Exception:  # noqa: BLE001 - any error of the plan's code
+        return f"<{type(task).__name__}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TaskPath:
     """Where a task stands in the tree: its own place, and its parent's path.
 
@@ -52,7 +64,7 @@ class TaskPath:
 
     @property
     def name(self) -> str:
-        return self.task.name
+        return task_name(self.task)
 
     @property
     def lineage(self) -> tuple[TaskPath, ...]:
@@ -69,7 +81,14 @@ class TaskPath:
         return tuple(step.position for step in self.lineage)
 
     def __str__(self) -> str:
-        return "/".join(f"{step.name}[{step.position}]" for step in self.lineage)
+        steps = [f"{step.name}[{step.position}]" for step in self.lineage]
+        if len(steps) > STEPS_SHOWN:
+            half = STEPS_SHOWN // 2
+            steps[half:-half] = [f"({len(steps) - STEPS_SHOWN} more)"]
+        return "/".join(steps)
+
+    def __repr__(self) -> str:
+        return f"<TaskPath {self}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ class ErrorRecord:
     exception: Exception
 
     def __str__(self) -> str:
-        return f"{self.path} {self.phase}: {type(self.exception).__name__}: {self.exception}"
+        return f"{self.path} {self.phase}: {summary(self.exception)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +155,14 @@ Listener: TypeAlias = "Callable[[Event], object]"
 
 def notifier(listeners: Iterable[Listener]) -> Callable[[Event], None] | None:
     """One call that tells them all, or None when there is nobody to tell. A listener that raises harms nothing."""
-    audience = tuple(listeners)
+    accepted = "listeners must be an iterable of callables that take one event"
+    try:
+        audience = tuple(listeners)
+    except TypeError:
+        raise TypeError(f"{accepted}, not {listeners!r}") from None
     for listener in audience:
         if not callable(listener):
-            raise TypeError(f"listeners must be callables that take one event, not {listener!r}")
+            raise TypeError(f"{accepted}, but one of them is {listener!r}")
     if not audience:
         return None
 

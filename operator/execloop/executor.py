@@ -7,16 +7,16 @@ import contextvars
 import copy
 import math
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from execloop.clock import SystemClock
-from execloop.errors import ExecloopError, ExecutionTimeout
-from execloop.events import GaveUp, Ledger, Listener, Report, notifier
-from execloop.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
+from execloop.clock import SYSTEM_CLOCK
+from execloop.errors import ExecloopError
+from execloop.events import Ledger, Listener, Report, notifier
+from execloop.execution import Again, CreateFailed, Execution, Failed
 from execloop.options import Options
-from execloop.run import Run
-from execloop.threads import Threads
+from execloop.run import Run, event_of, out_of_time
 from execloop.walk import Stop
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from execloop.clock import Clock
+    from execloop.execution import Outcome
     from execloop.plans import Plan
 
 __all__ = ["Executor", "arun", "run"]
@@ -32,81 +33,119 @@ __all__ = ["Executor", "arun", "run"]
 class Executor:
     """Drives a plan until it converges. Each `run` or `arun` is an execution of its own, with a budget of its own.
 
-    `report` says at any moment, from any thread, what the last execution has done so far.
+    `report` says at any moment, from any thread, what the last execution has done so far; `execution` is its state.
     """
 
     def __init__(
         self, options: Options | None = None, *, listeners: Iterable[Listener] = (), clock: Clock | None = None
     ) -> None:
+        if options is not None and not isinstance(options, Options):
+            raise TypeError(f"options must be an Options, not {options!r}")
         self.options = options or Options()
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or SYSTEM_CLOCK
         self._notify = notifier(listeners)
-        self._threads = Threads()
-        self._begin()
+        self._course = _Course(self, Execution())
+        self._course.close()
 
-    def _begin(self) -> None:
-        self.execution = Execution()
-        self._ledger = Ledger()
-        self._current: Run | None = None
-        self._started = self.clock.monotonic()
-        self._ended: float | None = None
-        self._stop = Stop()
-        self._wake: Callable[[], object] = int
+    @property
+    def execution(self) -> Execution:
+        return self._course.execution
 
     @property
     def report(self) -> Report:
-        ledger, current = self._ledger, self._current
-        if current is not None:
-            ledger = replace(ledger, errors=copy.copy(ledger.errors))
-            current.book(ledger)
-        return ledger.report((self.clock.monotonic() if self._ended is None else self._ended) - self._started)
+        return self._course.report
 
     def stop(self) -> None:
         """Ask the execution to end at its next task boundary; it then returns its report. From any thread."""
-        self._stop.request()
-        self._wake()
+        self._course.stop.request()
+        self._course.wake()
 
-    def run(self, plan: Plan) -> Report:
+    def run(self, plan: Plan, *, execution: Execution | None = None) -> Report:
         """Drive a plan on this thread, or, where a deadline needs it, on one of its own while this one waits.
+
+        `execution` goes on with one that was stopped: its errors and its deadline still count.
 
         Raises what `create()` raised, `FatalError` (`ToleranceExceeded` among them), `ExecutionTimeout`; and TypeError
         for asynchronous plan code and for what is not a task.
         """
-        self._begin()
-        timeout, parallel = self.options.timeout, self.options.parallelism > 1
-        if timeout is None and not parallel:
-            self._plain_loop(plan)
-            return self._end()
-        escaped: list[BaseException] = []
-        context = contextvars.copy_context()
+        course = self._start(execution)
+        try:
+            if self.options.timeout is None and self.options.parallelism == 1:
+                course.loop(plan)
+            else:
+                course.supervise(plan)
+            return course.result()
+        finally:
+            course.close()
 
-        def work() -> None:
-            try:
-                if parallel:
-                    context.run(asyncio.run, self._loop(plan, awaits=False))
-                else:
-                    context.run(self._plain_loop, plan)
-            except BaseException as error:  # noqa: BLE001 - it is the caller's to see
-                escaped.append(error)
-
-        if not self.clock.run_until(math.inf if timeout is None else timeout, work, self._abandon):
-            raise self._timed_out()
-        if escaped:
-            raise escaped[0]
-        return self._end()
-
-    async def arun(self, plan: Plan) -> Report:
+    async def arun(self, plan: Plan, *, execution: Execution | None = None) -> Report:
         """Drive a plan on the running event loop, sync or async code alike; blocking calls are made in threads.
 
-        Raises as `run` does.
+        Takes and raises what `run` does.
         """
-        self._begin()
-        await self._loop(plan, awaits=True)
-        return self._end()
+        course = self._start(execution)
+        try:
+            await course.aloop(plan, awaits=True)
+            return course.result()
+        finally:
+            course.close()
 
-    def _plain_loop(self, plan: Plan) -> None:
+    def _start(self, execution: Execution | None) -> _Course:
+        if self._course.ended is None:
+            raise RuntimeError("this executor is driving a plan already: make an executor for each")
+        if execution is not None and not isinstance(execution, Execution):
+            raise TypeError(f"execution must be an Execution, not {execution!r}")
+        self._course = course = _Course(self, execution or Execution())
+        return course
+
+
+class _Course:
+    """One execution while it is driven. A thread that its caller no longer waits for may outlive it, and is ignored."""
+
+    def __init__(self, executor: Executor, execution: Execution) -> None:
+        self.options, self.clock, self._notify = executor.options, executor.clock, executor._notify  # noqa: SLF001 - one module
+        self.execution = execution
+        self.stop = Stop()
+        self.wake: Callable[[], object] = int
+        self.ended: float | None = None
+        self._outcome: Outcome | None = None
+        self._begun = self.clock.monotonic()
+        self._left = math.inf
+        """Seconds to the deadline. Reckoned once: wall clocks jump."""
+        if (timeout := self.options.timeout) is not None:
+            left = timeout if execution.started_at is None else execution.deadline(timeout) - self.clock.now()
+            self._left = max(0.0, left)
+        self._ledger = Ledger()
+        self._run: Run | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def report(self) -> Report:
+        with self._lock:
+            ledger = replace(self._ledger, errors=copy.copy(self._ledger.errors))
+            if self._run is not None:
+                self._run.book(ledger)
+        return ledger.report((self.clock.monotonic() if self.ended is None else self.ended) - self._begun)
+
+    def result(self) -> Report:
+        """The report of an execution that ended well; else raises its error."""
+        self.close()
+        match self._outcome:
+            case CreateFailed(_, error) | Failed(_, error):
+                if isinstance(error, ExecloopError):
+                    error.report = self.report
+                raise error
+            case _:
+                return self.report
+
+    def close(self) -> None:
+        with self._lock:
+            if self.ended is None:
+                self.ended = self.clock.monotonic()
+
+    def loop(self, plan: Plan) -> None:
         wake = threading.Event()
-        self._wake = wake.set
+        self.wake = wake.set
         while True:
             run = self._next_run(plan, awaits=False)
             run.blocking()
@@ -114,58 +153,92 @@ class Executor:
                 return
             self.clock.sleep(delay, wake)
 
-    async def _loop(self, plan: Plan, *, awaits: bool) -> None:
+    async def aloop(self, plan: Plan, *, awaits: bool) -> None:
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._wake = lambda: loop.call_soon_threadsafe(wake.set)
+
+        def wake_up() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(wake.set)
+
+        self.wake = wake_up
         while True:
             run = self._next_run(plan, awaits=awaits)
-            await run.on_loop(self._threads)
+            await run.on_loop()
             if (delay := self._conclude(run)) is None:
                 return
             await self.clock.asleep(delay, wake)
 
+    def supervise(self, plan: Plan) -> None:
+        """Loop in a thread, and leave it to itself at the deadline."""
+        escaped: list[BaseException] = []
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            try:
+                if self.options.parallelism > 1:
+                    context.run(asyncio.run, self.aloop(plan, awaits=False))
+                else:
+                    context.run(self.loop, plan)
+            except BaseException as error:  # noqa: BLE001 - it is the caller's to see
+                escaped.append(error)
+
+        if not self.clock.run_until(self._left, work, self._abandon):
+            self._give_up()
+        if escaped:
+            raise escaped[0]
+
     def _next_run(self, plan: Plan, *, awaits: bool) -> Run:
-        notify = None if self._stop.expired else self._notify
-        self._current = run = Run(
-            plan, self.execution, self.options, clock=self.clock, stop=self._stop, notify=notify, awaits=awaits
+        deadline = None if self.options.timeout is None else self._begun + self._left
+        run = Run(
+            plan,
+            self.execution,
+            self.options,
+            clock=self.clock,
+            stop=self.stop,
+            notify=self._notify,
+            awaits=awaits,
+            deadline=deadline,
         )
+        self._run = run
         return run
 
     def _conclude(self, run: Run) -> float | None:
-        """Book a run: the seconds to sleep until the next, or None when the execution has ended well; else raises."""
-        outcome = run.conclude()
-        run.book(self._ledger)
-        self.execution, self._current = outcome.execution, None
-        match outcome:
-            case Again(execution, delay):
-                timeout = self.options.timeout
-                return delay if timeout is None else max(0.0, min(delay, execution.deadline(timeout) - self.clock.now()))
-            case CreateFailed(_, error) | Failed(_, error):
-                raise self._with_report(error)
-            case Converged() | Interrupted():
+        """Book a run: the seconds to sleep until the next, or None when the execution is over."""
+        if not self._book(run, run.weigh()):
+            return None
+        match run.conclude():
+            case Again(_, delay):
+                return max(0.0, min(delay, self._begun + self._left - self.clock.monotonic()))
+            case _:
                 return None
 
+    def _book(self, run: Run | None, outcome: Outcome) -> bool:
+        """False when the execution has ended already: whoever comes first decides how."""
+        with self._lock:
+            if self._outcome is not None:
+                return False
+            if run is not None:
+                run.book(self._ledger)
+            self._run = None
+            self.execution = outcome.execution
+            if not isinstance(outcome, Again):
+                self._outcome = outcome
+            return True
+
     def _abandon(self) -> None:
-        self._stop.expire()
-        self._wake()
-        if self._current is not None:
-            self._current.abandon()
+        self.stop.expire()
+        self.wake()
+        if (run := self._run) is not None:
+            run.abandon()
 
-    def _timed_out(self) -> Exception:
-        error = ExecutionTimeout(f"not converged within {self.options.timeout:g} seconds")
-        if self._notify:
-            self._notify(GaveUp(self.execution, error))
-        return self._with_report(error)
-
-    def _with_report(self, error: Exception) -> Exception:
-        report = self._end()
-        if isinstance(error, ExecloopError):
-            error.report = report
-        return error
-
-    def _end(self) -> Report:
-        self._ended = self.clock.monotonic()
-        return self.report
+    def _give_up(self) -> None:
+        """The deadline fell while the thread was at work, or asleep."""
+        run = self._run
+        outcome = Again(self.execution, 0.0) if run is None else run.weigh()
+        if isinstance(outcome, Again):
+            outcome = Failed(outcome.execution, out_of_time(self.options))
+        if self._book(run, outcome) and self._notify:
+            self._notify(event_of(outcome))
 
 
 def _executor(
@@ -175,7 +248,8 @@ def _executor(
     parallelism: int,
     listeners: Iterable[Listener],
 ) -> Executor:
-    return Executor(Options(sleep_between_runs, errors_to_tolerate, execution_timeout, parallelism), listeners=listeners)
+    options = Options(sleep_between_runs, errors_to_tolerate, execution_timeout, parallelism)
+    return Executor(options, listeners=listeners)
 
 
 def run(

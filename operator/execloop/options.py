@@ -16,9 +16,13 @@ def _seconds(name: str, value: object, *, zero: bool, none: str = "") -> float:
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{accepted}, not {value!r}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
         raise ValueError(f"{accepted}, not {value!r}")
-    return float(value)
+    return seconds
 
 
 def _whole(name: str, value: object, least: int, none: str = "") -> int:

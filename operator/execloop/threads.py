@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import queue
 import threading
-from typing import TYPE_CHECKING, TypeVar
+import weakref
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Threads"]
+__all__ = ["SHARED", "Threads"]
 
 T = TypeVar("T")
 
@@ -26,6 +28,10 @@ class Threads:
 
     def __init__(self, name: str = "execloop") -> None:
         self._name = name
+        self._forget()
+        _instances.add(self)
+
+    def _forget(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[queue.SimpleQueue[Callable[[], None]]] = []
 
@@ -56,7 +62,7 @@ class Threads:
                 work = inbox.get()  # somebody took this inbox between the two: the work is on its way
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Await a blocking call. When the awaiting task is cancelled, the call goes on alone and its result is dropped."""
+        """Await a blocking call. When the awaiting task is cancelled, it goes on alone and its result is dropped."""
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[tuple[T | None, BaseException | None]] = loop.create_future()
         context = contextvars.copy_context()
@@ -85,3 +91,18 @@ class Threads:
             finally:
                 del error  # no reference cycle through the traceback
         return result  # type: ignore[return-value]  # the error is None, so this is the function's own result
+
+
+_instances: weakref.WeakSet[Threads] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A child process has none of its parent's threads."""
+    for threads in _instances:
+        threads._forget()  # noqa: SLF001 - this module's own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+SHARED: Final = Threads()

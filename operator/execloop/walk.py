@@ -1,13 +1,14 @@
-"""The rules of one run over a task tree, once for every way of driving it: a generator without I/O, clock or event loop.
+"""The rules of one run over a task tree, once for every way of driving it: a generator without I/O, clock, event loop.
 
-It yields the task to attempt next, or WAIT when it has none to give until one of those running is done. It is sent
+It yields siblings to attempt in order, an iterator; or WAIT when it has none to give until one of those running ends.
+The driver takes from the iterator until a task has something to tell, and sends that:
 
-- None or child tasks: the attempt ended well,
+- child tasks: the attempt ended well and these follow from it,
 - `Failure`: a phase raised,
-- RUNNING: the attempt goes on elsewhere.
+- RUNNING: the attempt goes on elsewhere; a later WAIT is answered with its `Done`,
+- None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them.
 
-A WAIT is answered with a `Done` for each attempt that ended meanwhile: all of them, so that nothing starts after a fatal
-error that is known already.
+Siblings, not single tasks: a generator that yields each task costs half as much again as the bare loop over them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from operator import length_hint
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from execloop.errors import ExecloopError, FatalError, ToleranceExceeded, find_fatal
+from execloop.errors import ExecloopError, FatalError, ToleranceExceeded, find_fatal, summary
 from execloop.events import ERRORS_KEPT, ErrorRecord, Event, Phase, TaskFailed, TaskFinished, TaskPath, TaskStarted
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from execloop.options import Options
     from execloop.tasks import Task
 
-__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Reply", "Stop", "Walk"]
+__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Reply", "Step", "Stop", "Walk"]
 
 
 class _Signal(Enum):
@@ -50,10 +52,11 @@ class Done:
     """How an attempt ended that was answered with RUNNING; `path` was the walk's `path` then."""
 
     path: TaskPath
-    result: Reply
+    reply: Reply
 
 
-Reply: TypeAlias = "tuple[Task, ...] | Failure | list[Done] | Literal[_Signal.RUNNING] | None"
+Step: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
+Reply: TypeAlias = "tuple[Task, ...] | Failure | Done | Literal[_Signal.RUNNING] | None"
 
 
 class Stop:
@@ -77,17 +80,29 @@ class Stop:
 
 
 class _Frame:
-    """Siblings still to be visited, and whose children they are."""
+    """Siblings, whose children they are, and what was attempted before the first of them."""
 
-    __slots__ = ("items", "parent")
+    __slots__ = ("before", "below", "parent", "pending", "tasks")
 
-    def __init__(self, parent: TaskPath | None, tasks: tuple[Task, ...]) -> None:
+    def __init__(self, tasks: tuple[Task, ...], parent: TaskPath | None, below: _Frame | None, before: int) -> None:
+        self.tasks = tasks
+        self.pending: Iterator[Task] = iter(tasks)
         self.parent = parent
-        self.items: Iterator[tuple[int, Task]] = enumerate(tasks)
+        self.below = below
+        self.before = before
+
+    @property
+    def taken(self) -> int:
+        return len(self.tasks) - length_hint(self.pending)
+
+    def last(self) -> TaskPath:
+        """The path of the task that was taken last."""
+        position = self.taken - 1
+        return TaskPath(self.parent, position, self.tasks[position])
 
 
 class Walk:
-    """One run's walk. Read `count`, `errors` and `failure` at any time; a single owner drives `steps`."""
+    """One run's walk. Read `count`, `errors` and `failure` at any time; a single owner drives `advance`."""
 
     def __init__(
         self,
@@ -100,66 +115,81 @@ class Walk:
         self.options = options
         self.stop = stop
         self.notify = notify
-        self.count = 0
-        """Tasks attempted."""
         self.errors = 0
         self.records: deque[ErrorRecord] = deque(maxlen=ERRORS_KEPT)
         self.failure: ExecloopError | None = None
         self._errors_before = execution.errors
         self._running = 0
-        self._at: TaskPath | None = None
-        self._stack = [_Frame(None, tasks)]
-        self.steps = self._steps()
+        self._path: TaskPath | None = None
+        self._frame = _Frame(tasks, None, None, 0)
+        self._steps = self._walk()
+
+    @property
+    def count(self) -> int:
+        """Tasks attempted. Reckoned from what is left, so that it costs nothing while the walk goes on."""
+        frame = self._frame
+        return frame.before + frame.taken
 
     @property
     def path(self) -> TaskPath:
-        """The path of the task that was yielded last; kept only where attempts may overlap."""
-        assert self._at is not None
-        return self._at
+        """The path of the task that was yielded last; kept only where tasks are yielded one by one."""
+        assert self._path is not None
+        return self._path
 
     @property
     def errors_left(self) -> int | None:
         tolerated = self.options.errors_to_tolerate
-        return None if tolerated is None else tolerated - self._errors_before - self.errors
+        return None if tolerated is None else max(0, tolerated - self._errors_before - self.errors)
 
-    def _steps(self) -> Generator[Task | Literal[_Signal.WAIT], Reply, None]:
-        stack, stop, parallelism = self._stack, self.stop, self.options.parallelism
-        plain = self.notify is None and parallelism == 1  # the fast lane: nothing to announce, nothing to remember
+    def begin(self) -> Step | None:
+        """The first step."""
+        return next(self._steps, None)
+
+    def advance(self, reply: Reply) -> Step | None:
+        """Send a reply: the next step, or None at the end."""
+        try:
+            return self._steps.send(reply)
+        except StopIteration:
+            return None
+
+    def _walk(self) -> Generator[Step, Reply, None]:
+        parallelism = self.options.parallelism
+        singly = parallelism > 1 or self.notify is not None
         while True:
-            while stack and not self.failure and not stop.requested:
-                frame = stack[-1]
-                for index, task in frame.items:
-                    if stop.requested:
-                        break
-                    self.count += 1
-                    if not plain:
-                        self._announce(frame, index, task)
-                    reply = yield task
-                    if plain and reply is None:
-                        continue
-                    if reply is RUNNING:
-                        self._running += 1
-                        while self._running >= parallelism:
-                            self._conclude((yield WAIT))
-                    else:
-                        self._settle(TaskPath(frame.parent, index, task), reply)
-                    break
-                else:
-                    stack.pop()
+            while self._ready():
+                frame = self._frame
+                reply = yield self._single(frame) if singly else frame.pending
+                if reply is RUNNING:
+                    self._running += 1
+                    while self._running >= parallelism:
+                        self._conclude((yield WAIT))
+                elif singly:
+                    self._settle(self.path, reply)
+                elif reply is not None:
+                    self._settle(frame.last(), reply)
             if not self._running:
                 return
             self._conclude((yield WAIT))
 
-    def _announce(self, frame: _Frame, index: int, task: Task) -> None:
-        self._at = TaskPath(frame.parent, index, task)
-        if self.notify:
-            self.notify(TaskStarted(self._at))
+    def _ready(self) -> bool:
+        """Whether a task may start; goes back up to the nearest siblings that are left."""
+        frame = self._frame
+        while not length_hint(frame.pending) and frame.below is not None:
+            frame.below.before = self.count - frame.below.taken
+            self._frame = frame = frame.below
+        return bool(length_hint(frame.pending)) and self.failure is None and not self.stop.requested
 
-    def _conclude(self, ended: Reply) -> None:
-        assert isinstance(ended, list)
-        for done in ended:
-            self._running -= 1
-            self._settle(done.path, done.result)
+    def _single(self, frame: _Frame) -> Iterator[Task]:
+        task = next(frame.pending)
+        self._path = frame.last()
+        if self.notify:
+            self.notify(TaskStarted(self._path))
+        return iter((task,))
+
+    def _conclude(self, done: Reply) -> None:
+        assert isinstance(done, Done)
+        self._running -= 1
+        self._settle(done.path, done.reply)
 
     def _settle(self, path: TaskPath, reply: Reply) -> None:
         if isinstance(reply, Failure):
@@ -169,7 +199,7 @@ class Walk:
         if self.notify:
             self.notify(TaskFinished(path, len(reply or ())))
         if reply:
-            self._stack.append(_Frame(path, reply))
+            self._frame = _Frame(reply, path, self._frame, self.count)
 
     def _fail(self, path: TaskPath, failed: Failure) -> None:
         self.errors += 1
@@ -184,11 +214,10 @@ class Walk:
     def _judge(self, error: Exception) -> FatalError | None:
         if fatal := find_fatal(error):
             return fatal
-        if self.options.tolerates(self._errors_before + self.errors):
+        errors = self._errors_before + self.errors
+        if self.options.tolerates(errors):
             return None
-        exceeded = ToleranceExceeded(
-            f"{self._errors_before + self.errors} errors, {self.options.errors_to_tolerate} tolerated; the last: "
-            f"{type(error).__name__}: {error}"
-        )
+        tolerated = self.options.errors_to_tolerate
+        exceeded = ToleranceExceeded(f"{errors} errors, {tolerated} tolerated; the last: {summary(error)}")
         exceeded.__cause__ = error
         return exceeded
