@@ -1,4 +1,3 @@
-import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -216,9 +215,12 @@ def test_an_entry_point_that_gives_no_plan_is_a_failure(
     assert Registry.load().failures[f"acme ({value})"] == why
 
 
-def test_entry_points_can_be_left_out() -> None:
-    assert importlib.metadata.entry_points(group="execloop.plans")
-    assert len(Registry.load(entry_points=False)) == 0
+def test_entry_points_can_be_left_out(folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("acme_left_out.py", _plan("left-out"))
+    _distribution(folder, "acme", "2.7", a="acme_left_out")
+    monkeypatch.syspath_prepend(folder)
+    assert "left-out" in Registry.load()
+    assert "left-out" not in Registry.load(entry_points=False)
 
 
 # -- names

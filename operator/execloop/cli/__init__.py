@@ -1,0 +1,17 @@
+"""The command `execloop`. Importing it imports nothing else: each command imports what it needs when it is called."""
+
+import sys
+
+from execloop.cli.extras import missing_extra
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    try:
+        from execloop.cli.group import execloop  # noqa: PLC0415 - the extra `cli` may not be installed
+    except ModuleNotFoundError as error:
+        if (hint := missing_extra(error)) is None:
+            raise
+        sys.exit(f"execloop: {hint}")
+    execloop(prog_name="execloop")

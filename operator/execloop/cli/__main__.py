@@ -1,0 +1,5 @@
+"""`python -m execloop.cli`."""
+
+from execloop.cli import main
+
+main()

@@ -1,0 +1,24 @@
+"""What to install when a command needs a distribution that is not there."""
+
+from __future__ import annotations
+
+__all__ = ["missing_extra"]
+
+_EXTRAS = {
+    "click": "cli",
+    "rich": "cli",
+    "yaml": "cli",
+    "aiohttp": "operator",
+    "kopf": "operator",
+    "kubernetes": "operator",
+    "prometheus_client": "operator",
+    "pydantic": "operator",
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """One line for the user; None when the module is none of an extra's."""
+    module = (error.name or "").partition(".")[0]
+    if (extra := _EXTRAS.get(module)) is None:
+        return None
+    return f"this needs {module}, which is not installed: pip install 'execloop[{extra}]'"

@@ -1,0 +1,61 @@
+"""The group of commands, each imported when it is called, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from execloop.cli.exits import INTERRUPTED, Mistake
+from execloop.cli.extras import missing_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["execloop"]
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("execloop.cli.run:run", "Run a plan on this machine until it converges."),
+    "preview": ("execloop.cli.preview:preview", "Print the tasks that a plan would run, and run none."),
+    "plans": ("execloop.cli.plans:plans", "List the plans that are installed, or describe one."),
+    "validate": ("execloop.cli.validate:validate", "Check Plan manifests without a cluster."),
+    "new": ("execloop.cli.new:new", "Write a small, tested package for a plan of your own."),
+    "operator": ("execloop.cli.operator:operator", "Converge the Plans of a cluster."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows the names and the short help of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> NoReturn:
+        """A command returns its exit code, or None for 0."""
+        try:
+            code = super().invoke(ctx)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except ModuleNotFoundError as error:
+            if (hint := missing_extra(error)) is None:
+                raise
+            raise Mistake(hint) from None
+        ctx.exit(code or 0)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="execloop", message="%(prog)s %(version)s")
+def execloop() -> None:
+    """Converge: run the tasks that a plan still needs, wait, ask again, until none remain."""
