@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from execloop.events import task_name
@@ -18,10 +17,10 @@ from execloop.walk import RUNNING, WAIT, Done, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from execloop.events import Phase, TaskPath
+    from execloop.events import Phase
     from execloop.tasks import Task
     from execloop.threads import Threads
-    from execloop.walk import Reply, Step, Stop, Walk
+    from execloop.walk import Place, Reply, Step, Stop, Walk
 
     Siblings = Iterator[Task]
     Advance = Callable[[Reply], Siblings | None]
@@ -34,46 +33,44 @@ class Driver:
         self.stop = stop
         self.awaits = awaits
         """Whether the caller can await: where it cannot, asynchronous plan code is a TypeError."""
-        self.mixed = False
-        """Whether any task until now has an asynchronous phase."""
+        self.awaited: Task | None = None
+        """The first task until now that has an asynchronous phase."""
 
     def by_calling(self, siblings: Siblings | None, advance: Advance) -> Siblings | None:  # noqa: C901 - see the loop
-        """Returns the siblings that are left when the first of them must be awaited, else None."""
+        """Ends early, with the siblings to go on with, once there are tasks that must be awaited."""
         stop = self.stop
-        try:
-            while siblings is not None:
-                # Flat: a function call more for each task would cost a third of the bare loop.
-                for task in _until_awaited(siblings) if self.mixed else siblings:
-                    phase: Phase = "pre"
-                    try:
-                        if (odd := task.pre()) is not None:
-                            _refuse(odd, task)
-                        if stop.expired:
-                            return None
-                        phase = "perform"
-                        if (children := task.perform()) is not None:
-                            children = self._children(task, children)
-                        if stop.expired:
-                            return None
-                        phase = "post"
-                        if (odd := task.post()) is not None:
-                            _refuse(odd, task)
-                    except Exception as error:  # noqa: BLE001 - any error of the plan's code
-                        siblings = advance(Failure(phase, error))
-                        break
-                    if children or stop.requested:
-                        siblings = advance(children)
-                        break
-                else:
-                    siblings = advance(None)
-        except _MustAwait as found:
-            return found.siblings
-        return None
+        while siblings is not None:
+            for task in siblings:  # flat: one more function call a task would cost a third of the bare loop
+                phase: Phase = "pre"
+                try:
+                    if (odd := task.pre()) is not None:
+                        _refuse(odd, task)
+                    if stop.expired:
+                        return None
+                    phase = "perform"
+                    if (children := task.perform()) is not None:
+                        children = self._children(task, children)
+                    if stop.expired:
+                        return None
+                    phase = "post"
+                    if (odd := task.post()) is not None:
+                        _refuse(odd, task)
+                except Exception as error:  # noqa: BLE001 - any error of the plan's code
+                    siblings = advance(Failure(phase, error))
+                    break
+                if children or stop.requested:
+                    siblings = advance(children)
+                    break
+            else:
+                siblings = advance(None)
+            if self.awaited is not None:
+                break
+        return siblings
 
     async def by_awaiting(  # noqa: C901, PLR0912 - flat, as its twin is
         self, siblings: Siblings | None, advance: Advance, threads: Threads
     ) -> None:
-        """Where a task has no asynchronous phase, it and those after it are attempted by calling, in a thread."""
+        """A task that has no asynchronous phase is attempted by calling, in a thread."""
         stop, kind = self.stop, None
         while siblings is not None:
             for task in siblings:
@@ -82,7 +79,9 @@ class Driver:
                     how, kind = self._how(task)
                     pre, _, post = how
                     if AWAIT not in how:
-                        siblings = await threads.call(partial(self.by_calling, chain((task,), siblings), advance))
+                        replies: list[Reply] = []
+                        await threads.call(partial(self.by_calling, iter((task,)), replies.append))
+                        siblings = advance(replies[0]) if replies else None
                         break
                     if CALL in how:
                         attempted = _Awaited(task, how, threads)
@@ -113,57 +112,71 @@ class Driver:
         if not self.awaits:
             raise TypeError(f"{what} is asynchronous: use arun() instead of run()")
 
+    def check(self) -> None:
+        if self.awaited is not None:
+            self.refuse_async(f"the task {task_name(self.awaited)!r}")
+
     def _how(self, task: Task) -> tuple[Modes, type | None]:
         """How to attempt a task; and its class, where that makes every task of it one to await as it is."""
+        self.check()
         how = modes(task)
-        if AWAIT in how:
-            self.refuse_async(f"the task {task_name(task)!r}")
         return how, None if CALL in how or modes_of(type(task)) is None else type(task)
 
     def _children(self, task: Task, returned: object) -> tuple[Task, ...]:
         tasks, awaited = take(returned, lambda: f"perform() of the task {task_name(task)!r}")
-        self.mixed = self.mixed or awaited is not None
+        self.awaited = self.awaited or awaited
         return tasks
 
 
 class Overlap:
-    """Several attempts at one moment, each in a task of the event loop; the walk decides how many."""
+    """Several attempts at one moment. Each goes on with a next one: a lane, as many of them as the walk has tasks."""
 
     def __init__(self, driver: Driver, walk: Walk, threads: Threads) -> None:
         self._driver, self._walk, self._threads = driver, walk, threads
-        self._running: set[asyncio.Task[None]] = set()
+        self._lanes: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._late: list[BaseException] = []
 
     async def run(self, first: Step) -> None:
         try:
-            self._start_all(first)
+            self._open(first)
             error = await self._ended
         finally:
-            leftover = tuple(self._running)
-            for task in leftover:
-                task.cancel()
-            await asyncio.gather(*leftover, return_exceptions=True)
+            lanes = tuple(self._lanes)
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
             if self._late:
                 raise self._late[0]
         if error is not None:
             raise error
 
-    def _start_all(self, step: Step | None) -> None:
+    def _open(self, step: Step | None) -> None:
         while step is not None and step is not WAIT:
-            started = asyncio.create_task(self._attempt(step, self._walk.path))
-            self._running.add(started)
-            started.add_done_callback(self._running.discard)
+            lane = asyncio.create_task(self._drive(step, self._walk.place))
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
             step = self._walk.advance(RUNNING)
         if step is None:
             self._end(None)
 
-    async def _attempt(self, one: Siblings, path: TaskPath) -> None:
-        replies: list[Reply] = []
+    async def _drive(self, one: Siblings, place: Place | None) -> None:
+        def advance(reply: Reply) -> Siblings | None:
+            nonlocal place
+            assert place is not None
+            step = self._walk.advance(Done(place, reply))
+            if step is None or step is WAIT:
+                place = None
+                self._open(step)
+                return None
+            place = self._walk.place
+            self._open(self._walk.advance(RUNNING))
+            return step
+
         try:
-            await self._driver.by_awaiting(one, replies.append, self._threads)
-            # No reply when the stop has expired in the midst of it.
-            self._start_all(self._walk.advance(Done(path, replies[0])) if replies else None)
+            await self._driver.by_awaiting(one, advance, self._threads)
+            if place is not None:  # the stop has expired in the midst of it
+                self._end(None)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not reach the loop; `run` raises it
             self._end(error)
 
@@ -172,19 +185,6 @@ class Overlap:
             self._ended.set_result(error)
         elif error is not None and not isinstance(error, asyncio.CancelledError):
             self._late.append(error)
-
-
-class _MustAwait(Exception):
-    def __init__(self, siblings: Siblings) -> None:
-        self.siblings = siblings
-
-
-def _until_awaited(siblings: Siblings) -> Siblings:
-    """Those before the first that must be awaited, which is raised then, with those after it."""
-    for task in siblings:
-        if AWAIT in modes(task):
-            raise _MustAwait(chain((task,), siblings))
-        yield task
 
 
 class _Awaited:

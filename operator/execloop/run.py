@@ -88,11 +88,9 @@ class Run:
                 self._end(CreateFailed(self.execution, error))
             else:
                 self._begin(created)
-        if self.options.parallelism > 1 and self._next is not None:
-            return False
-        self._next = self._driver.by_calling(self._siblings, self._advance)
-        if self._next is not None and not self._driver.awaits:
-            self._driver.refuse_async(f"the task {task_name(next(self._next))!r}")
+        if self._calls:
+            self._next = self._driver.by_calling(self._siblings, self._advance)
+            self._driver.check()
         return self._next is None
 
     async def on_loop(self, threads: Threads = SHARED) -> None:
@@ -168,6 +166,11 @@ class Run:
         return self.walk is None and self.outcome is None
 
     @property
+    def _calls(self) -> bool:
+        """Whether plain calls, one after another, will do for what comes next."""
+        return self._next is not None and self.options.parallelism == 1 and self._driver.awaited is None
+
+    @property
     def _siblings(self) -> Iterator[Task] | None:
         assert self._next is not WAIT
         return self._next
@@ -200,9 +203,8 @@ class Run:
             self._end(Converged(self.execution.after_run(0)))
         if not tasks or self.stop.expired:
             return
-        if awaited is not None:
-            self._driver.refuse_async(f"the task {task_name(awaited)!r}")
-            self._driver.mixed = True
+        self._driver.awaited = awaited
+        self._driver.check()
         self.walk = Walk(tasks, self.execution, self.options, self.stop, self.notify)
         if self.notify:
             self.notify(RunStarted(self.execution, tuple(map(task_name, tasks)), self.walk.errors_left))
@@ -219,7 +221,7 @@ class Run:
                 self._end(CreateFailed(self.execution, error))
             else:
                 self._begin(created)
-        elif self._fresh:
+        if self._fresh or self._calls:
             await threads.call(self.blocking)
         if self.walk is None or self._next is None:
             return

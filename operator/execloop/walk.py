@@ -47,11 +47,11 @@ class Failure:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
-    """How an attempt ended that was answered with RUNNING; `path` was the walk's `path` then."""
+    """How an attempt ended that was answered with RUNNING; `place` was the walk's `place` then."""
 
-    path: TaskPath
+    place: Place
     reply: Reply
 
 
@@ -84,7 +84,7 @@ class _Frame:
 
     __slots__ = ("before", "below", "parent", "pending", "tasks")
 
-    def __init__(self, tasks: tuple[Task, ...], parent: TaskPath | None, below: _Frame | None, before: int) -> None:
+    def __init__(self, tasks: tuple[Task, ...], parent: Place | None, below: _Frame | None, before: int) -> None:
         self.tasks = tasks
         self.pending: Iterator[Task] = iter(tasks)
         self.parent = parent
@@ -95,10 +95,30 @@ class _Frame:
     def taken(self) -> int:
         return len(self.tasks) - length_hint(self.pending)
 
-    def last(self) -> TaskPath:
-        """The path of the task that was taken last."""
-        position = self.taken - 1
-        return TaskPath(self.parent, position, self.tasks[position])
+
+class Place:
+    """Where in the tree a task stands. Its path is made when it is asked for: for a listener, or an error."""
+
+    __slots__ = ("frame", "made", "position")
+
+    def __init__(self, frame: _Frame) -> None:
+        """The place of the task that was taken last from these siblings."""
+        self.frame = frame
+        self.position = frame.taken - 1
+        self.made: TaskPath | None = None
+
+    @property
+    def path(self) -> TaskPath:
+        lineage = [self]  # no recursion: it may be 10,000 deep
+        while lineage[-1].made is None and (parent := lineage[-1].frame.parent) is not None:
+            lineage.append(parent)
+        path: TaskPath | None = None
+        for place in reversed(lineage):
+            if place.made is None:
+                place.made = TaskPath(path, place.position, place.frame.tasks[place.position])
+            path = place.made
+        assert path is not None
+        return path
 
 
 class Walk:
@@ -120,7 +140,7 @@ class Walk:
         self.failure: ExecloopError | None = None
         self._errors_before = execution.errors
         self._running = 0
-        self._path: TaskPath | None = None
+        self._place: Place | None = None
         self._frame = _Frame(tasks, None, None, 0)
         self._steps = self._walk()
 
@@ -131,10 +151,10 @@ class Walk:
         return frame.before + frame.taken
 
     @property
-    def path(self) -> TaskPath:
-        """The path of the task that was yielded last; kept only where tasks are yielded one by one."""
-        assert self._path is not None
-        return self._path
+    def place(self) -> Place:
+        """The place of the task that was yielded last; kept only where tasks are yielded one by one."""
+        assert self._place is not None
+        return self._place
 
     @property
     def errors_left(self) -> int | None:
@@ -164,9 +184,9 @@ class Walk:
                     while self._running >= parallelism:
                         self._conclude((yield WAIT))
                 elif singly:
-                    self._settle(self.path, reply)
+                    self._settle(self.place, reply)
                 elif reply is not None:
-                    self._settle(frame.last(), reply)
+                    self._settle(Place(frame), reply)
             if not self._running:
                 return
             self._conclude((yield WAIT))
@@ -181,25 +201,25 @@ class Walk:
 
     def _single(self, frame: _Frame) -> Iterator[Task]:
         task = next(frame.pending)
-        self._path = frame.last()
+        self._place = Place(frame)
         if self.notify:
-            self.notify(TaskStarted(self._path))
+            self.notify(TaskStarted(self._place.path))
         return iter((task,))
 
     def _conclude(self, done: Reply) -> None:
         assert isinstance(done, Done)
         self._running -= 1
-        self._settle(done.path, done.reply)
+        self._settle(done.place, done.reply)
 
-    def _settle(self, path: TaskPath, reply: Reply) -> None:
+    def _settle(self, place: Place, reply: Reply) -> None:
         if isinstance(reply, Failure):
-            self._fail(path, reply)
+            self._fail(place.path, reply)
             return
         assert reply is None or isinstance(reply, tuple)
         if self.notify:
-            self.notify(TaskFinished(path, len(reply or ())))
+            self.notify(TaskFinished(place.path, len(reply or ())))
         if reply:
-            self._frame = _Frame(reply, path, self._frame, self.count)
+            self._frame = _Frame(reply, place, self._frame, self.count)
 
     def _fail(self, path: TaskPath, failed: Failure) -> None:
         self.errors += 1
