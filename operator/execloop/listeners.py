@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from execloop.errors import summary
 from execloop.events import (
     ConvergedEvent,
     Event,
@@ -40,13 +41,13 @@ def in_words(event: Event) -> str:
             words = f"{_place(path)} done" + (f", {_count(children, 'task')} follow" if children else "")
         case TaskFailed(path, phase, error, errors_left):
             budget = "" if errors_left is None or errors_left < 0 else f" ({_count(errors_left, 'error')} left)"
-            words = f"{_place(path)} failed in {phase}: {type(error).__name__}: {error}{budget}"
+            words = f"{_place(path)} failed in {phase}: {summary(error)}{budget}"
         case RunFinished(execution, delay):
             words = f"run {execution.runs} finished; asking again in {delay:g} s"
         case ConvergedEvent(execution):
             words = f"converged after {_count(execution.runs, 'run')}, {_count(execution.errors, 'error')}"
         case GaveUp(_, error):
-            words = f"gave up: {type(error).__name__}: {error}"
+            words = f"gave up: {summary(error)}"
     return words
 
 

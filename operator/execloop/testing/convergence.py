@@ -59,7 +59,8 @@ class Course:
         execution = Execution(started_at=self.clock.now())
         for _ in range(self.within):
             run = Run(self.plan, execution, self.options, clock=self.clock, notify=self._notify)
-            yield from self._until_deadline(run)
+            with run.alarmed():
+                yield run
             outcome = run.conclude()
             run.book(self._ledger)
             match outcome:
@@ -72,17 +73,6 @@ class Course:
                 case Converged() | Interrupted():
                     return
         raise AssertionError(self._pending())
-
-    def _until_deadline(self, run: Run) -> Iterator[Run]:
-        if self.options.timeout is None:
-            yield run
-            return
-        left = self._started + self.options.timeout - self.clock.monotonic()
-        call_off = self.clock.alarm(max(0.0, left), run.abandon)
-        try:
-            yield run
-        finally:
-            call_off()
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):

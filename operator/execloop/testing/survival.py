@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from execloop.errors import summary
 from execloop.options import Options
 from execloop.run import describe
 from execloop.tasks import SKIP, Task, as_tasks, is_async, modes, task
@@ -201,7 +202,7 @@ class _Explorer:
                     drive(run, runner)
                 self._judge(world, plan)
         except Exception as error:  # noqa: BLE001 - whatever it is, the plan did not survive
-            failure = f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
+            failure = str(error) if isinstance(error, AssertionError) else summary(error)
         return CrashPoint(fault.call, fault.code, fault.when, fault.kind, course.report.runs, failure)
 
     def _start(self) -> tuple[Any, Plan]:
@@ -224,5 +225,5 @@ class _Explorer:
         except (_Crash, InjectedError):
             return None
         except Exception as error:  # noqa: BLE001 - such as a FatalError that the fault led to
-            return f"{type(error).__name__}: {error}"
+            return summary(error)
         return None
