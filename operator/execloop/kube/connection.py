@@ -1,0 +1,222 @@
+"""Requests to one API server: JSON in and out, with the retries that every caller would want."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from execloop.kube.cluster import discover
+from execloop.kube.discovery import Discovery
+from execloop.kube.errors import ApiError, ConfigurationError
+from execloop.kube.paths import describe
+from execloop.kube.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+    from execloop.kube.cluster import Cluster
+
+__all__ = ["APPLY", "JSON", "MERGE_PATCH", "Connection"]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+REQUEST_SECONDS = 30.0
+# The server sends a bookmark each minute to a watch that has nothing else to say.
+_SILENCE_SECONDS = 90.0
+_CONNECT_SECONDS = 10.0
+_THROTTLED = frozenset({429, 503})
+_THROTTLED_RETRIES = 3
+_LONGEST_PAUSE = 10.0
+# What may be sent again when the connection broke and nobody knows whether the server acted on it.
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_REPEATABLE_PATCHES = frozenset({APPLY, MERGE_PATCH})
+
+
+class _Call(NamedTuple):
+    method: str
+    path: str
+    url: URL
+    headers: dict[str, str]
+    body: bytes | None
+    timeout: aiohttp.ClientTimeout
+
+
+class Connection:
+    """One cluster as one user. Any number of event loops, in any threads, may use it at the same time."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.discovery = Discovery(self.request)
+        self._sessions = Sessions(cluster)
+        self._identity: dict[str, str] = {}
+
+    @classmethod
+    def load(cls, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
+        """The kubeconfig that was given, else $KUBECONFIG, else the pod's service account, else ~/.kube/config.
+
+        Raises ConfigurationError, NoCluster among them, with one line to show to the user.
+        """
+        return cls(discover(kubeconfig, context))
+
+    @property
+    def server(self) -> str:
+        return self.cluster.server
+
+    @property
+    def impersonated(self) -> str | None:
+        """The user that requests are made as, None for our own."""
+        return self._identity.get("Impersonate-User")
+
+    def impersonating(self, namespace: str, service_account: str) -> Connection:
+        """The same cluster as another user; sessions and discovery are shared, so closing either closes both."""
+        other = Connection.__new__(Connection)
+        other.__dict__.update(self.__dict__)
+        other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
+        return other
+
+    def open_session(self) -> aiohttp.ClientSession:
+        """A session that authenticates by itself, as ourselves: for Kopf, which closes what it is given."""
+        return self._sessions.new()
+
+    async def close(self) -> None:
+        """Close the running loop's session. A loop that ends through asyncio.run() does so by itself."""
+        await self._sessions.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - aiohttp's own timer costs less than a scope around it
+    ) -> dict[str, Any]:
+        """The answer's JSON. `timeout`: seconds for each attempt. Raises ApiError.
+
+        Sent again: what the server throttled (429 or 503 with a Retry-After), three times at most, and what a broken
+        connection lost, once, when sending it twice does no harm.
+        """
+        call = self._call(method, path, query, accept, aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_SECONDS))
+        if body is not None:
+            call.headers["Content-Type"] = content_type
+            call = call._replace(body=json.dumps(body, separators=(",", ":")).encode())
+        failures = 0
+        while True:
+            try:
+                return await self._attempt(call)
+            except ApiError as error:
+                pause = _pause(call, error, failures)
+                if pause is None:
+                    raise
+            failures += 1
+            await asyncio.sleep(pause)
+
+    async def stream(
+        self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        call = self._call("GET", path, query, accept, timeout)
+        with _failures(call):
+            async with await self._send(call) as response:
+                if not response.ok:
+                    raise _refusal(call, response, await response.read())
+                async for line in _lines(response.content.iter_any()):
+                    yield json.loads(line)
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str] | None, accept: str, timeout: aiohttp.ClientTimeout
+    ) -> _Call:
+        target = f"{self.cluster.server}{path}?{urlencode(query)}" if query else f"{self.cluster.server}{path}"
+        return _Call(method, path, URL(target, encoded=True), {"Accept": accept, **self._identity}, None, timeout)
+
+    async def _send(self, call: _Call) -> aiohttp.ClientResponse:
+        session = await self._sessions.current()
+        return await session.request(
+            call.method, call.url, data=call.body, headers=call.headers, timeout=call.timeout, allow_redirects=False
+        )
+
+    async def _attempt(self, call: _Call) -> dict[str, Any]:
+        with _failures(call):
+            async with await self._send(call) as response:
+                content = await response.read()
+        if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
+            raise _refusal(call, response, content)
+        answer = _json(content)
+        if answer is None:
+            request = describe(call.method, call.path)
+            raise ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=request)
+        return answer
+
+
+def _pause(call: _Call, error: ApiError, failures: int) -> float | None:
+    """Seconds until the call may be sent again, None when it may not."""
+    if error.reason == "Disconnected":
+        repeatable = call.method in _REPEATABLE or call.headers.get("Content-Type") in _REPEATABLE_PATCHES
+        return 0.0 if repeatable and not failures else None
+    if error.status in _THROTTLED and error.retry_after is not None and failures < _THROTTLED_RETRIES:
+        return min(error.retry_after, _LONGEST_PAUSE)
+    return None
+
+
+@contextmanager
+def _failures(call: _Call) -> Iterator[None]:
+    """What keeps an answer from coming, as ApiError; equal causes have equal messages, without ports or addresses."""
+    try:
+        yield
+    except ConfigurationError as error:
+        reason, message = "NoCredentials", str(error)
+    except TimeoutError:
+        reason, message = "Timeout", f"{call.url.origin()} did not answer in time"
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason, message = "Unreachable", f"{call.url.origin()}: {error.certificate_error}"
+    except aiohttp.ClientConnectorError as error:
+        cause = error.os_error
+        reason, message = "Unreachable", f"{call.url.origin()}: {os.strerror(cause.errno) if cause.errno else cause}"
+    except (aiohttp.ClientError, OSError) as error:
+        reason, message = "Disconnected", f"{call.url.origin()} closed the connection: {type(error).__name__}"
+    else:
+        return
+    raise ApiError(0, reason, message, request=describe(call.method, call.path))
+
+
+def _refusal(call: _Call, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    try:
+        retry_after = float(response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        retry_after = None
+    request = describe(call.method, call.path)
+    return ApiError.from_status(response.status, _json(content) or {}, request=request, retry_after=retry_after)
+
+
+def _json(content: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """An object of a watch is one line however long; aiohttp's own line reader refuses those over 128 KiB."""
+    pending = bytearray()
+    async for chunk in chunks:
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            pending += chunk[start:end]
+            yield bytes(pending)
+            pending.clear()
+            start = end + 1
+        pending += chunk[start:]

@@ -1,0 +1,73 @@
+"""Whose an object is: the field manager and the label that server-side apply leaves on it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PLAN_UID_LABEL", "Owner", "field_manager"]
+
+PLAN_UID_LABEL = "execloop.dev/plan-uid"
+
+_PREFIX = "execloop/"
+_LONGEST_MANAGER = 128
+_HASH_DIGITS = 32
+
+
+def field_manager(namespace: str, name: str) -> str:
+    """A Plan's field manager. The `~` before the hash is in no name, so a shortened one is nobody's full one."""
+    manager = f"{_PREFIX}{namespace}/{name}"
+    if len(manager) <= _LONGEST_MANAGER:
+        return manager
+    digest = hashlib.sha256(manager.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{manager[: _LONGEST_MANAGER - _HASH_DIGITS - 1]}~{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who applies. `uid`: the Plan's, None for who is no Plan and takes objects without marking them."""
+
+    manager: str = "execloop"
+    uid: str | None = None
+
+    @classmethod
+    def plan(cls, namespace: str, name: str, uid: str) -> Owner:
+        return cls(field_manager(namespace, name), uid)
+
+    @property
+    def claimant(self) -> str:
+        """For messages."""
+        return self.manager if self.uid is None else f"Plan {self.manager.removeprefix(_PREFIX)}"
+
+    def mark(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy with the Plan's label: two Plans differ in its value, so they conflict whatever else they ask for."""
+        if self.uid is None:
+            return dict(wanted)
+        metadata = wanted["metadata"]
+        labels = {**(metadata.get("labels") or {}), PLAN_UID_LABEL: self.uid}
+        return {**wanted, "metadata": {**metadata, "labels": labels}}
+
+    def rival(self, live: Mapping[str, Any]) -> str | None:
+        """The other Plan that an object belongs to, as `namespace/name`.
+
+        A Plan that was deleted and made again has another uid and the same manager: it is no rival of itself. A label
+        that no Plan set is drift like any other.
+        """
+        metadata = live["metadata"]
+        uid = (metadata.get("labels") or {}).get(PLAN_UID_LABEL)
+        if uid is None or uid == self.uid:
+            return None
+        for entry in metadata.get("managedFields") or ():
+            manager = str(entry.get("manager", ""))
+            if manager.startswith(_PREFIX) and manager != self.manager and _owns_label(entry):
+                return manager.removeprefix(_PREFIX)
+        return None
+
+
+def _owns_label(entry: Mapping[str, Any]) -> bool:
+    labels = entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:labels", {})
+    return f"f:{PLAN_UID_LABEL}" in labels

@@ -1,0 +1,123 @@
+"""HTTP sessions that know how to authenticate: one for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from execloop.kube import tls
+from execloop.threads import Threads
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator
+
+    from aiohttp.client_middlewares import ClientHandlerType
+
+    from execloop.kube.cluster import Cluster
+    from execloop.kube.credentials import ClientCertificate, Credential
+
+__all__ = ["Sessions"]
+
+_CONNECTIONS = 100
+_CONNECT_SECONDS = 10.0
+
+
+class Sessions:
+    """Opens a loop's session when it is first asked for; the session closes with its loop."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._origin = URL(cluster.server).origin()
+        self._threads = Threads("execloop-credentials")
+        self._tls: ssl.SSLContext | None = None
+        self._presented: ClientCertificate | None = None
+        self._open: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
+
+    async def current(self) -> aiohttp.ClientSession:
+        """The session of the running loop."""
+        loop = asyncio.get_running_loop()
+        session = self._open.get(loop)
+        if session is None or session.closed:
+            self._forget_closed_loops()
+            session = self._open[loop] = self.new()
+            self._lifetimes[loop] = lifetime = self._lifetime(loop, session)
+            # asyncio.run() finalises a loop's asynchronous generators before it closes the loop: one of them closes
+            # the session, so that plan code may use asyncio.run() without a thought for it.
+            await anext(lifetime)
+        return session
+
+    async def close(self) -> None:
+        """Close the session of the running loop."""
+        if (lifetime := self._lifetimes.get(asyncio.get_running_loop())) is not None:
+            await lifetime.aclose()
+
+    def new(self) -> aiohttp.ClientSession:
+        """A session of its own for somebody who closes it."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._context() or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"execloop/{version('execloop')}"},
+            middlewares=(self._authenticate,),
+            proxy=self._cluster.proxy,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        )
+
+    async def _lifetime(
+        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession
+    ) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            with suppress(KeyError):
+                del self._open[loop], self._lifetimes[loop]
+            await session.close()
+
+    def _forget_closed_loops(self) -> None:
+        for loop in [loop for loop in self._open if loop.is_closed()]:
+            self._open.pop(loop, None)
+            self._lifetimes.pop(loop, None)
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._tls is None and self._origin.scheme == "https":
+            self._tls = tls.client_context(self._cluster.ca, insecure=self._cluster.insecure)
+            if credential := self._cluster.credentials.fresh():
+                self._present(credential)
+        return self._tls
+
+    async def _authenticate(self, request: aiohttp.ClientRequest, send: ClientHandlerType) -> aiohttp.ClientResponse:
+        if request.url.origin() != self._origin:  # a redirect: these credentials are for the cluster only
+            return await send(request)
+        credential = self._cluster.credentials.fresh() or await self._renew(None)
+        response = await self._send(request, send, credential)
+        if response.status != 401:  # noqa: PLR2004 - Unauthorized
+            return response
+        renewed = await self._renew(credential)
+        if renewed is credential:
+            return response
+        response.release()
+        return await self._send(request, send, renewed)
+
+    async def _send(
+        self, request: aiohttp.ClientRequest, send: ClientHandlerType, credential: Credential
+    ) -> aiohttp.ClientResponse:
+        self._present(credential)
+        if self._cluster.server_name:
+            request.server_hostname = self._cluster.server_name
+        if credential.authorization is not None:
+            request.headers["Authorization"] = credential.authorization
+        return await send(request)
+
+    def _present(self, credential: Credential) -> None:
+        if credential.certificate is not None and credential.certificate is not self._presented and self._tls:
+            tls.present(self._tls, credential.certificate)
+            self._presented = credential.certificate
+
+    async def _renew(self, rejected: Credential | None) -> Credential:
+        return await self._threads.call(lambda: self._cluster.credentials.renew(rejected))
