@@ -38,7 +38,7 @@ def in_words(event: Event) -> str:
         case TaskStarted(path):
             words = f"{_place(path)} started"
         case TaskFinished(path, children):
-            words = f"{_place(path)} done" + (f", {_count(children, 'task')} follow" if children else "")
+            words = f"{_place(path)} done" + (f", followed by {_count(children, 'task')}" if children else "")
         case TaskFailed(path, phase, error, errors_left):
             budget = "" if errors_left is None or errors_left < 0 else f" ({_count(errors_left, 'error')} left)"
             words = f"{_place(path)} failed in {phase}: {summary(error)}{budget}"

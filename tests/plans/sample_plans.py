@@ -82,11 +82,6 @@ def not_tasks() -> list[object]:
     return ["a name"]
 
 
-@plan("restless")
-def restless() -> list[Task]:
-    return [task("again", lambda: None)]
-
-
 @plan("blocked")
 def blocked() -> list[Task]:
     def wait() -> None:
@@ -115,8 +110,3 @@ def prints() -> list[Task]:
 async def needs_cluster(_parameters: dict[str, object], context: Context) -> list[Task]:
     await context.kube.list("v1", "ConfigMap")
     return []
-
-
-@plan("reads-stdin")
-def reads_stdin() -> list[Task]:
-    return [task(line.strip(), lambda: None) for line in sys.stdin]

@@ -196,3 +196,10 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     result = CliRunner().invoke(execloop, ["frobnicate"])
     assert result.exit_code == 2
     assert "No such command 'frobnicate'" in result.stderr
+
+
+def test_what_a_module_prints_does_not_spoil_the_json(tmp_path: Path) -> None:
+    (tmp_path / "talkative_for_plans.py").write_text("print('hello from the module')\n")
+    result = _plans("--plans", tmp_path, "--json")
+    assert "hello" not in result.stdout
+    json.loads(result.stdout)

@@ -150,7 +150,7 @@ def test_lines_leave_out_what_a_log_has_no_use_for() -> None:
     assert lines == [
         "run 1: 2 tasks (a, b), 5 errors left",
         "a failed in perform: OSError: one\n  two\\x07 (4 errors left)",
-        "b done, 1 task follow",
+        "b done, followed by 1 task",
         "b/c done",
         "run 1 finished; asking again in 1 s",
     ]

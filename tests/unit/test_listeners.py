@@ -37,7 +37,7 @@ _DOWN = OSError("down")
         ),
         (TaskStarted(_PATH), "DEBUG", "parent/child started"),
         (TaskFinished(_PATH, 0), "DEBUG", "parent/child done"),
-        (TaskFinished(_PARENT, 1), "DEBUG", "parent done, 1 task follow"),
+        (TaskFinished(_PARENT, 1), "DEBUG", "parent done, followed by 1 task"),
         (
             TaskFailed(_PATH, "post", _DOWN, 2),
             "WARNING",

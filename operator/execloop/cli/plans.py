@@ -11,13 +11,14 @@ import click
 from execloop.cli.exits import Mistake
 from execloop.cli.lines import printable
 from execloop.cli.parameters import Parameter, parameters_of, schema_of
-from execloop.cli.target import plans_option
+from execloop.cli.target import load_registry, plans_option
 from execloop.errors import PlanError
-from execloop.registry import Registered, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from execloop.registry import Registered, Registry
 
 __all__ = ["plans"]
 
@@ -28,7 +29,7 @@ __all__ = ["plans"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with NAME the JSON Schema of its parameters.")
 def plans(name: str | None, folders: tuple[Path, ...], as_json: bool) -> None:
     """List the plans that are installed; with NAME describe one and its parameters."""
-    registry = Registry.load(folders)
+    registry = load_registry(folders)
     if name is None:
         _list_as_json(registry) if as_json else _list(registry)
         _complain(registry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from execloop.plans import Plan
     from execloop.registry import Registered
 
-__all__ = ["Target", "plans_option", "resolve", "target_arguments"]
+__all__ = ["Target", "load_registry", "plans_option", "resolve", "target_arguments"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -75,6 +77,12 @@ class Target:
         return self.registered.definition.make(self.parameters, context)
 
 
+def load_registry(folders: Sequence[Path]) -> Registry:
+    """What a module prints while it is imported must not get into what the command prints."""
+    with redirect_stdout(sys.stderr):
+        return Registry.load(folders)
+
+
 def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) -> Target:
     """Raises Mistake."""
     manifest, name, parameters, options = None, target, {}, Options()
@@ -84,7 +92,7 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) ->
         _say_what_is_not_read(manifest, spec)
     parameters = assign(parameters, assignments)
     try:
-        registered = Registry.load(folders).get(name)
+        registered = load_registry(folders).get(name)
         parsed = registered.definition.parse(parameters)
     except PlanError as error:
         raise Mistake(str(error)) from None

@@ -10,12 +10,13 @@ from execloop.cli.checking import check_parameters, check_resource
 from execloop.cli.exits import FAILED
 from execloop.cli.lines import printable
 from execloop.cli.manifests import Manifest, Problem, plans_in
-from execloop.cli.target import plans_option
-from execloop.registry import Registry
+from execloop.cli.target import load_registry, plans_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from execloop.registry import Registry
 
 __all__ = ["validate"]
 
@@ -31,7 +32,7 @@ def validate(files: tuple[str, ...], folders: tuple[Path, ...], schema_only: boo
 
     A line for each problem: file, YAML document, field. Objects that are no Plans are left out.
     """
-    registry = None if schema_only else Registry.load(folders)
+    registry = None if schema_only else load_registry(folders)
     good = bad = 0
     for file in files:
         for item in plans_in(file):
