@@ -49,7 +49,7 @@ class ClusterAccess:
 
     @cached_property
     def api_client(self) -> ApiClient:
-        from execloop.kube import api_client  # noqa: PLC0415 - needs the extra `operator`
+        from execloop.kube.official import api_client  # noqa: PLC0415 - needs the extra `operator`
 
         return api_client(self.connection)
 
