@@ -10,8 +10,10 @@ from execloop.kube.cluster import Cluster
 from execloop.kube.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.connection import APPLY, JSON, MERGE_PATCH, Connection
 from execloop.kube.errors import ApiError, ConfigurationError, NoCluster
+from execloop.kube.official import api_client
 from execloop.kube.ownership import PLAN_UID_LABEL, Owner, field_manager
 from execloop.kube.paths import Resource
+from execloop.kube.watch import EventType, Watch
 
 __all__ = [
     "APPLY",
@@ -24,6 +26,7 @@ __all__ = [
     "ConfigurationError",
     "Connection",
     "Drifted",
+    "EventType",
     "Kube",
     "Missing",
     "NoCluster",
@@ -32,5 +35,7 @@ __all__ = [
     "Propagation",
     "Resource",
     "Same",
+    "Watch",
+    "api_client",
     "field_manager",
 ]

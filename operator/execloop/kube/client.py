@@ -14,7 +14,7 @@ from execloop.kube.objects import identify
 from execloop.kube.ownership import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 
     from execloop.kube.connection import Connection
     from execloop.kube.paths import Resource
@@ -181,7 +181,9 @@ class Kube:
             method, path, query=query, body=body, content_type=content_type, accept=accept
         )
 
-    def stream(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON) -> AsyncIterator[Object]:
+    def stream(
+        self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
+    ) -> AsyncGenerator[Object, None]:
         """Each line of an answer that goes on, a watch's for one."""
         return self.connection.stream(path, query, accept=accept)
 
@@ -214,7 +216,7 @@ class Kube:
         position: dict[str, str] = {}
         while True:
             page = await self.connection.request("GET", path, query={**query, **position})
-            items += page["items"]
+            items += page["items"] or ()
             if not (token := page["metadata"].get("continue")):
                 return items
             position = {"continue": token}

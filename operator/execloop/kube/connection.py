@@ -19,7 +19,7 @@ from execloop.kube.paths import describe
 from execloop.kube.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from execloop.kube.cluster import Cluster
@@ -125,7 +125,7 @@ class Connection:
 
     async def stream(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         call = self._call("GET", path, query, accept, timeout)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from execloop.kube import plugins, tls
+from execloop.kube import plugins
 from execloop.kube.cluster import Cluster
 from execloop.kube.credentials import ClientCertificate, Credential, Credentials, StaticCredentials, token_file
 from execloop.kube.errors import ConfigurationError
 from execloop.kube.proxy import proxy_for
+from execloop.kube.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ def _authority(cluster: _Section) -> str | None:
     authority = cluster.pem("certificate-authority")
     if authority is not None:
         try:
-            tls.client_context(authority)
+            Tls(authority)
         except (ssl.SSLError, ValueError):
             raise ConfigurationError(f"{cluster.where}.certificate-authority holds no certificate in PEM") from None
     return authority
@@ -106,7 +107,7 @@ def _certificate(user: _Section) -> ClientCertificate | None:
         raise ConfigurationError(f"{user.where}.{missing} is missing beside its other half")
     pair = ClientCertificate(certificate, key)
     try:
-        tls.present(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pair)
+        Tls().show(pair)
     except (ssl.SSLError, ValueError):
         raise ConfigurationError(f"{user.where}.client-certificate and client-key do not fit each other") from None
     return pair

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from execloop.kube import tls
+from execloop.kube.tls import Tls
 from execloop.threads import Threads
 
 if TYPE_CHECKING:
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from aiohttp.client_middlewares import ClientHandlerType
 
     from execloop.kube.cluster import Cluster
-    from execloop.kube.credentials import ClientCertificate, Credential
+    from execloop.kube.credentials import Credential
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "user_agent"]
 
 _CONNECTIONS = 100
 _CONNECT_SECONDS = 10.0
+
+
+def user_agent() -> str:
+    return f"execloop/{version('execloop')}"
 
 
 class Sessions:
@@ -35,8 +39,7 @@ class Sessions:
         self._cluster = cluster
         self._origin = URL(cluster.server).origin()
         self._threads = Threads("execloop-credentials")
-        self._tls: ssl.SSLContext | None = None
-        self._presented: ClientCertificate | None = None
+        self._tls: Tls | None = None
         self._open: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
@@ -61,9 +64,9 @@ class Sessions:
     def new(self) -> aiohttp.ClientSession:
         """A session of its own for somebody who closes it."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._context() or True),
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._trust()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"execloop/{version('execloop')}"},
+            headers={"User-Agent": user_agent()},
             middlewares=(self._authenticate,),
             proxy=self._cluster.proxy,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
@@ -84,12 +87,10 @@ class Sessions:
             self._open.pop(loop, None)
             self._lifetimes.pop(loop, None)
 
-    def _context(self) -> ssl.SSLContext | None:
+    def _trust(self) -> ssl.SSLContext | bool:
         if self._tls is None and self._origin.scheme == "https":
-            self._tls = tls.client_context(self._cluster.ca, insecure=self._cluster.insecure)
-            if credential := self._cluster.credentials.fresh():
-                self._present(credential)
-        return self._tls
+            self._tls = Tls(self._cluster.ca, insecure=self._cluster.insecure)
+        return self._tls.context if self._tls else True
 
     async def _authenticate(self, request: aiohttp.ClientRequest, send: ClientHandlerType) -> aiohttp.ClientResponse:
         if request.url.origin() != self._origin:  # a redirect: these credentials are for the cluster only
@@ -107,17 +108,13 @@ class Sessions:
     async def _send(
         self, request: aiohttp.ClientRequest, send: ClientHandlerType, credential: Credential
     ) -> aiohttp.ClientResponse:
-        self._present(credential)
+        if self._tls is not None:
+            self._tls.show(credential.certificate)
         if self._cluster.server_name:
             request.server_hostname = self._cluster.server_name
         if credential.authorization is not None:
             request.headers["Authorization"] = credential.authorization
         return await send(request)
-
-    def _present(self, credential: Credential) -> None:
-        if credential.certificate is not None and credential.certificate is not self._presented and self._tls:
-            tls.present(self._tls, credential.certificate)
-            self._presented = credential.certificate
 
     async def _renew(self, rejected: Credential | None) -> Credential:
         return await self._threads.call(lambda: self._cluster.credentials.renew(rejected))

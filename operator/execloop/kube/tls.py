@@ -13,24 +13,31 @@ if TYPE_CHECKING:
 
     from execloop.kube.credentials import ClientCertificate
 
-__all__ = ["client_context", "present"]
+__all__ = ["Tls"]
 
 
-def client_context(ca: str | None, *, insecure: bool = False) -> ssl.SSLContext:
-    """Trusts `ca`, or what the system trusts; raises ssl.SSLError when it is no certificate."""
-    context = ssl.create_default_context(cadata=ca)
-    # Python 3.13 made RFC 5280's stricter rules the default; many clusters' own authorities break them.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+class Tls:
+    """A context that trusts `ca`, or what the system trusts, and shows the certificate it was last given.
 
+    Raises ssl.SSLError for what is no certificate, or a key that does not fit it.
+    """
 
-def present(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
-    """New connections show this certificate; raises ssl.SSLError when it and its key do not fit."""
-    with _as_file(f"{certificate.certificate}\n{certificate.key}\n".encode()) as path:
-        context.load_cert_chain(path)
+    def __init__(self, ca: str | None = None, *, insecure: bool = False) -> None:
+        self.context = ssl.create_default_context(cadata=ca)
+        # Python 3.13 made RFC 5280's stricter rules the default; many clusters' own authorities break them.
+        self.context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if insecure:
+            self.context.check_hostname = False
+            self.context.verify_mode = ssl.CERT_NONE
+        self._shown: ClientCertificate | None = None
+
+    def show(self, certificate: ClientCertificate | None) -> None:
+        """On new connections."""
+        if certificate is None or certificate is self._shown:
+            return
+        with _as_file(f"{certificate.certificate}\n{certificate.key}\n".encode()) as path:
+            self.context.load_cert_chain(path)
+        self._shown = certificate
 
 
 @contextmanager
