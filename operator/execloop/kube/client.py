@@ -72,11 +72,11 @@ class Kube:
 
     @_needs_event_loop
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """None when it is not there."""
+        """None when it is not there; neither, perhaps, is its namespace or its kind."""
         try:
             return await self.connection.request("GET", await self._path(api_version, kind, name, namespace))
         except ApiError as error:
-            if error.status == _NOT_FOUND and error.reason != "NoSuchKind":
+            if error.status == _NOT_FOUND:
                 return None
             raise
 
@@ -84,7 +84,10 @@ class Kube:
     async def list(
         self, api_version: str, kind: str, namespace: str | None = None, label_selector: str | None = None
     ) -> Objects:
-        """All of them, whatever their number. `namespace=""` lists every namespace."""
+        """All of them, whatever their number. `namespace=""` lists every namespace.
+
+        Raises ApiError with the reason NoSuchKind for a kind that is not served: no answer would look like none.
+        """
         resource = await self.connection.discovery.find(api_version, kind)
         path = resource.path(namespace=self.namespace if namespace is None else namespace)
         query = {"labelSelector": label_selector} if label_selector else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from execloop.kube.credentials import Credentials, token_file
 from execloop.kube.errors import ConfigurationError, NoCluster
 from execloop.kube.proxy import proxy_for
+from execloop.kube.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +69,10 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> Cluster:
         raise ConfigurationError(
             f"{error.filename}: {error.strerror}; a pod needs automountServiceAccountToken: true to reach the cluster"
         ) from None
+    try:
+        Tls(ca)
+    except (ssl.SSLError, ValueError):
+        raise ConfigurationError(f"{folder / 'ca.crt'} holds no certificate in PEM") from None
     credentials = token_file(folder / "token")
     credentials.renew(None)
     return Cluster(server, credentials, ca, proxy=proxy_for(server, environ), namespace=namespace)

@@ -16,6 +16,7 @@ from execloop.kube.cluster import discover
 from execloop.kube.discovery import Discovery
 from execloop.kube.errors import ApiError, ConfigurationError
 from execloop.kube.paths import describe
+from execloop.kube.retry import pause_before_retry
 from execloop.kube.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -34,12 +35,8 @@ REQUEST_SECONDS = 30.0
 # The server sends a bookmark each minute to a watch that has nothing else to say.
 _SILENCE_SECONDS = 90.0
 _CONNECT_SECONDS = 10.0
-_THROTTLED = frozenset({429, 503})
-_THROTTLED_RETRIES = 3
-_LONGEST_PAUSE = 10.0
-# What may be sent again when the connection broke and nobody knows whether the server acted on it.
-_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-_REPEATABLE_PATCHES = frozenset({APPLY, MERGE_PATCH})
+# Sending them twice does what sending them once does. aiohttp itself sends GET, PUT and DELETE again, but no PATCH.
+_REPEATABLE = frozenset({APPLY, MERGE_PATCH})
 
 
 class _Call(NamedTuple):
@@ -49,6 +46,10 @@ class _Call(NamedTuple):
     headers: dict[str, str]
     body: bytes | None
     timeout: aiohttp.ClientTimeout
+
+    @property
+    def repeatable(self) -> bool:
+        return self.headers.get("Content-Type") in _REPEATABLE
 
 
 class Connection:
@@ -103,11 +104,7 @@ class Connection:
         accept: str = JSON,
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - aiohttp's own timer costs less than a scope around it
     ) -> dict[str, Any]:
-        """The answer's JSON. `timeout`: seconds for each attempt. Raises ApiError.
-
-        Sent again: what the server throttled (429 or 503 with a Retry-After), three times at most, and what a broken
-        connection lost, once, when sending it twice does no harm.
-        """
+        """The answer's JSON. `timeout`: seconds for each attempt, of which there can be several. Raises ApiError."""
         call = self._call(method, path, query, accept, aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_SECONDS))
         if body is not None:
             call.headers["Content-Type"] = content_type
@@ -117,7 +114,7 @@ class Connection:
             try:
                 return await self._attempt(call)
             except ApiError as error:
-                pause = _pause(call, error, failures)
+                pause = pause_before_retry(error, repeatable=call.repeatable, failures=failures)
                 if pause is None:
                     raise
             failures += 1
@@ -159,16 +156,6 @@ class Connection:
             request = describe(call.method, call.path)
             raise ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=request)
         return answer
-
-
-def _pause(call: _Call, error: ApiError, failures: int) -> float | None:
-    """Seconds until the call may be sent again, None when it may not."""
-    if error.reason == "Disconnected":
-        repeatable = call.method in _REPEATABLE or call.headers.get("Content-Type") in _REPEATABLE_PATCHES
-        return 0.0 if repeatable and not failures else None
-    if error.status in _THROTTLED and error.retry_after is not None and failures < _THROTTLED_RETRIES:
-        return min(error.retry_after, _LONGEST_PAUSE)
-    return None
 
 
 @contextmanager

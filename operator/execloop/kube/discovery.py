@@ -76,7 +76,7 @@ class Discovery:
             served = [*await self._read_all("/api"), *await self._read_all("/apis")]
         except ApiError:
             return message
-        versions = sorted(version for version, name in served if name == kind)
+        versions = sorted({version for version, name in served if name == kind})
         kinds = get_close_matches(kind, sorted({name for version, name in served if version == api_version}))
         if versions:
             return f"{message}, only in {', '.join(versions)}"
