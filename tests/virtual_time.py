@@ -7,7 +7,9 @@ import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Coroutine
+    from random import Random
 
     from execloop.testing import FakeClock
 
@@ -34,14 +36,21 @@ class _VirtualSelector(selectors.SelectSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Knows no other threads: code that waits for one would wait for ever."""
 
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
+    def __init__(self, clock: FakeClock, shuffle: Random | None = None) -> None:
+        self._clock, self._shuffle = clock, shuffle
         super().__init__(_VirtualSelector(clock))
 
     def time(self) -> float:
         return self._clock.now()
 
+    def _run_once(self) -> None:
+        ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]  # what the loop is about to call
+        if self._shuffle:
+            self._shuffle.shuffle(ready)
+        super()._run_once()  # type: ignore[misc]  # as above
 
-def run_virtually(clock: FakeClock, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
+
+def run_virtually(clock: FakeClock, main: Callable[[], Coroutine[Any, Any, T]], shuffle: Random | None = None) -> T:
+    """With `shuffle`, what is ready at one moment happens in an order that asyncio does not promise, but may have."""
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock, shuffle)) as runner:
         return runner.run(main())

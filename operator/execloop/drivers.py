@@ -129,7 +129,7 @@ class Driver:
 
 
 class Overlap:
-    """Several attempts at one moment. Each goes on with a next one: a lane, as many of them as the walk has tasks."""
+    """Several attempts at one moment, in lanes that each go from task to task; the walk decides how many."""
 
     def __init__(self, driver: Driver, walk: Walk, threads: Threads) -> None:
         self._driver, self._walk, self._threads = driver, walk, threads
@@ -151,30 +151,34 @@ class Overlap:
         if error is not None:
             raise error
 
-    def _open(self, step: Step | None) -> None:
-        while step is not None and step is not WAIT:
-            lane = asyncio.create_task(self._drive(step, self._walk.place))
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
-            step = self._walk.advance(RUNNING)
-        if step is None:
-            self._end(None)
+    def _open(self, step: Step | None = None) -> None:
+        lane = asyncio.create_task(self._lane(step))
+        self._lanes.add(lane)
+        lane.add_done_callback(self._lanes.discard)
 
-    async def _drive(self, one: Siblings, place: Place | None) -> None:
-        def advance(reply: Reply) -> Siblings | None:
+    async def _lane(self, step: Step | None) -> None:
+        place: Place | None = None
+
+        def take(step: Step | None) -> Siblings | None:
             nonlocal place
-            assert place is not None
-            step = self._walk.advance(Done(place, reply))
+            place = None
+            if step is None:
+                self._end(None)
             if step is None or step is WAIT:
-                place = None
-                self._open(step)
                 return None
             place = self._walk.place
-            self._open(self._walk.advance(RUNNING))
+            self._walk.advance(RUNNING)
+            if self._walk.ready:
+                self._open()
             return step
 
+        def advance(reply: Reply) -> Siblings | None:
+            assert place is not None
+            return take(self._walk.advance(Done(place, reply)))
+
         try:
-            await self._driver.by_awaiting(one, advance, self._threads)
+            # A lane asks when it begins, not when it is opened: much may have happened in between.
+            await self._driver.by_awaiting(take(step or self._walk.advance(None)), advance, self._threads)
             if place is not None:  # the stop has expired in the midst of it
                 self._end(None)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not reach the loop; `run` raises it

@@ -1,12 +1,13 @@
 """The rules of one run over a task tree, once for every way of driving it: a generator without I/O, clock, event loop.
 
-It yields siblings to attempt in order, an iterator; or WAIT when it has none to give until one of those running ends.
-The driver takes from the iterator until a task has something to tell, and sends that:
+It yields siblings to attempt in order, an iterator. The driver takes from it until a task has something to tell, and
+sends that:
 
 - child tasks: the attempt ended well and these follow from it,
 - `Failure`: a phase raised,
-- RUNNING: the attempt goes on elsewhere; a later WAIT is answered with its `Done`,
-- None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them.
+- None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them,
+- RUNNING: the attempt goes on elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
+  that ended, or with None to ask for one more; and WAIT again while there is none to give.
 
 Siblings, not single tasks: a generator that yields each task costs half as much again as the bare loop over them.
 """
@@ -161,6 +162,12 @@ class Walk:
         tolerated = self.options.errors_to_tolerate
         return None if tolerated is None else max(0, tolerated - self._errors_before - self.errors)
 
+    @property
+    def ready(self) -> bool:
+        """Whether a task may start now."""
+        stopped = self.failure is not None or self.stop.requested
+        return not stopped and self._running < self.options.parallelism and self._back()
+
     def begin(self) -> Step | None:
         """The first step."""
         return next(self._steps, None)
@@ -173,16 +180,14 @@ class Walk:
             return None
 
     def _walk(self) -> Generator[Step, Reply, None]:
-        parallelism = self.options.parallelism
-        singly = parallelism > 1 or self.notify is not None
+        singly = self.options.parallelism > 1 or self.notify is not None
         while True:
-            while self._ready():
+            while self.ready:
                 frame = self._frame
                 reply = yield self._single(frame) if singly else frame.pending
                 if reply is RUNNING:
                     self._running += 1
-                    while self._running >= parallelism:
-                        self._conclude((yield WAIT))
+                    self._conclude((yield WAIT))
                 elif singly:
                     self._settle(self.place, reply)
                 elif reply is not None:
@@ -191,13 +196,13 @@ class Walk:
                 return
             self._conclude((yield WAIT))
 
-    def _ready(self) -> bool:
-        """Whether a task may start; goes back up to the nearest siblings that are left."""
+    def _back(self) -> bool:
+        """Go back up to the nearest siblings that are left; False when there are none."""
         frame = self._frame
         while not length_hint(frame.pending) and frame.below is not None:
             frame.below.before = self.count - frame.below.taken
             self._frame = frame = frame.below
-        return bool(length_hint(frame.pending)) and self.failure is None and not self.stop.requested
+        return bool(length_hint(frame.pending))
 
     def _single(self, frame: _Frame) -> Iterator[Task]:
         task = next(frame.pending)
@@ -206,10 +211,11 @@ class Walk:
             self.notify(TaskStarted(self._place.path))
         return iter((task,))
 
-    def _conclude(self, done: Reply) -> None:
-        assert isinstance(done, Done)
-        self._running -= 1
-        self._settle(done.place, done.reply)
+    def _conclude(self, reply: Reply) -> None:
+        if reply is not None:
+            assert isinstance(reply, Done)
+            self._running -= 1
+            self._settle(reply.place, reply.reply)
 
     def _settle(self, place: Place, reply: Reply) -> None:
         if isinstance(reply, Failure):

@@ -1,0 +1,429 @@
+"""Several tasks at one moment. The event loop is virtual: what happens when depends on nothing but the code."""
+
+import asyncio
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from execloop import Execution, ExecutionTimeout, Executor, FatalError, Options, ToleranceExceeded, run, task
+from execloop.execution import Again, Failed, Interrupted, Outcome
+from execloop.run import Run
+from execloop.testing import FakeClock
+from execloop.walk import Stop
+from tests.engine_model import creating
+from tests.virtual_time import run_virtually
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task that takes so many seconds, then fails or has children."""
+
+    seconds: float
+    children: "tuple[Job, ...]" = ()
+    error: str | None = None
+
+
+@dataclass
+class Schedule:
+    """What started and ended when, and how it came out."""
+
+    log: list[tuple[float, str, str]] = field(default_factory=list)
+    errors: int = 0
+    end: str = "again"
+
+    def started(self) -> dict[str, float]:
+        return {place: when for when, what, place in self.log if what == "start"}
+
+
+def options(parallelism: int, *, tolerated: int | None = None, timeout: float | None = None) -> Options:
+    return Options(0, tolerated, timeout, parallelism)
+
+
+# -- the engine
+
+
+def perform_all(jobs: tuple[Job, ...], options: Options, stop: Stop | None = None) -> tuple[Schedule, Run, Outcome]:
+    clock, schedule = FakeClock(), Schedule()
+
+    def make(job: Job, place: str) -> Any:
+        async def perform() -> Any:
+            schedule.log.append((clock.now(), "start", place))
+            await asyncio.sleep(job.seconds)
+            if job.error == "fatal":
+                raise FatalError("no")
+            if job.error == "stop":
+                assert stop is not None
+                stop.request()
+            elif job.error:
+                raise OSError(f"down at {place}")
+            schedule.log.append((clock.now(), "end", place))
+            return [make(child, f"{place}.{number}") for number, child in enumerate(job.children)]
+
+        return task(place, perform)
+
+    async def create() -> Any:
+        return [make(job, str(number)) for number, job in enumerate(jobs)]
+
+    one = Run(creating(create), Execution(), options, clock=clock, stop=stop)
+    run_virtually(clock, one.on_loop)
+    outcome = one.conclude()
+    schedule.errors = outcome.execution.errors
+    if isinstance(outcome, Failed):
+        schedule.end = type(outcome.error).__name__
+    return schedule, one, outcome
+
+
+# -- the model: a list of what waits, a list of what runs, and the next moment at which something ends
+
+
+def simulate(jobs: tuple[Job, ...], options: Options) -> Schedule:
+    schedule = Schedule()
+    waiting = [[(str(number), job) for number, job in enumerate(jobs)]]
+    running: list[tuple[float, str, Job]] = []
+    now = 0.0
+    while True:
+        while schedule.end == "again" and len(running) < options.parallelism and any(waiting):
+            place, job = next(level for level in reversed(waiting) if level).pop(0)
+            schedule.log.append((now, "start", place))
+            running.append((now + job.seconds, place, job))
+        if not running:
+            return schedule
+        ended = min(running)
+        now = ended[0]
+        if options.timeout is not None and now > options.timeout:
+            schedule.end = "ExecutionTimeout" if schedule.end == "again" else schedule.end
+            return schedule
+        running.remove(ended)
+        _, place, job = ended
+        if job.error:
+            schedule.errors += 1
+            if job.error == "fatal" and schedule.end in ("again", "ToleranceExceeded"):
+                schedule.end = "FatalError"
+            elif not options.tolerates(schedule.errors) and schedule.end == "again":
+                schedule.end = "ToleranceExceeded"
+        else:
+            schedule.log.append((now, "end", place))
+            waiting.append([(f"{place}.{number}", child) for number, child in enumerate(job.children)])
+
+
+shapes = st.recursive(st.just(()), lambda children: st.lists(children, min_size=1, max_size=3).map(tuple), max_leaves=6)
+TICK = 2.0**-20
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> tuple[Job, ...]:
+    shape = draw(st.lists(shapes, min_size=1, max_size=4))
+
+    def size(node: Any) -> int:
+        return 1 + sum(map(size, node))
+
+    # Different powers of two: no two tasks ever end at one moment, so there is one right order.
+    seconds = iter(draw(st.permutations([TICK * 2**power for power in range(sum(map(size, shape)))])))
+    errors = st.sampled_from([None, None, None, None, "plain", "fatal"])
+
+    def job(node: Any) -> Job:
+        return Job(next(seconds), tuple(map(job, node)), draw(errors))
+
+    return tuple(map(job, shape))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    forests(),
+    st.integers(1, 6),
+    st.one_of(st.none(), st.integers(0, 3)),
+    st.one_of(st.none(), st.integers(0, 16).map(lambda power: TICK * (2**power + 0.5))),
+)
+def test_every_task_starts_and_ends_when_the_model_says(
+    jobs: tuple[Job, ...], parallelism: int, tolerated: int | None, timeout: float | None
+) -> None:
+    chosen = options(parallelism, tolerated=tolerated, timeout=timeout)
+    schedule, _, _ = perform_all(jobs, chosen)
+    assert schedule == simulate(jobs, chosen)
+
+
+@settings(max_examples=100, deadline=None)
+@given(forests(), st.integers(1, 6))
+def test_no_more_than_n_at_a_time_and_never_fewer_while_some_wait(jobs: tuple[Job, ...], parallelism: int) -> None:
+    schedule, _, _ = perform_all(tuple(Job(job.seconds) for job in jobs), options(parallelism))
+    running = Counter({"now": 0})
+    for _, what, _ in schedule.log:
+        running["now"] += 1 if what == "start" else -1
+        assert running["now"] <= parallelism
+    assert list(schedule.started().values())[:parallelism] == [0.0] * min(parallelism, len(jobs))
+
+
+# -- every interleaving of what may happen at one moment
+
+
+def interleave(jobs: tuple[Job, ...], options: Options, order: random.Random) -> tuple[list[tuple[str, str]], Run]:
+    """What happened, in order. A job's seconds are here how often it lets others go first."""
+    log: list[tuple[str, str]] = []
+
+    def make(job: Job, place: str) -> Any:
+        async def perform() -> Any:
+            log.append(("start", place))
+            for _ in range(int(job.seconds)):
+                await asyncio.sleep(0)
+            log.append((job.error or "end", place))
+            if job.error:
+                raise FatalError("no") if job.error == "fatal" else OSError("down")
+            return [make(child, f"{place}.{number}") for number, child in enumerate(job.children)]
+
+        return task(place, perform)
+
+    async def create() -> Any:
+        return [make(job, str(number)) for number, job in enumerate(jobs)]
+
+    one = Run(creating(create), Execution(), options, clock=(clock := FakeClock()))
+    run_virtually(clock, one.on_loop, order)
+    return log, one
+
+
+hops = st.integers(0, 3).map(float)
+small_jobs = st.recursive(
+    st.builds(Job, hops, st.just(()), st.sampled_from([None, None, None, "plain", "fatal"])),
+    lambda children: st.builds(Job, hops, st.lists(children, max_size=3).map(tuple)),
+    max_leaves=8,
+)
+
+
+def flatten(jobs: tuple[Job, ...], above: str = "") -> Iterator[tuple[str, Job]]:
+    for number, job in enumerate(jobs):
+        yield f"{above}{number}", job
+        yield from flatten(job.children, f"{above}{number}.")
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(small_jobs, min_size=1, max_size=4).map(tuple),
+    st.integers(1, 4),
+    st.one_of(st.none(), st.integers(0, 3)),
+    st.integers(0, 2**32).map(random.Random),
+)
+def test_whatever_the_interleaving_the_rules_hold(
+    jobs: tuple[Job, ...], parallelism: int, tolerated: int | None, order: random.Random
+) -> None:
+    chosen = options(parallelism, tolerated=tolerated)
+    log, one = interleave(jobs, chosen, order)
+    running: set[str] = set()
+    ended: set[str] = set()
+    errors, over = 0, False
+    for what, place in log:
+        if what == "start":
+            assert not over, "nothing starts after the end"
+            assert place not in running | ended, "no task runs twice"
+            assert "." not in place or place.rpartition(".")[0] in ended, "a parent ends before its children start"
+            running.add(place)
+            assert len(running) <= parallelism
+        else:
+            running.remove(place)
+            ended.add(place)
+            errors += what != "end"
+            over = over or what == "fatal" or not chosen.tolerates(errors)
+    assert not running, "what runs is awaited"
+    assert one.walk is not None
+    assert (one.walk.count, one.walk.errors) == (len(ended), errors)
+    if not over:
+        failed = {place for place, job in flatten(jobs) if job.error}
+        assert ended == {place for place, _ in flatten(jobs) if not any(place.startswith(f"{f}.") for f in failed)}
+
+
+# -- one at a time
+
+
+def test_one_at_a_time_keeps_strict_order() -> None:
+    schedule, _, _ = perform_all((Job(5, (Job(3),)), Job(1)), options(1))
+    assert schedule.started() == {"0": 0, "0.0": 5, "1": 8}
+
+
+# -- children
+
+
+def test_children_start_when_their_parent_has_finished_not_when_its_siblings_have() -> None:
+    schedule, _, _ = perform_all((Job(1, (Job(1),)), Job(100)), options(2))
+    assert schedule.started() == {"0": 0, "1": 0, "0.0": 1}
+
+
+def test_siblings_and_cousins_share_the_limit() -> None:
+    family = (Job(1, (Job(9), Job(9))), Job(2, (Job(9), Job(9))))
+    schedule, _, _ = perform_all(family, options(3))
+    assert schedule.started() == {"0": 0, "1": 0, "0.0": 1, "0.1": 1, "1.0": 2, "1.1": 10}
+
+
+# -- the end
+
+
+def test_after_a_fatal_error_nothing_starts_and_what_runs_is_awaited() -> None:
+    schedule, _, outcome = perform_all((Job(1, error="fatal"), Job(50, (Job(1),)), Job(1)), options(2))
+    assert isinstance(outcome, Failed)
+    assert schedule.log == [(0, "start", "0"), (0, "start", "1"), (50, "end", "1")]
+
+
+def test_every_error_of_those_still_running_is_counted_and_reported() -> None:
+    schedule, one, outcome = perform_all(
+        (Job(1, error="plain"), Job(2, error="plain"), Job(3, error="plain"), Job(1)), options(3, tolerated=0)
+    )
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, ToleranceExceeded)
+    assert schedule.errors == len(one.records) == 3
+    assert "3" not in schedule.started()
+
+
+def test_a_fatal_error_of_one_still_running_outranks_the_spent_budget() -> None:
+    _, _, outcome = perform_all((Job(1, error="plain"), Job(2, error="fatal")), options(2, tolerated=0))
+    assert isinstance(outcome, Failed)
+    assert str(outcome.error) == "no"
+
+
+def test_errors_are_reported_in_the_order_of_the_tree_whatever_ended_first() -> None:
+    jobs = (Job(9, error="plain"), Job(1, (Job(4, error="plain"), Job(2, error="plain"))), Job(3, error="plain"))
+    _, one, _ = perform_all(jobs, options(4))
+    assert [record.path.positions for record in one.records] == [(0,), (1, 0), (1, 1), (2,)]
+
+
+def test_at_the_deadline_all_that_run_are_cancelled() -> None:
+    schedule, _, outcome = perform_all((Job(5), Job(50), Job(60), Job(1)), options(2, timeout=20))
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, ExecutionTimeout)
+    assert schedule.log[-1] == (5, "start", "2")
+
+
+def test_a_stop_starts_nothing_more_and_awaits_what_runs() -> None:
+    schedule, _, outcome = perform_all((Job(5, error="stop"), Job(50), Job(1)), options(2), Stop())
+    assert outcome == Interrupted(outcome.execution)
+    assert schedule.log[-1] == (50, "end", "1")
+    assert "2" not in schedule.started()
+
+
+# -- what is no error of a task
+
+
+class Boom(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, Boom])
+def test_what_is_not_an_exception_cancels_the_others_and_is_raised_uncounted(error: type[BaseException]) -> None:
+    fate: list[str] = []
+
+    async def raises() -> None:
+        await asyncio.sleep(1)
+        raise error
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            fate.append("cancelled")
+            raise
+
+    async def create() -> Any:
+        return [task("raises", raises), task("waits", waits), task("never", lambda: fate.append("started"))]
+
+    clock = FakeClock()
+    one = Run(creating(create), Execution(), options(2), clock=clock)
+    with pytest.raises(error):
+        run_virtually(clock, one.on_loop)
+    assert fate == ["cancelled"]
+    assert one.walk is not None
+    assert one.walk.errors == 0
+
+
+def test_an_exit_from_a_task_that_is_being_cancelled_is_not_swallowed() -> None:
+    async def leaves() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            raise SystemExit(3)
+
+    async def create() -> Any:
+        return [task("leaves", leaves), task("other", leaves)]
+
+    clock = FakeClock()
+    one = Run(creating(create), Execution(), options(2, timeout=10), clock=clock)
+    with pytest.raises(SystemExit):
+        run_virtually(clock, one.on_loop)
+
+
+# -- blocking tasks, in real threads
+
+
+def meeting(parties: int) -> tuple[Any, Counter[str]]:
+    """Tasks that only end when so many of them are under way at one moment."""
+    barrier, lock, running = threading.Barrier(parties), threading.Lock(), Counter[str]()
+
+    def perform() -> None:
+        with lock:
+            running["now"] += 1
+            running["most"] = max(running["most"], running["now"])
+        barrier.wait(timeout=60)
+        with lock:
+            running["now"] -= 1
+
+    tasks = [task(f"t{number}", perform) for number in range(3 * parties)]
+    return creating(lambda: tasks.copy() if not running else None), running
+
+
+def test_blocking_tasks_run_in_n_threads() -> None:
+    plan, running = meeting(5)
+    report = run(plan, parallelism=5, sleep_between_runs=0)
+    assert running["most"] == 5
+    assert (report.tasks, report.error_count) == (15, 0)
+
+
+def test_blocking_and_awaiting_phases_of_one_task_go_together() -> None:
+    seen: list[tuple[str, bool]] = []
+    main = threading.get_ident()
+
+    def note(phase: str) -> None:
+        seen.append((phase, threading.get_ident() == main))
+
+    async def perform() -> None:
+        note("perform")
+
+    mixed = task("mixed", perform, pre=lambda: note("pre"), post=lambda: note("post"))
+    outcome = asyncio.run(_one_run([mixed], options(2)))
+    assert isinstance(outcome, Again)
+    assert seen == [("pre", False), ("perform", True), ("post", False)]
+
+
+async def _one_run(tasks: list[Any], options: Options) -> Outcome:
+    one = Run(creating(lambda: tasks), Execution(), options)
+    await one.on_loop()
+    return one.conclude()
+
+
+def test_errors_of_one_moment_are_all_counted_and_nothing_starts_after_the_one_too_many() -> None:
+    barrier = threading.Barrier(4)
+
+    def fail() -> None:
+        barrier.wait(timeout=60)
+        raise OSError("down")
+
+    tasks = [task(f"t{number}", fail) for number in range(8)]
+    executor = Executor(options(4, tolerated=0))
+    with pytest.raises(ToleranceExceeded, match="1 errors, 0 tolerated"):
+        executor.run(creating(lambda: tasks))
+    assert executor.report.error_count == executor.report.tasks == 4
+
+
+async def _unawaited() -> None:
+    raise AssertionError("nobody awaits it")
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [lambda: [task("later", _unawaited)], lambda: [task("first", lambda: [task("later", _unawaited)])]],
+    ids=["task", "child"],
+)
+def test_an_async_task_in_a_sync_run_is_refused_here_too(tasks: Any) -> None:
+    with pytest.raises(TypeError, match=r"the task 'later' is asynchronous: use arun\(\)"):
+        run(creating(tasks), parallelism=2)
