@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hypothesis import strategies as st
+
 from execloop import Execution, ExecutionTimeout, FatalError, Options, ToleranceExceeded
 from execloop.clock import SYSTEM_CLOCK
 from execloop.execution import Again, Converged, CreateFailed, Failed
@@ -95,6 +97,8 @@ class Model:
                 for number, node in enumerate(tasks):
                     self._attempt(node, f"{number}")
                 self.now += self.options.sleep
+                if self.options.timeout is not None and self.now > self.options.timeout:
+                    self.now = max(self.options.timeout, self.now - self.options.sleep)
         except _Over:
             pass
         return self.course
@@ -237,3 +241,29 @@ def creating(create: Callable[[], Any]) -> Any:
             self.create = create
 
     return Creates()
+
+
+costs = st.sampled_from([0.0, 0.0, 1.0, 3.0])
+leaves = st.builds(
+    Node,
+    fails=st.sampled_from([None, None, None, *PHASES]),
+    error=st.sampled_from(["plain", "plain", "plain", "fatal", "caused", "grouped"]),
+    cost=st.tuples(costs, costs, costs),
+)
+
+
+def with_children(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    def adopt(node: Node, adopted: list[Node]) -> Node:
+        return Node(node.name, tuple(adopted), node.fails, node.error, node.cost)
+
+    return st.builds(adopt, leaves, st.lists(children, max_size=3))
+
+
+nodes = st.recursive(leaves, with_children, max_leaves=8)
+scripts = st.lists(st.lists(nodes, min_size=1, max_size=4).map(tuple), max_size=4).map(tuple)
+options = st.builds(
+    Options,
+    sleep_between_runs=st.sampled_from([0.0, 2.0]),
+    errors_to_tolerate=st.one_of(st.none(), st.integers(0, 4)),
+    execution_timeout=st.one_of(st.none(), st.integers(1, 40).map(float)),
+)

@@ -27,7 +27,9 @@ from tests.engine_model import (
     Script,
     creating,
     one_run,
+    options,
     play,
+    scripts,
 )
 
 flavours = pytest.mark.parametrize("flavour", FLAVOURS)
@@ -466,31 +468,6 @@ def failing_twins() -> Any:
 
 
 # -- every rule at once, against the model
-
-costs = st.sampled_from([0.0, 0.0, 1.0, 3.0])
-leaves = st.builds(
-    Node,
-    fails=st.sampled_from([None, None, None, *PHASES]),
-    error=st.sampled_from(["plain", "plain", "plain", "fatal", "caused", "grouped"]),
-    cost=st.tuples(costs, costs, costs),
-)
-
-
-def with_children(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    def adopt(node: Node, adopted: list[Node]) -> Node:
-        return Node(node.name, tuple(adopted), node.fails, node.error, node.cost)
-
-    return st.builds(adopt, leaves, st.lists(children, max_size=3))
-
-
-nodes = st.recursive(leaves, with_children, max_leaves=8)
-scripts = st.lists(st.lists(nodes, min_size=1, max_size=4).map(tuple), max_size=4).map(tuple)
-options = st.builds(
-    Options,
-    sleep_between_runs=st.sampled_from([0.0, 2.0]),
-    errors_to_tolerate=st.one_of(st.none(), st.integers(0, 4)),
-    execution_timeout=st.one_of(st.none(), st.integers(1, 40).map(float)),
-)
 
 
 @settings(max_examples=300, deadline=None)
