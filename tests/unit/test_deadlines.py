@@ -186,16 +186,17 @@ class Handmade(FakeClock):
         self.thread = threading.Thread()
 
     def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
-        falls = self.falls
+        falls, ended = self.falls, threading.Event()
 
         def supervised() -> None:
             work()
+            ended.set()
             falls.set()
 
         self.thread = threading.Thread(target=supervised, daemon=True)
         self.thread.start()
         assert falls.wait(60)
-        if not self.thread.is_alive():
+        if ended.is_set():
             return True
         expire()
         return False
