@@ -243,8 +243,9 @@ def refuse_awaitable(value: object, source: Callable[[], str]) -> None:
 def _collect(value: object, source: Callable[[], str]) -> tuple[Task, ...]:
     if value is None:
         return ()
-    if type(value) is not list:
-        refuse_awaitable(value, source)
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    refuse_awaitable(value, source)
     try:
         items = iter(cast("Iterable[Task]", value))
     except TypeError:
