@@ -1,0 +1,186 @@
+"""What users may write, as mypy --strict sees it. Nothing here runs; an ignore that is not needed is an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_type
+
+from execloop import Context, Execution, Executor, Options, Plan, Report, Task, arun, plan, run, task
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from execloop.events import Event
+
+
+class ClassAttribute(Task):
+    name = "class attribute"
+
+    def perform(self) -> None: ...
+
+
+class InstanceAttribute(Task):
+    def __init__(self, name: str) -> None:
+        self.name = name  # no super().__init__() needed
+
+    def perform(self) -> list[ClassAttribute]:
+        return [ClassAttribute()]
+
+
+@dataclass
+class Fields(Task):
+    name: str
+    size: int = 0
+
+    def pre(self) -> None: ...
+    def perform(self) -> Iterator[Task]:
+        yield ClassAttribute()
+
+    def post(self) -> None: ...
+
+
+class Async(Task):
+    name = "async"
+
+    async def pre(self) -> None: ...
+    async def perform(self) -> list[Task]:
+        return [Fields("child")]
+
+    async def post(self) -> None: ...
+
+
+class Mixed(Task):
+    name = "mixed"
+
+    def pre(self) -> None: ...
+    async def perform(self) -> None: ...
+
+
+class Duck:
+    """Knows nothing of execloop."""
+
+    def __init__(self) -> None:
+        self.name = "duck"
+
+    def pre(self) -> None: ...
+    def perform(self) -> None: ...
+    def post(self) -> None: ...
+
+
+class NotATask:
+    name = "no perform"
+
+
+def accept_task(_: Task) -> None: ...
+def accept_plan(_: Plan) -> None: ...
+
+
+accept_task(ClassAttribute())
+accept_task(InstanceAttribute("x"))
+accept_task(Fields("x", 3))
+accept_task(Async())
+accept_task(Mixed())
+accept_task(Duck())
+accept_task(NotATask())  # type: ignore[arg-type]
+accept_task(task("x", print))
+Task()  # type: ignore[misc]
+
+
+# -- task(), in its two forms
+
+
+@task
+def create_user(name: str, *, admin: bool = False) -> None: ...
+
+
+@task("create group")
+async def create_group(name: str) -> list[Task]:
+    return [create_user(name, admin=True)]
+
+
+assert_type(create_user("eve"), Task)
+assert_type(create_group("staff"), Task)
+create_user(5)  # type: ignore[arg-type]
+create_user("eve", root=True)  # type: ignore[call-arg]
+task("x", 5)  # type: ignore[call-overload]
+task("x", print, pre=print, post=print)
+
+
+# -- plans
+
+
+class Sync:
+    def create(self) -> list[Fields]:
+        return []
+
+
+class AsyncPlan(Plan):
+    async def create(self) -> Iterable[Task] | None:
+        return None
+
+
+class Either:
+    def create(self) -> Iterable[Task] | Awaitable[Iterable[Task] | None] | None:
+        return None
+
+
+class WrongPlan:
+    def create(self) -> int:
+        return 5
+
+
+accept_plan(Sync())
+accept_plan(AsyncPlan())
+accept_plan(Either())
+accept_plan(WrongPlan())  # type: ignore[arg-type]
+accept_plan(Sync)  # type: ignore[arg-type]
+
+
+class Model:
+    @classmethod
+    def model_validate(cls, raw: object) -> Model:
+        return cls()
+
+
+@plan("with-parameters", parameters=Model)
+class WithParameters:
+    def __init__(self, parameters: Model, context: Context) -> None:
+        self.parameters, self.context = parameters, context
+
+    def create(self) -> list[Task]:
+        return []
+
+
+@plan
+class Bare:
+    def create(self) -> None: ...
+
+
+@plan("named", parameters=Model)
+async def named(parameters: Model) -> list[Task]:
+    return []
+
+
+accept_plan(Bare())
+
+
+# -- running
+
+
+def listener(event: Event) -> None: ...
+
+
+def use(execution: Execution) -> None:
+    assert_type(run(Sync(), parallelism=2, execution_timeout=None, listeners=[listener]), Report)
+    run(Sync, parallelism=2)  # type: ignore[arg-type]
+    run(Sync(), retries=3)  # type: ignore[call-arg]
+    executor = Executor(Options(errors_to_tolerate=None), listeners=(listener,))
+    assert_type(executor.run(Sync(), execution=execution), Report)
+    assert_type(executor.report.errors[0].exception, Exception)
+    callback: Callable[[], None] = executor.stop
+    callback()
+
+
+async def ause() -> None:
+    assert_type(await arun(AsyncPlan()), Report)
+    assert_type(await Executor().arun(Sync()), Report)

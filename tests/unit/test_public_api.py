@@ -1,0 +1,73 @@
+"""The names that users import, and the promises their signatures make."""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import execloop
+from execloop import Options, arun, run
+
+PUBLIC = [
+    "Context",
+    "ExecloopError",
+    "Execution",
+    "ExecutionTimeout",
+    "Executor",
+    "FatalError",
+    "Options",
+    "Plan",
+    "Report",
+    "Task",
+    "ToleranceExceeded",
+    "arun",
+    "plan",
+    "run",
+    "task",
+]
+ENGINE = [
+    module.name
+    for module in pkgutil.iter_modules(execloop.__path__, "execloop.")
+    if module.name.rpartition(".")[2] not in {"cli", "controller", "kube", "library"}
+]
+
+
+def test_the_public_names_are_these_and_no_others() -> None:
+    assert sorted(execloop.__all__) == PUBLIC
+    named = {name for name, value in vars(execloop).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert named == set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    value = getattr(execloop, name)
+    assert value.__doc__
+    assert not value.__doc__.startswith(f"{name}("), "that is what dataclasses make up"
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_every_module_of_the_engine_names_what_it_offers(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    assert all(hasattr(module, offered) for offered in module.__all__)
+    assert sorted(module.__all__) == sorted(set(module.__all__))
+
+
+def test_run_and_arun_take_the_same_arguments() -> None:
+    assert inspect.signature(run) == inspect.signature(arun)
+    assert inspect.iscoroutinefunction(arun)
+
+
+def test_the_defaults_of_run_are_those_of_options() -> None:
+    arguments = inspect.signature(run).parameters
+    for field in dataclasses.fields(Options):
+        assert arguments[field.name].default == field.default
+        assert arguments[field.name].kind is inspect.Parameter.KEYWORD_ONLY
+    assert list(arguments) == ["plan", *(field.name for field in dataclasses.fields(Options)), "listeners"]
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(execloop.__file__).parent / "py.typed").is_file()
