@@ -123,6 +123,21 @@ def test_an_error_that_the_deadline_overtakes_is_still_counted() -> None:
     assert outcome.execution.errors == 1
 
 
+@pure_flavours
+def test_an_error_of_create_that_comes_too_late_changes_nothing(flavour: Flavour) -> None:
+    clock = FakeClock()
+
+    def fail() -> None:
+        clock.advance(10)
+        raise OSError("down")
+
+    async def afail() -> None:
+        fail()
+
+    plan = creating(afail if flavour == "awaits" else fail)
+    assert is_timeout(one_run(plan, flavour, options=TEN, clock=clock))
+
+
 # -- the executor
 
 
@@ -241,6 +256,19 @@ def test_an_executor_can_be_used_again_while_an_old_call_still_blocks() -> None:
 
     assert executor.run(creating(unblock)).runs == 1
     assert executor.report.tasks == 0
+
+
+def test_a_thread_that_sleeps_at_the_deadline_is_woken_and_ends() -> None:
+    class Sleepy(Handmade):
+        def sleep(self, seconds: float, wake: threading.Event) -> None:
+            self.falls.set()
+            woken.append(wake.wait(60))
+
+    clock, woken = Sleepy(), list[bool]()
+    with pytest.raises(ExecutionTimeout):
+        Executor(TEN, clock=clock).run(creating(lambda: [task("a", lambda: None)]))
+    clock.thread.join(60)
+    assert woken == [True]
 
 
 def test_with_a_deadline_the_work_is_done_in_a_thread_with_the_callers_context() -> None:

@@ -303,6 +303,29 @@ def test_a_stop_starts_nothing_more_and_awaits_what_runs() -> None:
     assert "2" not in schedule.started()
 
 
+def test_an_expired_stop_abandons_all_that_run() -> None:
+    stop, fate = Stop(), list[str]()
+
+    async def expire() -> None:
+        await asyncio.sleep(1)
+        stop.expire()
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            fate.append(f"cancelled at {clock.now():g}")
+
+    async def create() -> Any:
+        return [task("wait", wait), task("expire", expire)]
+
+    clock = FakeClock()
+    one = Run(creating(create), Execution(), options(2), clock=clock, stop=stop)
+    run_virtually(clock, one.on_loop)
+    assert isinstance(one.conclude(), Failed)
+    assert fate == ["cancelled at 1"]
+
+
 # -- what is no error of a task
 
 

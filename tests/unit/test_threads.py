@@ -13,6 +13,11 @@ import pytest
 from execloop.threads import Threads
 
 
+def until_idle(threads: Threads, number: int) -> None:
+    while len(threads._idle) < number:
+        os.sched_yield()
+
+
 def test_a_call_is_made_in_a_daemon_thread_and_its_result_awaited() -> None:
     thread = asyncio.run(Threads("workers").call(threading.current_thread))
     assert thread is not threading.current_thread()
@@ -66,6 +71,27 @@ def test_a_call_sees_the_context_of_its_caller_and_does_not_change_it() -> None:
     assert asyncio.run(main()) == ("the caller's", "the caller's")
 
 
+def test_a_cancelled_call_that_ends_later_bothers_nobody() -> None:
+    started, release = threading.Event(), threading.Event()
+    troubles: list[object] = []
+
+    def block() -> None:
+        started.set()
+        release.wait(60)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+        threads = Threads()
+        call = asyncio.create_task(threads.call(block))
+        await threads.call(lambda: started.wait(60))
+        call.cancel()
+        release.set()
+        await asyncio.to_thread(until_idle, threads, 2)  # by then the call has told the loop that it has ended
+
+    asyncio.run(main())
+    assert troubles == []
+
+
 def test_a_cancelled_call_goes_on_alone() -> None:
     started, release, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -95,7 +121,7 @@ def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
     threads, thing = Threads(), Thing()
     gone = weakref.ref(thing)
     asyncio.run(threads.call(thing.method))
-    asyncio.run(threads.call(int))
+    until_idle(threads, 1)
     del thing
     gc.collect()
     assert gone() is None
