@@ -145,7 +145,7 @@ HOW = [
 ]
 
 
-@pytest.mark.parametrize(("candidate", "how"), HOW, ids=lambda value: "" if isinstance(value, tuple) else repr(value))
+@pytest.mark.parametrize(("candidate", "how"), HOW)
 def test_each_phase_is_skipped_called_or_awaited(candidate: Any, how: tuple[int, int, int]) -> None:
     assert modes(candidate) == how
 
