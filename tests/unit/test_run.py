@@ -1,13 +1,10 @@
 """The rules of an execution, however it is driven; deadlines and several tasks at a time have files of their own."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from execloop import Execution, FatalError, Options, ToleranceExceeded, task
 from execloop.execution import Again, Converged, CreateFailed, Failed, Interrupted, Outcome
@@ -20,16 +17,12 @@ from tests.engine_model import (
     UNLIMITED,
     Course,
     Flavour,
-    Model,
     Node,
     Phase,
     Playback,
-    Script,
     creating,
     one_run,
-    options,
     play,
-    scripts,
 )
 
 flavours = pytest.mark.parametrize("flavour", FLAVOURS)
@@ -339,118 +332,6 @@ def test_a_stop_before_the_run_asks_nothing_of_the_plan(flavour: Flavour) -> Non
     assert outcome.execution.runs == 0
 
 
-# -- 17, 19: what is not a task, and who cannot await
-
-
-ODD = {
-    "a number": (5, r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not 5"),
-    "a task alone": (task("a", print), r"must return None or an iterable of tasks, not task\('a'\)"),
-    "numbers": ([1, 2], r"create\(\) of the plan 'odd' returned 1, which is not a task: it has no method pre\(\)"),
-    "a string": ("abc", r"returned 'a', which is not a task"),
-    "None among tasks": ([task("a", print), None], r"returned None, which is not a task"),
-    "a class": ([Link], r"returned the class Link: return an instance of it"),
-}
-
-
-def odd(returned: object) -> Any:
-    class Odd:
-        name = "odd"
-
-        def create(self) -> Any:
-            return returned
-
-    return Odd()
-
-
-@pytest.mark.parametrize(("returned", "message"), ODD.values(), ids=ODD)
-def test_a_create_that_returns_something_odd_is_a_type_error_that_names_plan_and_object(
-    returned: object, message: str
-) -> None:
-    outcome = step(odd(returned), Execution(), UNLIMITED)
-    assert isinstance(outcome, Failed)
-    with pytest.raises(TypeError, match=message):
-        raise outcome.error
-
-
-@pure_flavours
-@pytest.mark.parametrize("returned", [5, [1, 2], "abc", task("x", print)], ids=repr)
-def test_a_perform_that_returns_something_odd_is_one_counted_type_error(returned: object, flavour: Flavour) -> None:
-    async def aperform() -> Any:
-        return returned
-
-    child = task("a", aperform if flavour == "awaits" else lambda: returned)
-    outcome = one_run(creating(lambda: [child]), flavour)
-    assert isinstance(outcome, Again)
-    assert outcome.failed == 1
-    assert (outcome.execution.last_error or "").startswith("a[0] perform: NotTasks: perform() of the task 'a' ")
-
-
-async def acreate() -> None:
-    raise AssertionError("nobody awaits it")
-
-
-async def aperform() -> None:
-    raise AssertionError("nobody awaits it")
-
-
-def test_an_async_plan_in_a_sync_run_is_a_type_error_that_names_it_and_arun() -> None:
-    class Later:
-        name = "later"
-        create = staticmethod(acreate)
-
-    with pytest.raises(TypeError, match=r"the plan 'later' is asynchronous: use arun\(\) instead of run\(\)"):
-        step(Later(), Execution(), UNLIMITED)
-
-
-def test_an_async_task_in_a_sync_run_is_a_type_error_before_any_task_runs() -> None:
-    tasks = [task("a", lambda: pytest.fail("it was run")), task("b", aperform)]
-    with pytest.raises(TypeError, match=r"the task 'b' is asynchronous: use arun\(\) instead of run\(\)"):
-        step(creating(lambda: tasks), Execution(), UNLIMITED)
-
-
-def test_an_async_child_in_a_sync_run_is_a_type_error_too() -> None:
-    tasks = [task("a", lambda: [task("b", aperform)])]
-    with pytest.raises(TypeError, match=r"the task 'b' is asynchronous"):
-        step(creating(lambda: tasks), Execution(), UNLIMITED)
-
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("flavour", ["calls", "threads"])
-def test_a_function_that_returns_a_coroutine_must_be_declared_async(phase: Phase, flavour: Flavour) -> None:
-    def plain() -> Any:
-        return aperform()
-
-    functions: dict[str, Any] = {name: lambda: None for name in PHASES}
-    functions[phase] = plain
-    hidden = task("a", functions["perform"], pre=functions["pre"], post=functions["post"])
-    outcome = one_run(creating(lambda: [hidden]), flavour)
-    assert outcome.execution.errors == 1
-    assert "returned an awaitable: declare it with `async def`" in (outcome.execution.last_error or "")
-
-
-def test_a_create_that_returns_a_coroutine_must_be_declared_async() -> None:
-    def plain() -> Any:
-        return acreate()
-
-    outcome = step(creating(plain), Execution(), UNLIMITED)
-    assert isinstance(outcome, Failed)
-    assert "returned an awaitable: declare it with `async def`" in str(outcome.error)
-
-
-@pytest.mark.parametrize("plan", [None, object(), 5, print], ids=["None", "object", "number", "function"])
-def test_what_has_no_create_is_not_a_plan(plan: Any) -> None:
-    with pytest.raises(TypeError, match=r"a plan must have a method create\(\); .* has none"):
-        step(plan, Execution(), UNLIMITED)
-
-
-def test_a_class_is_not_a_plan() -> None:
-    class Some:
-        def create(self) -> None: ...
-
-    with pytest.raises(TypeError, match=r"not the class .*Some: make one"):
-        step(Some, Execution(), UNLIMITED)  # type: ignore[arg-type]  # that is what is tested
-
-
 # -- 18: names
 
 
@@ -465,23 +346,3 @@ def failing_twins() -> Any:
         raise OSError
 
     return creating(lambda: [task("twin", fail), task("twin", fail)])
-
-
-# -- every rule at once, against the model
-
-
-@settings(max_examples=300, deadline=None)
-@given(scripts, options, st.sampled_from(FLAVOURS))
-def test_the_engine_does_what_the_model_does(script: Script, options: Options, flavour: Flavour) -> None:
-    assert play(script, options, flavour) == Model(script, options).interpret()
-
-
-@settings(max_examples=100, deadline=None)
-@given(scripts, options, st.sampled_from(FLAVOURS))
-def test_an_execution_resumed_before_each_run_ends_as_one_that_was_not(
-    script: Script, options: Options, flavour: Flavour
-) -> None:
-    def restart(execution: Execution) -> Execution:
-        return Execution.from_dict(json.loads(json.dumps(execution.to_dict())))
-
-    assert play(script, options, flavour, between=restart) == play(script, options, flavour)
