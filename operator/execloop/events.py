@@ -154,7 +154,10 @@ Listener: TypeAlias = "Callable[[Event], object]"
 
 
 def notifier(listeners: Iterable[Listener]) -> Callable[[Event], None] | None:
-    """One call that tells them all, or None when there is nobody to tell. A listener that raises harms nothing."""
+    """One call that tells them all, or None when there is nobody to tell. A listener that raises harms nothing.
+
+    They are called where the work is done, one after another: one that takes long holds it up.
+    """
     accepted = "listeners must be an iterable of callables that take one event"
     try:
         audience = tuple(listeners)

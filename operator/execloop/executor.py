@@ -139,8 +139,11 @@ class _Course:
                 return self.report
 
     def close(self) -> None:
+        """From here on nothing counts any more. What an interrupted run did until now does."""
         with self._lock:
             if self.ended is None:
+                if self._run is not None:
+                    self._book(self._run, self._run.weigh())
                 self.ended = self.clock.monotonic()
 
     def loop(self, plan: Plan) -> None:
@@ -215,7 +218,7 @@ class _Course:
     def _book(self, run: Run | None, outcome: Outcome) -> bool:
         """False when the execution has ended already: whoever comes first decides how."""
         with self._lock:
-            if self._outcome is not None:
+            if self.ended is not None or self._outcome is not None:
                 return False
             if run is not None:
                 run.book(self._ledger)

@@ -12,6 +12,7 @@ __all__ = [
     "AWAIT",
     "CALL",
     "SKIP",
+    "AnyTask",
     "Children",
     "Modes",
     "NotTasks",
@@ -52,7 +53,17 @@ class Task(Protocol):
         return None
 
 
-Children: TypeAlias = Iterable[Task] | None
+class AnyTask(Protocol):
+    """What a type checker accepts as a task: as `Task`, but its name need only be readable, as a property is."""
+
+    @property
+    def name(self) -> str: ...
+    def pre(self) -> Awaitable[None] | None: ...
+    def perform(self) -> Children | Awaitable[Children]: ...
+    def post(self) -> Awaitable[None] | None: ...
+
+
+Children: TypeAlias = "Iterable[AnyTask] | None"
 
 _Phase: TypeAlias = Callable[[], Any]
 

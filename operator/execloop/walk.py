@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from execloop.options import Options
     from execloop.tasks import Task
 
-__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Reply", "Step", "Stop", "Walk"]
+__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Place", "Reply", "Step", "Stop", "Walk"]
 
 
 class _Signal(Enum):

@@ -67,6 +67,27 @@ class Duck:
     def post(self) -> None: ...
 
 
+class Computed:
+    @property
+    def name(self) -> str:
+        return "computed"
+
+    def pre(self) -> None: ...
+    async def perform(self) -> Iterator[Frozen]:
+        return iter([Frozen("child")])
+
+    def post(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Frozen:
+    name: str
+
+    def pre(self) -> None: ...
+    def perform(self) -> None: ...
+    def post(self) -> None: ...
+
+
 class NotATask:
     name = "no perform"
 
@@ -119,6 +140,16 @@ class AsyncPlan(Plan):
         return None
 
 
+class Ducks:
+    def create(self) -> tuple[Computed | Frozen, ...]:
+        return Computed(), Frozen("x")
+
+
+class NoDucks:
+    def create(self) -> list[NotATask]:
+        return []
+
+
 class Either:
     def create(self) -> Iterable[Task] | Awaitable[Iterable[Task] | None] | None:
         return None
@@ -132,6 +163,8 @@ class WrongPlan:
 accept_plan(Sync())
 accept_plan(AsyncPlan())
 accept_plan(Either())
+accept_plan(Ducks())
+accept_plan(NoDucks())  # type: ignore[arg-type]
 accept_plan(WrongPlan())  # type: ignore[arg-type]
 accept_plan(Sync)  # type: ignore[arg-type]
 

@@ -100,6 +100,23 @@ def test_an_executor_that_was_interrupted_can_be_used_again() -> None:
     assert executor.run(creating(list)).runs == 1
 
 
+@pytest.mark.parametrize("options", [Options(), Options(execution_timeout=None)])
+def test_errors_before_an_interrupt_count_when_the_execution_goes_on(options: Options) -> None:
+    def fail() -> None:
+        raise OSError("down")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    executor = Executor(options, clock=FakeClock())
+    with pytest.raises(KeyboardInterrupt):
+        executor.run(creating(lambda: [task("fails", fail), task("interrupts", interrupt)]))
+    interrupted = executor.execution
+    assert (interrupted.runs, interrupted.errors) == (1, 1)
+    executor.run(creating(list), execution=interrupted)
+    assert (executor.execution.runs, executor.execution.errors) == (2, 1)
+
+
 # -- cancelled from outside
 
 
