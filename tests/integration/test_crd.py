@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.integration.conftest import Kubectl
-from tests.plan_specs import ACCEPTED, REFUSED, Refused
 
 from execloop.controller.resource import PlanSpec, PlanStatus
+from tests.integration.conftest import Kubectl
+from tests.plan_specs import ACCEPTED, REFUSED, Refused
 
 pytestmark = pytest.mark.usefixtures("crd")
 

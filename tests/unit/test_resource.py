@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.plan_specs import ACCEPTED, REFUSED, Refused
 
 from execloop.controller.resource import Condition, ExecutionStatus, PlanSpec, PlanStatus
 from execloop.controller.validation import describe
+from tests.plan_specs import ACCEPTED, REFUSED, Refused
 
 _NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -18,6 +18,7 @@ __all__ = ["apply", "compare"]
 
 _CONFLICT = 409
 _NOT_FOUND = 404
+_READS = 5
 
 
 async def apply(
@@ -42,20 +43,26 @@ async def apply(
 async def compare(connection: Connection, path: str, wanted: dict[str, Any], owner: Owner) -> Comparison:
     """One request for what is missing, else two: the live object, and what applying would make of it.
 
-    Only the server knows its defaults, conversions and admission; it has no false alarm.
+    Only the server knows its defaults, conversions and admission; it has no false alarm. Should somebody write between
+    the two (a controller its status), the two are read again, so that only what the wish changes counts as drift.
     """
-    live = await _live(connection, path)
-    if live is None:
-        return Missing()
-    _refuse_rival(live, path, owner)
-    try:
-        applied = await _patch(connection, path, wanted, owner, force=True, dry_run=True)
-    except ApiError as error:
-        if error.status != _NOT_FOUND:
-            raise
-        return Missing()  # its namespace or its kind went between the two requests
-    paths = differences(live, applied)
-    return Drifted(paths, live) if paths else Same(live)
+    for reads_left in reversed(range(_READS)):
+        live = await _live(connection, path)
+        if live is None:
+            return Missing()
+        _refuse_rival(live, path, owner)
+        try:
+            applied = await _patch(connection, path, wanted, owner, force=True, dry_run=True)
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return Missing()  # its namespace or its kind went between the two requests
+        paths = differences(live, applied)
+        if not paths:
+            return Same(live)
+        if not reads_left or live["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]:
+            return Drifted(paths, live)
+    raise AssertionError("the last read returns")
 
 
 async def _live(connection: Connection, path: str) -> dict[str, Any] | None:

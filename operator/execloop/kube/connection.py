@@ -127,11 +127,14 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         call = self._call("GET", path, query, accept, timeout)
         with _failures(call):
-            async with await self._send(call) as response:
+            response = await self._send(call)
+            try:
                 if not response.ok:
                     raise _refusal(call, response, await response.read())
                 async for line in _lines(response.content.iter_any()):
                     yield json.loads(line)
+            finally:
+                _abandon(response)
 
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None, accept: str, timeout: aiohttp.ClientTimeout
@@ -156,6 +159,14 @@ class Connection:
             request = describe(call.method, call.path)
             raise ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=request)
         return answer
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Free the connection of an answer that goes on, at once: TLS's farewell may outlast the loop."""
+    connection = response.connection  # None when the answer has ended
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 @contextmanager

@@ -41,5 +41,5 @@ def api_client(connection: Connection) -> ApiClient:
     made.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls.context
     made.user_agent = user_agent()
     if connection.impersonated is not None:
-        made.set_default_header("Impersonate-User", connection.impersonated)  # type: ignore[no-untyped-call]  # the client's own lack
+        made.set_default_header("Impersonate-User", connection.impersonated)
     return made

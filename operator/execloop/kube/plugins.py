@@ -35,8 +35,8 @@ def exec_plugin(
         from kubernetes.config.kube_config import ConfigNode  # noqa: PLC0415 - costly, see above
 
         try:
-            arguments = ConfigNode("exec", settings), str(folder), ConfigNode("cluster", cluster)  # type: ignore[no-untyped-call]  # the client's own lack
-            status = ExecProvider(*arguments).run()  # type: ignore[no-untyped-call]  # the client's own lack
+            arguments = ConfigNode("exec", settings), str(folder), ConfigNode("cluster", cluster)
+            status = ExecProvider(*arguments).run()
             return _from_exec_status(where, status)
         except ConfigException as error:
             raise ConfigurationError(f"{where}: {' '.join(str(error).split())}") from None
@@ -68,7 +68,7 @@ def auth_provider(where: str, kubeconfig: str, context: str) -> RenewableCredent
 
         configuration = Configuration()
         try:
-            load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call]  # the client's own lack
+            load_kube_config(kubeconfig, context, configuration)
         except (ConfigException, ValueError, KeyError) as error:
             raise ConfigurationError(f"{where}: {type(error).__name__}: {' '.join(str(error).split())}") from None
         authorization = configuration.api_key.get("BearerToken")

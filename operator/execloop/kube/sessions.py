@@ -102,7 +102,7 @@ class Sessions:
         renewed = await self._renew(credential)
         if renewed is credential:
             return response
-        response.release()
+        await response.read()  # a connection whose answer was not read is closed, not used again
         return await self._send(request, send, renewed)
 
     async def _send(
