@@ -1,0 +1,81 @@
+"""The execution in a Plan's status: how it begins, pauses, ends, and what the engine sees of it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from execloop.controller.resource import ExecutionStatus, HistoryEntry, PlanStatus
+from execloop.controller.status import cut
+from execloop.execution import Execution
+
+if TYPE_CHECKING:
+    from execloop.controller.track import Track
+
+__all__ = ["at", "begin", "ended", "engine_state", "paused", "recorded", "resumed", "taken_back"]
+
+LAST_ERROR_BYTES = 1024
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def begin(inputs: str, now: float) -> ExecutionStatus:
+    return ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now))
+
+
+def engine_state(execution: ExecutionStatus) -> Execution:
+    return Execution(
+        id=execution.id,
+        started_at=execution.started_at.timestamp(),
+        runs=execution.runs,
+        errors=execution.errors,
+        failed_runs=execution.failed_runs,
+        paused=execution.paused,
+        last_error=execution.last_error,
+    )
+
+
+def taken_back(execution: ExecutionStatus, state: Execution) -> ExecutionStatus:
+    """With what the engine counted."""
+    return execution.model_copy(
+        update={
+            "runs": state.runs,
+            "errors": state.errors,
+            "failed_runs": state.failed_runs,
+            "last_error": None if state.last_error is None else cut(state.last_error, LAST_ERROR_BYTES),
+        }
+    )
+
+
+def paused(execution: ExecutionStatus, now: float) -> ExecutionStatus:
+    return execution if execution.paused_since else execution.model_copy(update={"paused_since": at(now)})
+
+
+def resumed(execution: ExecutionStatus, now: float) -> ExecutionStatus:
+    if execution.paused_since is None:
+        return execution
+    since = max(0.0, now - execution.paused_since.timestamp())
+    return execution.model_copy(update={"paused_since": None, "paused": execution.paused + since})
+
+
+def ended(execution: ExecutionStatus, result: str, now: float) -> ExecutionStatus:
+    return execution.model_copy(update={"finished_at": at(now), "result": result, "paused_since": None})
+
+
+def recorded(status: PlanStatus, execution: ExecutionStatus, track: Track, limit: int, message: str) -> PlanStatus:
+    """With an ended execution in the history, newest first."""
+    entry = HistoryEntry(
+        id=execution.id,
+        generation=track.generation,
+        started_at=execution.started_at,
+        finished_at=execution.finished_at or execution.started_at,
+        runs=execution.runs,
+        errors=execution.errors,
+        result=execution.result or "",
+        message=cut(message, 256),
+    )
+    older = tuple(item for item in status.history if item.id != execution.id)
+    return status.model_copy(update={"history": (entry, *older)[:limit]})

@@ -1,0 +1,74 @@
+"""Kopf's part: it watches Plans and tells what it sees. No other handler, so no finalizer, annotation or patch."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from execloop.controller.resource import GROUP, PLURAL, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from execloop.kube import Cluster, Connection
+
+__all__ = ["settings_for", "watching"]
+
+_LOGIN_LASTS = timedelta(minutes=10)
+_RESOURCE = (GROUP, VERSION, PLURAL)
+
+
+def watching(
+    connection: Connection, seen: Callable[[str | None, dict[str, Any]], None], drain: Callable[[], Awaitable[None]]
+) -> kopf.OperatorRegistry:
+    """`seen(type, object)` for each event; `drain` once nothing more is to begin."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.event(*_RESOURCE, registry=registry)
+    async def event(event: kopf.RawEvent, **_: Any) -> None:  # nothing is returned: Kopf would write it
+        seen(event["type"], dict(event["object"]))
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await asyncio.to_thread(_log_in, connection.cluster)
+
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        await drain()
+
+    return registry
+
+
+def settings_for() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.queueing._batch_window = 0.0  # noqa: SLF001 - no other way; the queue merges events, and Kopf's 0.1 s is latency
+    settings.watching.server_timeout = 600
+    settings.watching.client_timeout = 660
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.watching.inactivity_timeout = 70
+    settings.watching.chunk_size = 500
+    return settings
+
+
+def _log_in(cluster: Cluster) -> kopf.ConnectionInfo:
+    credential = cluster.credentials.fresh() or cluster.credentials.renew(None)
+    scheme, _, token = (credential.authorization or "").partition(" ")
+    certificate = credential.certificate
+    return kopf.ConnectionInfo(
+        server=cluster.server,
+        ca_data=cluster.ca,
+        insecure=cluster.insecure or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_data=certificate.certificate if certificate else None,
+        private_key_data=certificate.key if certificate else None,
+        proxy_url=cluster.proxy,
+        # Without it an unchanged token after a 401 ends the operator.
+        expiration=datetime.now(UTC) + _LOGIN_LASTS,
+    )

@@ -1,0 +1,111 @@
+"""The work queue: keys, each at most once, each due at a time, each with one worker at most."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+__all__ = ["WorkQueue"]
+
+K = TypeVar("K", bound="Hashable")
+
+
+class _Entry(NamedTuple):
+    due: float
+    priority: int
+    number: int
+
+
+class WorkQueue(Generic[K]):
+    """Due keys come by priority (lower first), then by due time. Times are seconds of `clock`.
+
+    Adding a key that waits keeps the earlier time and the better priority. One that is in work is due again once
+    that work is done.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[K, _Entry] = {}
+        self._waiting: list[tuple[float, int, K]] = []
+        self._ready: list[tuple[int, float, int, K]] = []
+        self._in_work: set[K] = set()
+        self._numbers = itertools.count()
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def in_work(self) -> int:
+        return len(self._in_work)
+
+    def add(self, key: K, after: float = 0.0, priority: int = 0) -> None:
+        due, number = self._clock() + max(after, 0.0), next(self._numbers)
+        before = self._entries.get(key)
+        if before is not None:
+            if before.due <= due and before.priority <= priority:
+                return
+            due, priority = min(due, before.due), min(priority, before.priority)
+        self._entries[key] = _Entry(due, priority, number)
+        if key not in self._in_work:
+            heapq.heappush(self._waiting, (due, number, key))
+            self._changed.set()
+
+    def forget(self, key: K) -> None:
+        """Take a key out, unless it is added again."""
+        self._entries.pop(key, None)
+
+    def pop(self) -> K | None:
+        """A key that is due, now in work; None when there is none."""
+        now = self._clock()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, number, key = heapq.heappop(self._waiting)
+            entry = self._entries.get(key)
+            if entry is not None and entry.number == number:
+                heapq.heappush(self._ready, (entry.priority, entry.due, number, key))
+        while self._ready:
+            _, _, number, key = heapq.heappop(self._ready)
+            entry = self._entries.get(key)
+            if entry is not None and entry.number == number and key not in self._in_work:
+                del self._entries[key]
+                self._in_work.add(key)
+                return key
+        return None
+
+    def done(self, key: K, after: float | None = None, priority: int = 0) -> None:
+        """The work on a key has ended; it is due again after so long, or earlier if it was added meanwhile."""
+        self._in_work.discard(key)
+        entry = self._entries.get(key)
+        if entry is not None:
+            heapq.heappush(self._waiting, (entry.due, entry.number, key))
+            self._changed.set()
+        if after is not None:
+            self.add(key, after, priority)
+
+    def next_due(self) -> float | None:
+        """Seconds until a key is due, as far as is known; None when nothing waits."""
+        if self._ready:
+            return 0.0
+        return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else None
+
+    def overdue(self) -> float:
+        """Seconds that the first key has been due for."""
+        earliest = min((entry[1] for entry in self._ready), default=self._waiting[0][0] if self._waiting else None)
+        return 0.0 if earliest is None else max(0.0, self._clock() - earliest)
+
+    async def get(self) -> K:
+        while (key := self.pop()) is None:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), self.next_due())
+            except TimeoutError:
+                continue
+        if self._waiting or self._ready:
+            self._changed.set()  # another worker may have slept through what came meanwhile
+        return key

@@ -1,0 +1,25 @@
+"""What an administrator decides when the operator is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    namespaces: tuple[str, ...] = ()
+    """Empty: all of them."""
+    plans: tuple[Path, ...] = ()
+    """Folders of plan modules, besides the installed plans."""
+    kubeconfig: Path | None = None
+    workers: int = 10
+    """Calls of plan code at one moment."""
+    max_threads: int = 200
+    """Threads that blocked plan code may hold."""
+    health_port: int | None = None
+    log_format: Literal["json", "plain"] = "plain"
+    log_level: str = "info"
