@@ -37,7 +37,7 @@ def told(error: BaseException) -> str:
     return cut(f"{type(error).__name__}: {error}", LAST_ERROR_BYTES)
 
 
-def conclude(
+def conclude(  # noqa: PLR0911 - one return for each way to end
     track: Track,
     admitted: Admitted,
     execution: ExecutionStatus,

@@ -13,6 +13,7 @@ import kopf
 
 from execloop.controller.announce import Announcer
 from execloop.controller.clients import Clients
+from execloop.controller.drift import DriftWatches
 from execloop.controller.handlers import settings_for, watching
 from execloop.controller.health import Health
 from execloop.controller.plancode import PlanCode
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY = 2.0
 _GRACE = 5.0
+_SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
 
 
@@ -46,6 +48,7 @@ class Operator:
     queue: WorkQueue[Key]
     code: PlanCode
     reconciler: Reconciler
+    drift: DriftWatches
 
     @classmethod
     def build(cls, settings: Settings, connection: Connection) -> Operator:
@@ -54,10 +57,18 @@ class Operator:
             logger.error("plans from %s are not available: %s", origin, message)
         logger.info("plans: %s", ", ".join(registry.names()) or "none")
         kube, cache, queue = Kube(connection), Cache(), WorkQueue[Key]()
-        code = PlanCode(settings.workers, settings.max_threads, lambda key: queue.add(key))  # type: ignore[arg-type]
+        code = PlanCode(settings.workers, settings.max_threads, lambda key: queue.add(Key(*key)))  # type: ignore[misc]
         announcer = Announcer(kube)
-        reconciler = Reconciler(registry, cache, code, StatusWriter(kube, cache), Clients(connection), announcer)
-        return cls(settings, connection, cache, queue, code, reconciler)
+
+        def drifted(key: Key) -> None:
+            if reconciler.drifted(key):
+                queue.add(key, _SETTLE)
+
+        drift = DriftWatches(kube, settings.namespaces, drifted)
+        reconciler = Reconciler(
+            registry, cache, code, StatusWriter(kube, cache), Clients(connection), announcer, declare=drift.declare
+        )
+        return cls(settings, connection, cache, queue, code, reconciler, drift)
 
     def seen(self, kind: str | None, body: dict[str, Any]) -> None:
         """One event of the watch. A list after a gap has no type, and does not tell what was deleted meanwhile."""
@@ -66,6 +77,7 @@ class Operator:
         if kind == "DELETED":
             self.cache.drop(key, metadata["uid"])
             self.queue.forget(key)
+            self.drift.forget(key)
         elif self.cache.put(key, body):
             self.reconciler.interrupt(key)
             self.queue.add(key, priority=0 if kind else 1)
@@ -112,8 +124,7 @@ class Operator:
         await self.reconciler.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE):
-                while self.queue.in_work:
-                    await asyncio.sleep(0.02)
+                await self.queue.idle()
         for key in self.cache:
             try:
                 await self.reconciler.save(key)
@@ -132,6 +143,7 @@ async def run(settings: Settings) -> int:
     health = Health(operator.queue, PLURAL)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)
+        stack.push_async_callback(operator.drift.close)
         if settings.health_port is not None:
             await stack.enter_async_context(health.served(settings.health_port))
         if not await _until_ready(Kube(connection), stop):

@@ -37,13 +37,11 @@ class WorkQueue(Generic[K]):
         self._in_work: set[K] = set()
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    @property
-    def in_work(self) -> int:
-        return len(self._in_work)
 
     def add(self, key: K, after: float = 0.0, priority: int = 0) -> None:
         due, number = self._clock() + max(after, 0.0), next(self._numbers)
@@ -75,12 +73,15 @@ class WorkQueue(Generic[K]):
             if entry is not None and entry.number == number and key not in self._in_work:
                 del self._entries[key]
                 self._in_work.add(key)
+                self._idle.clear()
                 return key
         return None
 
     def done(self, key: K, after: float | None = None, priority: int = 0) -> None:
         """The work on a key has ended; it is due again after so long, or earlier if it was added meanwhile."""
         self._in_work.discard(key)
+        if not self._in_work:
+            self._idle.set()
         entry = self._entries.get(key)
         if entry is not None:
             heapq.heappush(self._waiting, (entry.due, entry.number, key))
@@ -98,6 +99,10 @@ class WorkQueue(Generic[K]):
         """Seconds that the first key has been due for."""
         earliest = min((entry[1] for entry in self._ready), default=self._waiting[0][0] if self._waiting else None)
         return 0.0 if earliest is None else max(0.0, self._clock() - earliest)
+
+    async def idle(self) -> None:
+        """Until no key is in work."""
+        await self._idle.wait()
 
     async def get(self) -> K:
         while (key := self.pop()) is None:

@@ -19,7 +19,6 @@ from execloop.controller.status import Done, Kept, Progressing, Stalled, advance
 from execloop.controller.work import Nothing, Observed, Postponed, Work, execute, observe
 from execloop.execution import Converged, CreateFailed, Failed, Interrupted, Outcome
 from execloop.run import out_of_time
-from execloop.tasks import Task
 from execloop.walk import Stop
 
 if TYPE_CHECKING:
@@ -31,7 +30,9 @@ if TYPE_CHECKING:
     from execloop.controller.resource import ExecutionStatus, PlanStatus
     from execloop.controller.track import Cache, Key, Track
     from execloop.controller.writer import StatusWriter
+    from execloop.plans import Plan
     from execloop.registry import Registry
+    from execloop.tasks import Task
 
 __all__ = ["Reconciler"]
 
@@ -52,6 +53,7 @@ class Reconciler:
         clients: Clients,
         announcer: Announcer,
         *,
+        declare: Callable[[Key, str, object], None] = lambda _key, _uid, _plan: None,
         chance: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,6 +61,7 @@ class Reconciler:
         self._registry, self._cache, self._code = registry, cache, code
         self._writer, self._clients, self._announcer = writer, clients, announcer
         self._chance, self._now, self._monotonic = chance, now, monotonic
+        self._declare = declare
         self.closing = False
 
     async def reconcile(self, key: Key) -> float | None:
@@ -89,6 +92,14 @@ class Reconciler:
         admitted = admit(track.object.get("spec"), self._registry)
         if track.deleting or isinstance(admitted, Stalled) or admitted.spec.suspend or self._begins(track, admitted):
             track.stop.request()
+
+    def drifted(self, key: Key) -> bool:
+        """Whether something of a Plan at rest has changed, so that it is due now."""
+        track = self._cache.get(key)
+        if track is None or track.execution is None or track.execution.finished_at is None or track.due is None:
+            return False
+        track.due = self._monotonic()
+        return True
 
     async def close(self) -> None:
         """Begin nothing more, stop runs at their next task boundary, save what only memory holds."""
@@ -241,7 +252,12 @@ class Reconciler:
         )
         timeout, resting = admitted.options.timeout, execution.finished_at is not None
         left = None if timeout is None or resting else max(0.0, state.deadline(timeout) - self._now())
-        make = partial(definition.make, admitted.parameters, context)
+
+        def make() -> Plan:
+            plan = definition.make(admitted.parameters, context)
+            self._declare(key, track.uid, plan)
+            return plan
+
         try:
             async with asyncio.timeout(timeout if resting else left):
                 return await observe(self._code, key, definition.name, make, definition.asynchronous, state)
@@ -253,10 +269,10 @@ class Reconciler:
     ) -> Outcome | Postponed:
         state, stop = executions.engine_state(execution), Stop()
         pace = Pace(execution.started_at.timestamp(), self._now)
-        if track.status.observed_generation == track.generation and not _has(track.status, "Reconciling"):
-            # Nobody may read Ready=True while work goes on.
-            if not await self._progress(key, track, admitted, execution, None):
-                return Interrupted(state)
+        # Nobody may read Ready=True while work goes on.
+        misleading = track.status.observed_generation == track.generation and not _has(track.status, "Reconciling")
+        if misleading and not await self._progress(key, track, admitted, execution, None):
+            return Interrupted(state)
         run, drive = execute(self._code, key, admitted.definition.name, work, state, admitted.options, stop)
         track.stop = stop
         driving = asyncio.ensure_future(drive())
