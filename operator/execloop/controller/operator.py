@@ -176,7 +176,7 @@ async def _watch(operator: Operator, settings: Settings, health: Health, stop: a
         logger.error("the watch of Plans ended: %s: %s", type(error).__name__, error)  # noqa: TRY400 - one clear line
         await operator.drain()
         return 1
-    return 0 if stop.is_set() else 1
+    return 0  # Kopf took the signals over, and returns without an error only after one of them
 
 
 async def _until_ready(kube: Kube, stop: asyncio.Event) -> bool:

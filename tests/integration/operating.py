@@ -1,0 +1,98 @@
+"""The operator as people run it: a process of its own, against the real API server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import Cluster
+
+PLANS = Path(__file__).parent / "plans"
+
+
+class Operator:
+    def __init__(self, cluster: Cluster, namespaces: Sequence[str], log: Path, world: Path, *options: str) -> None:
+        self.log = log
+        self._command = [sys.executable, "-m", "execloop.cli", "operator", "--kubeconfig", str(cluster.kubeconfig)]
+        self._command += [f"--plans={PLANS}", *options, *(f"--namespace={n}" for n in namespaces)]
+        self._environment = {**os.environ, "EXECLOOP_TEST_WORLD": str(world)}
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
+        return self.process
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+@contextmanager
+def operating(cluster: Cluster, namespaces: Sequence[str], folder: Path, *options: str) -> Iterator[Operator]:
+    operator = Operator(cluster, namespaces, folder / "operator.log", folder, *options)
+    try:
+        yield operator
+    finally:
+        if operator.process.poll() is None:
+            operator.kill()
+
+
+def manifest(name: str, plan: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "execloop.dev/v1alpha1",
+        "kind": "Plan",
+        "metadata": {"name": name},
+        "spec": {"plan": plan, **spec},
+    }
+
+
+class Plans:
+    """The Plans of one namespace, through kubectl as users have it."""
+
+    def __init__(self, kubectl: Callable[..., str]) -> None:
+        self.kubectl = kubectl
+
+    def apply(self, *manifests: dict[str, Any]) -> None:
+        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "--server-side", "--filename=-", input=json.dumps(items))
+
+    def patch(self, name: str, **spec: Any) -> None:
+        self.kubectl("patch", "plan", name, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+
+    def get(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "plan", name, "--output=json"))
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(name).get("status", {})
+        return found
+
+    def condition(self, name: str, kind: str = "Ready") -> tuple[str, str]:
+        """(status, reason); empty when it is not there."""
+        for condition in self.status(name).get("conditions", []):
+            if condition["type"] == kind:
+                return condition["status"], condition["reason"]
+        return "", ""
+
+    def wait(self, name: str, condition: str = "Ready", seconds: int = 30) -> None:
+        self.kubectl("wait", f"--for=condition={condition}", f"plan/{name}", f"--timeout={seconds}s")
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"waited in vain until {what}"
+            time.sleep(0.1)
