@@ -20,6 +20,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 .PHONY: venv
 venv: $(VENV)/.ready ## Make the virtual environment .venv with every tool
 
+.PHONY: demo
+demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 leaves it running)
+	@$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
+
 .PHONY: test
 test: venv ## Run every test that this machine can run
 	$(BIN)/python -m pytest -n $(JOBS) tests

@@ -52,7 +52,7 @@ class TestConvergence:
         assert plans.status("a")["execution"]["errors"] == 1
 
     def test_a_spent_budget_stalls_and_the_world_is_still_observed(
-        self, plans: Plans, did: Callable, tmp_path: Path, namespace: str
+        self, plans: Plans, did: Did, tmp_path: Path, namespace: str
     ) -> None:
         spec = {"errorsToTolerate": 1, "errorBackoff": BACKOFF, "interval": "1s"}
         plans.apply(manifest("a", "marks", parameters={"fails": 99}, **spec))

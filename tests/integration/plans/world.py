@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -42,7 +43,7 @@ def marks_plan(parameters: Parameters, context: Context) -> list[Task]:
         mark(context, name)
 
     wanted = [f"{parameters.fix}{number}" for number in range(parameters.count)]
-    return [task(name, lambda name=name: perform(name)) for name in wanted if name not in marks(context)]
+    return [task(name, partial(perform, name)) for name in wanted if name not in marks(context)]
 
 
 @plan("maps", parameters=Parameters)
