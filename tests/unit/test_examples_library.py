@@ -161,5 +161,6 @@ def test_the_examples_are_plans_and_their_manifests_are_good() -> None:
         validated = CliRunner().invoke(execloop, ["validate", "--plans", str(EXAMPLES), *manifests])
     finally:
         sys.path[:] = paths
-    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["database", "downloads", "endpoints"]
+    names = {line.split()[0] for line in listed.stdout.splitlines()[1:]}
+    assert {"database", "downloads", "endpoints"} <= names
     assert validated.exit_code == 0, validated.stdout
