@@ -69,8 +69,7 @@ def show(cluster: Cluster) -> None:
 
 
 def watch(cluster: Cluster) -> subprocess.Popen[bytes]:
-    kubectl = str(cluster.bin / "kubectl") if cluster.bin else "kubectl"
-    return subprocess.Popen([kubectl, f"--kubeconfig={cluster.kubeconfig}", "get", "xp", "--watch"])
+    return subprocess.Popen(cluster.command("get", "xp", "--watch"))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -28,18 +28,18 @@ class Cluster:
 
     def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002  subprocess's own word
         """What kubectl printed; with `check=False` also what it wrote to stderr, instead of raising KubectlFailed."""
-        command = [
-            str(find_kubectl(self.bin)),
-            f"--kubeconfig={self.kubeconfig}",
-            f"--cache-dir={self.kubeconfig.parent / 'kubectl-cache'}",
-            *args,
-        ]
+        command = self.command(*args)
         done = subprocess.run(
             command, input=input, capture_output=True, text=True, timeout=_KUBECTL_SECONDS, check=False
         )
         if check and done.returncode:
             raise KubectlFailed(f"kubectl {' '.join(args)}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout if check else done.stdout + done.stderr
+
+    def command(self, *args: str) -> list[str]:
+        """The command line of a kubectl for this cluster."""
+        cache = self.kubeconfig.parent / "kubectl-cache"
+        return [str(find_kubectl(self.bin)), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={cache}", *args]
 
     def ready(self) -> bool:
         return self.kubectl("get", "--raw=/readyz", "--request-timeout=5s", check=False) == "ok"

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def manifest(name: str, plan: str, **spec: Any) -> dict[str, Any]:
 class Plans:
     """The Plans of one namespace, through kubectl as users have it."""
 
-    def __init__(self, kubectl: Callable[..., str]) -> None:
-        self.kubectl = kubectl
+    def __init__(self, cluster: Cluster, namespace: str = "default") -> None:
+        self.kubectl = partial(cluster.kubectl, f"--namespace={namespace}")
+        self._command = partial(cluster.command, f"--namespace={namespace}")
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
@@ -96,3 +98,15 @@ class Plans:
         while not holds():
             assert time.monotonic() < deadline, f"waited in vain until {what}"
             time.sleep(0.1)
+
+    @contextmanager
+    def watched(self, log: Path) -> Iterator[Callable[[], list[str]]]:
+        """`name resourceVersion` of each state of each Plan from now on, as the API server tells them."""
+        line = "--output=jsonpath={.metadata.name} {.metadata.resourceVersion}{'\\n'}"
+        with log.open("w") as file:
+            watch = subprocess.Popen(self._command("get", "plans", "--watch", line), stdout=file)
+        try:
+            yield lambda: log.read_text().splitlines()
+        finally:
+            watch.terminate()
+            watch.wait()

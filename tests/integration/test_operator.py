@@ -1,5 +1,6 @@
 """The operator on a real API server: what becomes of a Plan."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,8 +15,8 @@ BACKOFF = {"initial": "100ms", "max": "300ms"}
 
 
 @pytest.fixture
-def plans(crd: None, kubectl: Callable[..., str]) -> Plans:
-    return Plans(kubectl)
+def plans(crd: None, cluster: Cluster, namespace: str) -> Plans:
+    return Plans(cluster, namespace)
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def test_two_hundred_plans_at_once_converge(plans: Plans, operator: Operator, ku
 
 def test_a_missing_crd_is_said_in_one_line_and_waited_for(own_cluster: Cluster, tmp_path: Path) -> None:
     with operating(own_cluster, [], tmp_path) as operator:
-        plans = Plans(own_cluster.kubectl)
+        plans = Plans(own_cluster)
         plans.until(lambda: "the CRD of Plans is not there" in operator.said(), "it says so")
         own_cluster.kubectl("apply", "--server-side", f"--filename={Path(__file__).parents[2] / 'crds'}")
         plans.until(lambda: "watching Plans" in operator.said(), "it goes on")
@@ -234,9 +235,33 @@ def test_a_missing_crd_is_said_in_one_line_and_waited_for(own_cluster: Cluster, 
 def test_an_unreachable_api_server_is_waited_for(own_cluster: Cluster, tmp_path: Path) -> None:
     own_cluster.stop_api_server()
     with operating(own_cluster, [], tmp_path) as operator:
-        plans = Plans(own_cluster.kubectl)
+        plans = Plans(own_cluster)
         plans.until(lambda: "trying again" in operator.said(), "it says so")
         own_cluster.start_api_server()
         plans.until(lambda: "the CRD of Plans is not there" in operator.said(), "it reached the server")
         assert operator.said().count("trying again") == 2
         assert "Traceback" not in operator.said()
+
+
+def test_a_quick_convergence_is_one_write(plans: Plans, operator: Operator, tmp_path: Path) -> None:
+    """Also with the default pause between two runs."""
+    plans.apply(manifest("first", "marks"))
+    plans.wait("first")
+    with plans.watched(tmp_path / "versions") as seen:
+        plans.apply(manifest("a", "marks"))
+        plans.wait("a")
+        time.sleep(1)
+        assert len([line for line in seen() if line.startswith("a ")]) == 2  # made, and Ready
+
+
+def test_an_idle_operator_writes_nothing(plans: Plans, operator: Operator, tmp_path: Path) -> None:
+    """For 30 s in which each Plan is observed many times."""
+    names = [f"p{number}" for number in range(5)]
+    plans.apply(*(manifest(name, "maps", interval="2s") for name in names))
+    for name in names:
+        plans.wait(name)
+    time.sleep(2)
+    with plans.watched(tmp_path / "versions") as seen:
+        plans.until(lambda: len(seen()) == len(names), "the watch has begun")
+        time.sleep(30)
+        assert len(seen()) == len(names)
