@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["PLAN_NAME", "Definition", "Plan", "PlanFunction", "definition_of", "plan"]
 
 C = TypeVar("C", bound=type)
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-PLAN_NAME = "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, at most 253"
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}([.]{_LABEL})*")
+PLAN_NAME = (
+    "lower-case letters, digits, '-' and '.', each part beginning and ending with a letter or digit, at most 253"
+)
 
 
 @runtime_checkable

@@ -265,3 +265,19 @@ def test_an_idle_operator_writes_nothing(plans: Plans, operator: Operator, tmp_p
         plans.until(lambda: len(seen()) == len(names), "the watch has begun")
         time.sleep(30)
         assert len(seen()) == len(names)
+
+
+def test_what_a_run_came_to_outlives_an_absence_of_the_api_server(own_cluster: Cluster, tmp_path: Path) -> None:
+    own_cluster.kubectl("apply", "--server-side", f"--filename={Path(__file__).parents[2] / 'crds'}")
+    with operating(own_cluster, [], tmp_path) as operator:
+        plans = Plans(own_cluster)
+        plans.until(lambda: "watching Plans" in operator.said(), "it has begun")
+        plans.apply(manifest("a", "marks", parameters={"fails": 1, "seconds": 3}, errorBackoff=BACKOFF))
+        world = tmp_path / "default-a"
+        plans.until(world.exists, "the run is under way")
+        own_cluster.stop_api_server()
+        plans.until(lambda: "trying again" in operator.said(), "the result could not be written")
+        own_cluster.start_api_server()
+        plans.wait("a")
+        assert world.read_text().split("\n")[:-1] == ["try 0", "try 0", "0"]
+        assert plans.status("a")["execution"]["errors"] == 1

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from execloop.controller.progress import Pace
 from execloop.controller.status import Done, Kept, Progressing, Stalled, advance, is_ready
 from execloop.controller.work import Nothing, Observed, Postponed, Work, execute, observe
 from execloop.execution import Converged, CreateFailed, Failed, Interrupted, Outcome
+from execloop.kube import ApiError
 from execloop.run import out_of_time
 from execloop.walk import Stop
 
@@ -70,6 +72,7 @@ class Reconciler:
         if track is None or track.deleting or self.closing or key in self._code.barred:
             return None
         admitted = admit(track.object.get("spec"), self._registry)
+        await self._save_first(key, track)
         if isinstance(admitted, Stalled):
             await self._refuse(key, track, admitted)
             return None
@@ -112,11 +115,20 @@ class Reconciler:
     async def save(self, key: Key) -> None:
         """Write an execution that is ahead of its status."""
         track = self._cache.get(key)
+        if track is not None:
+            await self._save_first(key, track)
         if track is None or track.execution is None or track.execution == track.status.execution:
             return
         going = Progressing("tasks remain", failed=track.execution.errors > 0)
         status = advance(track.draft, going, track.generation, executions.at(self._now()))
         await self._writer.write(key, track, status.model_copy(update={"execution": track.execution}), _never)
+
+    async def _save_first(self, key: Key, track: Track) -> None:
+        """What a run came to is not lost because the API server was away when it ended."""
+        status = track.unsaved
+        if status is not None and status.execution == track.execution:
+            await self._write(key, track, status, _never)
+        track.unsaved = None
 
     # -- when an execution begins
 
@@ -281,7 +293,8 @@ class Reconciler:
                 await asyncio.wait({driving}, timeout=pace.next())
                 if not driving.done() and run.walk is not None:
                     done = f"{max(run.walk.count - 1, 0)}/{max(run.walk.count, len(work.tasks))}"
-                    await self._progress(key, track, admitted, execution, done)
+                    with suppress(ApiError):  # the next one tells it; the work goes on
+                        await self._progress(key, track, admitted, execution, done)
             return await driving
         finally:
             driving.cancel()
@@ -303,7 +316,10 @@ class Reconciler:
         track.execution = conclusion.execution
         track.due = None if conclusion.delay is None else self._monotonic() + conclusion.delay
         if conclusion.write or self._overdue(execution):
-            if not await self._write(key, track, conclusion.status, partial(self._outdated, admitted)):
+            track.unsaved = conclusion.status
+            written = await self._write(key, track, conclusion.status, partial(self._outdated, admitted))
+            track.unsaved = None
+            if not written:
                 return 0.0
             self._announcer.transition(track, before, conclusion.status)
         return conclusion.delay

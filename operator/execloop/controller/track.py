@@ -40,6 +40,8 @@ class Track:
     """When the next run or observation is due, on the monotonic clock; None when that was not decided yet."""
     pending: dict[str, Any] = field(default_factory=dict)
     """Fields of the status that the next write brings along."""
+    unsaved: PlanStatus | None = None
+    """How the last run ended, when the API server did not take it."""
     drift: str | None = None
     """What the execution at hand repairs, when it began because of drift."""
     stop: Stop | None = None
