@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from execloop.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable
 
 __all__ = ["LoopGivenUp", "PlanCode", "TooManyBlocked"]
 
@@ -68,8 +68,6 @@ class PlanCode:
 
         When the awaiting task is cancelled the key is barred until the thread has returned. Raises TooManyBlocked.
         """
-        if self._held >= self._max_threads:
-            raise TooManyBlocked(f"{self._held} threads are held by plans that block")
         main = asyncio.get_running_loop()
         left = False
 
@@ -88,9 +86,14 @@ class PlanCode:
                 except RuntimeError:  # the process is ending
                     logger.debug("%s returned after the end", key)
 
-        self._held += 1
+        async def in_thread() -> T:
+            if self._held >= self._max_threads:
+                raise TooManyBlocked(f"{self._held} threads are held by plans that block")
+            self._held += 1
+            return await self._threads.call(work)
+
         try:
-            return await self._in_place(self._threads.call(work))
+            return await self._in_place(in_thread)
         except asyncio.CancelledError:
             left = True
             self.barred.add(key)
@@ -106,14 +109,14 @@ class PlanCode:
         task = asyncio.run_coroutine_threadsafe(_named(str(key), make), host.loop)
         task.add_done_callback(lambda done: _relay(done, outcome))
         try:
-            return await self._in_place(outcome)
+            return await self._in_place(lambda: outcome)
         except asyncio.CancelledError:
             task.cancel()
             raise
         finally:
             host.calls.pop(key, None)
 
-    async def _in_place(self, call: Coroutine[object, object, T] | asyncio.Future[T]) -> T:
+    async def _in_place(self, call: Callable[[], Awaitable[T]]) -> T:
         await self._places.acquire()
         held = True
 
@@ -125,7 +128,7 @@ class PlanCode:
 
         timer = asyncio.get_running_loop().call_later(_LONG_CALL, give_up)
         try:
-            return await call
+            return await call()
         finally:
             timer.cancel()
             give_up()
