@@ -136,6 +136,8 @@ class Walk:
         self.options = options
         self.stop = stop
         self.notify = notify
+        self.known = len(tasks)
+        """Tasks that `create()` and `perform()` have returned until now."""
         self.errors = 0
         self.records: deque[ErrorRecord] = deque(maxlen=ERRORS_KEPT)
         self.failure: ExecloopError | None = None
@@ -225,6 +227,7 @@ class Walk:
         if self.notify:
             self.notify(TaskFinished(place.path, len(reply or ())))
         if reply:
+            self.known += len(reply)
             self._frame = _Frame(reply, place, self._frame, self.count)
 
     def _fail(self, path: TaskPath, failed: Failure) -> None:

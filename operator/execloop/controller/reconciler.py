@@ -17,8 +17,8 @@ from execloop.controller.conclude import conclude, rest
 from execloop.controller.logs import PlanLogger
 from execloop.controller.progress import Pace
 from execloop.controller.status import Done, Kept, Progressing, Stalled, advance, is_ready
-from execloop.controller.work import Nothing, Observed, Postponed, Work, execute, observe
-from execloop.execution import Converged, CreateFailed, Failed, Interrupted, Outcome
+from execloop.controller.work import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
+from execloop.execution import Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop.kube import ApiError
 from execloop.run import out_of_time
 from execloop.walk import Stop
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from execloop.controller.writer import StatusWriter
     from execloop.plans import Plan
     from execloop.registry import Registry
-    from execloop.tasks import Task
+    from execloop.run import Run
+    from execloop.tasks import AnyTask
 
 __all__ = ["Reconciler"]
 
@@ -71,7 +72,7 @@ class Reconciler:
         track = self._cache.get(key)
         if track is None or track.deleting or self.closing or key in self._code.barred:
             return None
-        admitted = admit(track.object.get("spec"), self._registry)
+        admitted = self._admit(track)
         await self._save_first(key, track)
         if isinstance(admitted, Stalled):
             await self._refuse(key, track, admitted)
@@ -87,12 +88,18 @@ class Reconciler:
             self._begin(track, admitted)
         return await self._go_on(key, track, admitted)
 
+    def _admit(self, track: Track) -> Admitted | Stalled:
+        """Once for each generation: the spec cannot change within one."""
+        if track.admission is None or track.admission[0] != track.generation:
+            track.admission = track.generation, admit(track.object.get("spec"), self._registry)
+        return track.admission[1]
+
     def interrupt(self, key: Key) -> None:
         """Stop the run under way at its next task boundary if what has changed concerns it."""
         track = self._cache.get(key)
         if track is None or track.stop is None:
             return
-        admitted = admit(track.object.get("spec"), self._registry)
+        admitted = self._admit(track)
         if track.deleting or isinstance(admitted, Stalled) or admitted.spec.suspend or self._begins(track, admitted):
             track.stop.request()
 
@@ -227,31 +234,40 @@ class Reconciler:
         track.seen = True
         if track.due is not None and track.due > now:
             return track.due - now
-        return await self._run(key, track, admitted, execution, None)
+        return await self._run(key, track, admitted, execution)
 
     async def _run(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, observed: Observed | None
+        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, work: Work | None = None
     ) -> float | None:
-        state = executions.engine_state(execution)
-        timeout = admitted.options.timeout
+        """One run, of work that was observed already or of what the plan is about to ask for."""
+        state, timeout = executions.engine_state(execution), admitted.options.timeout
+        outcome: Outcome | Postponed
         if timeout is not None and self._now() >= state.deadline(timeout):
-            failed = Failed(state, out_of_time(admitted.options))
-            return await self._conclude(key, track, admitted, execution, failed)
-        observed = observed or await self._observe(key, track, admitted, execution)
-        match observed:
-            case Nothing():
-                outcome: Outcome | Postponed = Converged(state.after_run(0))
-            case Work():
-                outcome = await self._execute(key, track, admitted, execution, observed)
-            case Postponed() | CreateFailed() | Failed():
-                outcome = observed
+            outcome = Failed(state, out_of_time(admitted.options))
+        elif not self._misleading(track):
+            outcome = await self._drive(key, track, admitted, execution, self._unmade(key, track, admitted, state))
+        else:
+            observed = work or await self._observe(key, track, admitted, execution)
+            match observed:
+                case Nothing():
+                    outcome = Converged(state.after_run(0))
+                case Work(tasks) if await self._progress(key, track, admitted, execution, None):
+                    plan = Prepared(admitted.definition.name, tasks)
+                    outcome = await self._drive(key, track, admitted, execution, plan)
+                case Work():
+                    outcome = Interrupted(state)
+                case _:
+                    outcome = observed
         if isinstance(outcome, Postponed):
             track.due = self._monotonic() + _POSTPONED
             return _POSTPONED
         return await self._conclude(key, track, admitted, execution, outcome)
 
-    async def _observe(self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus) -> Observed:
-        definition, state = admitted.definition, executions.engine_state(execution)
+    def _misleading(self, track: Track) -> bool:
+        """Whether somebody who reads the status would believe that no work goes on."""
+        return track.status.observed_generation == track.generation and not _has(track.status, "Reconciling")
+
+    def _unmade(self, key: Key, track: Track, admitted: Admitted, state: Execution) -> Plan:
         context = Context(
             name=key.name,
             namespace=key.namespace,
@@ -262,39 +278,38 @@ class Reconciler:
             connect=partial(self._clients.kube, key, track.uid),
             connect_official=self._clients.official,
         )
-        timeout, resting = admitted.options.timeout, execution.finished_at is not None
-        left = None if timeout is None or resting else max(0.0, state.deadline(timeout) - self._now())
 
         def make() -> Plan:
-            plan = definition.make(admitted.parameters, context)
+            plan = admitted.definition.make(admitted.parameters, context)
             self._declare(key, track.uid, plan)
             return plan
 
+        return unmade(admitted.definition, make)
+
+    async def _observe(self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus) -> Observed:
+        state, left = executions.engine_state(execution), admitted.options.timeout
+        if left is not None and execution.finished_at is None:
+            left = max(0.0, state.deadline(left) - self._now())
         try:
-            async with asyncio.timeout(timeout if resting else left):
-                return await observe(self._code, key, definition.name, make, definition.asynchronous, state)
+            async with asyncio.timeout(left):
+                return await observe(self._code, key, self._unmade(key, track, admitted, state), state)
         except TimeoutError:
             return Failed(state, out_of_time(admitted.options))
 
-    async def _execute(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, work: Work
+    async def _drive(
+        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, plan: Plan
     ) -> Outcome | Postponed:
-        state, stop = executions.engine_state(execution), Stop()
-        pace = Pace(execution.started_at.timestamp(), self._now)
-        # Nobody may read Ready=True while work goes on.
-        misleading = track.status.observed_generation == track.generation and not _has(track.status, "Reconciling")
-        if misleading and not await self._progress(key, track, admitted, execution, None):
-            return Interrupted(state)
-        run, drive = execute(self._code, key, admitted.definition.name, work, state, admitted.options, stop)
+        """Drive a run, and write its progress now and then."""
+        stop, pace = Stop(), Pace(execution.started_at.timestamp(), self._now)
+        run, coroutine = drive(self._code, key, plan, executions.engine_state(execution), admitted.options, stop)
+        driving = asyncio.create_task(coroutine)
         track.stop = stop
-        driving = asyncio.ensure_future(drive())
         try:
             while not driving.done():
                 await asyncio.wait({driving}, timeout=pace.next())
-                if not driving.done() and run.walk is not None:
-                    done = f"{max(run.walk.count - 1, 0)}/{max(run.walk.count, len(work.tasks))}"
+                if not driving.done():
                     with suppress(ApiError):  # the next one tells it; the work goes on
-                        await self._progress(key, track, admitted, execution, done)
+                        await self._progress(key, track, admitted, execution, _done(run))
             return await driving
         finally:
             driving.cancel()
@@ -329,7 +344,7 @@ class Reconciler:
         return self._now() - execution.started_at.timestamp() >= Pace.FIRST
 
     def _outdated(self, admitted: Admitted, track: Track) -> bool:
-        now = admit(track.object.get("spec"), self._registry)
+        now = self._admit(track)
         return track.deleting or isinstance(now, Stalled) or now.inputs != admitted.inputs
 
     async def _write(self, key: Key, track: Track, status: PlanStatus, outdated: Callable[[Track], bool]) -> bool:
@@ -356,6 +371,12 @@ def _settled(status: PlanStatus) -> Done | Stalled:
     return Done(ready.reason, ready.message) if is_ready(status) else Stalled(ready.reason, ready.message)
 
 
-def _names(tasks: tuple[Task, ...]) -> str:
+def _done(run: Run) -> str | None:
+    """Tasks that are done, of those known so far."""
+    walk = run.walk
+    return None if walk is None else f"{max(walk.count - 1, 0)}/{walk.known}"
+
+
+def _names(tasks: tuple[AnyTask, ...]) -> str:
     shown = ", ".join(str(task.name) for task in tasks[:NAMES_SHOWN])
     return f"{shown} and {len(tasks) - NAMES_SHOWN} more" if len(tasks) > NAMES_SHOWN else shown

@@ -12,7 +12,9 @@ from execloop.controller.resource import PlanStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from execloop.controller.admit import Admitted
     from execloop.controller.resource import ExecutionStatus
+    from execloop.controller.status import Stalled
     from execloop.walk import Stop
 
 __all__ = ["REQUESTED_AT", "Cache", "Key", "Track"]
@@ -38,6 +40,8 @@ class Track:
     execution: ExecutionStatus | None = None
     due: float | None = None
     """When the next run or observation is due, on the monotonic clock; None when that was not decided yet."""
+    admission: tuple[int, Admitted | Stalled] | None = None
+    """Whether it may run, and the generation that this was decided for."""
     pending: dict[str, Any] = field(default_factory=dict)
     """Fields of the status that the next write brings along."""
     unsaved: PlanStatus | None = None

@@ -1,8 +1,9 @@
-"""One run of a plan's code for the operator: observe, then execute; every way it can end is a frozen value."""
+"""A plan's code at work for the operator: observe it, or run it; every way that can end is a frozen value."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -10,17 +11,17 @@ from execloop.controller.plancode import Escaped, LoopGivenUp, PlanCode, TooMany
 from execloop.errors import FatalError
 from execloop.execution import CreateFailed, Execution, Failed, Outcome
 from execloop.run import Run
-from execloop.tasks import NotTasks, Task, is_async, take
+from execloop.tasks import AnyTask, Children, NotTasks, is_async, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from execloop.controller.track import Key
     from execloop.options import Options
-    from execloop.plans import Plan
+    from execloop.plans import Definition, Plan
     from execloop.walk import Stop
 
-__all__ = ["Nothing", "Observed", "Postponed", "Work", "execute", "observe"]
+__all__ = ["Nothing", "Observed", "Postponed", "Prepared", "Work", "drive", "observe", "unmade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Nothing:
 class Work:
     """`create()` returned these."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[AnyTask, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +46,51 @@ class Postponed:
 Observed: TypeAlias = Nothing | Work | Postponed | CreateFailed | Failed
 
 
-class _Prepared:
-    """A plan whose `create()` was called already."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that was asked already."""
 
-    def __init__(self, name: str, tasks: tuple[Task, ...]) -> None:
-        self.name, self._tasks = name, tasks
+    name: str
+    tasks: tuple[AnyTask, ...]
 
-    def create(self) -> tuple[Task, ...]:
-        return self._tasks
+    def create(self) -> Children:
+        return self.tasks
 
 
-async def observe(
-    code: PlanCode, key: Key, name: str, make: Callable[[], Plan], asynchronous: bool, execution: Execution
-) -> Observed:
-    """Make the plan and ask it. A constructor that raises is as a `create()` that does."""
+class _Unmade:
+    """A plan that is made when it is asked: where its code may block, and as a part of `create()`."""
 
-    def called() -> Any:
-        plan = make()
-        return plan if is_async(plan.create) else _taken(name, plan.create())
+    def __init__(self, name: str, make: Callable[[], Plan]) -> None:
+        self.name, self._make = name, make
 
-    async def awaited(plan: Plan | None = None) -> tuple[Task, ...]:
-        plan = plan or make()
-        created = plan.create()
-        return _taken(name, await cast("Any", created) if is_async(plan.create) else created)
+    def create(self) -> Any:
+        return self._make().create()
+
+
+class _UnmadeAsync(_Unmade):
+    async def create(self) -> Any:
+        created = self._make().create()
+        return await created if inspect.isawaitable(created) else created
+
+
+def unmade(definition: Definition, make: Callable[[], Plan]) -> Plan:
+    return (_UnmadeAsync if definition.asynchronous else _Unmade)(definition.name, make)
+
+
+async def observe(code: PlanCode, key: Key, plan: Plan, execution: Execution) -> Observed:
+    """Ask a plan, and run nothing."""
+
+    def taken(created: object) -> tuple[AnyTask, ...]:
+        return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")[0]
+
+    async def awaited() -> tuple[AnyTask, ...]:
+        return taken(await cast("Any", plan.create()))
 
     try:
-        if asynchronous:
+        if is_async(plan.create):
             tasks = await code.on_loop(key, awaited)
         else:
-            tasks = await code.call(key, called)
-            if not isinstance(tasks, tuple):
-                tasks = await code.on_loop(key, lambda: awaited(tasks))
+            tasks = await code.call(key, lambda: taken(plan.create()))
     except (LoopGivenUp, TooManyBlocked) as reason:
         return Postponed(str(reason))
     except NotTasks as error:
@@ -87,10 +102,6 @@ async def observe(
     return Work(tasks) if tasks else Nothing()
 
 
-def _taken(name: str, created: object) -> tuple[Task, ...]:
-    return take(created, lambda: f"create() of the plan {name!r}")[0]
-
-
 def _fatal(error: BaseException) -> FatalError:
     cause = error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
     fatal = FatalError(f"the plan's code raised {type(cause).__name__}: {cause}")
@@ -98,15 +109,15 @@ def _fatal(error: BaseException) -> FatalError:
     return fatal
 
 
-def execute(
-    code: PlanCode, key: Key, run_name: str, work: Work, execution: Execution, options: Options, stop: Stop
-) -> tuple[Run, Callable[[], Coroutine[Any, Any, Outcome | Postponed]]]:
-    """The run, and the coroutine function that drives it; progress can be read from the run meanwhile."""
-    run = Run(cast("Plan", _Prepared(run_name, work.tasks)), execution, options, stop=stop)
+def drive(
+    code: PlanCode, key: Key, plan: Plan, execution: Execution, options: Options, stop: Stop
+) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed]]:
+    """The run, and what drives it; progress can be read from the run meanwhile."""
+    run = Run(plan, execution, options, stop=stop)
 
-    async def drive() -> Outcome | Postponed:
+    async def driving() -> Outcome | Postponed:
         try:
-            if not await _blocking(code, key, run):
+            if is_async(plan.create) or not await _blocking(code, key, run):
                 await code.on_loop(key, run.on_loop)
         except (LoopGivenUp, TooManyBlocked) as reason:
             run.abandon()
@@ -115,7 +126,7 @@ def execute(
             return Failed(run.execution, _fatal(error))
         return run.weigh()
 
-    return run, drive
+    return run, driving()
 
 
 async def _blocking(code: PlanCode, key: Key, run: Run) -> bool:
