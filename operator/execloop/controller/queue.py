@@ -15,6 +15,8 @@ __all__ = ["WorkQueue"]
 
 K = TypeVar("K", bound="Hashable")
 
+_SLACK = 50
+
 
 class _Entry(NamedTuple):
     due: float
@@ -52,8 +54,7 @@ class WorkQueue(Generic[K]):
             due, priority = min(due, before.due), min(priority, before.priority)
         self._entries[key] = _Entry(due, priority, number)
         if key not in self._in_work:
-            heapq.heappush(self._waiting, (due, number, key))
-            self._changed.set()
+            self._wait(key, due, number)
 
     def forget(self, key: K) -> None:
         """Take a key out, unless it is added again."""
@@ -63,14 +64,12 @@ class WorkQueue(Generic[K]):
         """A key that is due, now in work; None when there is none."""
         now = self._clock()
         while self._waiting and self._waiting[0][0] <= now:
-            _, number, key = heapq.heappop(self._waiting)
-            entry = self._entries.get(key)
-            if entry is not None and entry.number == number:
-                heapq.heappush(self._ready, (entry.priority, entry.due, number, key))
+            due, number, key = heapq.heappop(self._waiting)
+            if self._stands(key, number):
+                heapq.heappush(self._ready, (self._entries[key].priority, due, number, key))
         while self._ready:
             _, _, number, key = heapq.heappop(self._ready)
-            entry = self._entries.get(key)
-            if entry is not None and entry.number == number and key not in self._in_work:
+            if self._stands(key, number):
                 del self._entries[key]
                 self._in_work.add(key)
                 self._idle.clear()
@@ -84,20 +83,23 @@ class WorkQueue(Generic[K]):
             self._idle.set()
         entry = self._entries.get(key)
         if entry is not None:
-            heapq.heappush(self._waiting, (entry.due, entry.number, key))
-            self._changed.set()
+            self._wait(key, entry.due, entry.number)
         if after is not None:
             self.add(key, after, priority)
 
     def next_due(self) -> float | None:
-        """Seconds until a key is due, as far as is known; None when nothing waits."""
+        """Seconds until a key is due; None when nothing waits."""
+        while self._ready and not self._stands(self._ready[0][3], self._ready[0][2]):
+            heapq.heappop(self._ready)
         if self._ready:
             return 0.0
+        while self._waiting and not self._stands(self._waiting[0][2], self._waiting[0][1]):
+            heapq.heappop(self._waiting)
         return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else None
 
     def overdue(self) -> float:
-        """Seconds that the first key has been due for."""
-        earliest = min((entry[1] for entry in self._ready), default=self._waiting[0][0] if self._waiting else None)
+        """Seconds that a key has been due for, the longest of all."""
+        earliest = min((entry.due for key, entry in self._entries.items() if key not in self._in_work), default=None)
         return 0.0 if earliest is None else max(0.0, self._clock() - earliest)
 
     async def idle(self) -> None:
@@ -114,3 +116,17 @@ class WorkQueue(Generic[K]):
         if self._waiting or self._ready:
             self._changed.set()  # another worker may have slept through what came meanwhile
         return key
+
+    def _wait(self, key: K, due: float, number: int) -> None:
+        if len(self._waiting) > 2 * len(self._entries) + _SLACK:
+            self._waiting = [(e.due, e.number, k) for k, e in self._entries.items() if k not in self._in_work]
+            heapq.heapify(self._waiting)
+            self._ready.clear()  # what is due comes again from those that wait
+        else:
+            heapq.heappush(self._waiting, (due, number, key))
+        self._changed.set()
+
+    def _stands(self, key: K, number: int) -> bool:
+        """Whether that entry of a heap is the key's latest: one that was replaced or forgotten stays in its heap."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.number == number

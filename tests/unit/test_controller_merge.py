@@ -1,0 +1,54 @@
+"""JSON merge patches, as RFC 7386 applies them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execloop.controller.merge import difference
+
+_names = st.sampled_from("xyz")
+_leaves = st.sampled_from([0, "", "a", [], ["a", 1]])
+_shallow = st.dictionaries(_names, _leaves)
+_documents = st.dictionaries(_names, _leaves | _shallow | st.dictionaries(_names, _leaves | _shallow))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """The algorithm of the RFC's section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+@given(_documents, _documents)
+def test_the_patch_turns_the_one_into_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert merged(before, difference(before, after)) == after
+
+
+@given(_documents)
+def test_equal_documents_have_an_empty_patch(document: dict[str, Any]) -> None:
+    assert difference(document, document) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "patch"),
+    [
+        ({}, {"a": 1}, {"a": 1}),
+        ({"a": 1}, {}, {"a": None}),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"b": 3}),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 3}}, {"a": {"y": 3}}),
+        ({"a": {"x": 1}}, {"a": {}}, {"a": {"x": None}}),
+        ({"a": [1, 2]}, {"a": [1]}, {"a": [1]}),
+        ({"a": {"x": 1}}, {"a": 1}, {"a": 1}),
+        ({"a": 1}, {"a": {"x": 1}}, {"a": {"x": 1}}),
+    ],
+)
+def test_it_holds_what_differs_and_no_more(before: Any, after: Any, patch: Any) -> None:
+    assert difference(before, after) == patch
