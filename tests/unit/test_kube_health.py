@@ -198,7 +198,7 @@ def test_a_disruption_budget(generation: int, state: str) -> None:
         (
             (
                 "{spec: {completions: 10, parallelism: 2}, status: {startTime: '2019-06-04T01:17:13Z', succeeded: 3, "
-                "failed: 1, active: 2, conditions: [{type: Failed, status: 'False'}, {type: Complete, status: 'False'}]}}"
+                "failed: 1, conditions: [{type: Failed, status: 'False'}, {type: Complete, status: 'False'}]}}"
             ),
             "Current",
         ),
