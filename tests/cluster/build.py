@@ -1,57 +1,70 @@
-"""A control plane compiled from Go modules; the folder go/ beside this file pins their versions and checksums."""
+"""Programs compiled from Go modules; programs.py pins their versions and checksums."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.cluster.binaries import KUBE_VERSION, built, cache, control_plane
+from tests.cluster.binaries import built, cache, control_plane
 from tests.cluster.errors import Unavailable
 from tests.cluster.launch import Source
 from tests.cluster.locks import locked
+from tests.cluster.programs import CONTROL_PLANE, PROGRAMS, Published
 
-_MODULES = Path(__file__).parent / "go"
-_KUBERNETES = _MODULES / "kubernetes"
-_TARGETS = {
-    "etcd": (_MODULES / "etcd", "go.etcd.io/etcd/server/v3"),
-    "kube-controller-manager": (_KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
-    "kubectl": (_KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
-    "kube-apiserver": (_KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
-}
 _OLDEST_GO = (1, 26)
-_STAMP = "k8s.io/component-base/version"
-_MAJOR, _MINOR = re.findall(r"\d+", KUBE_VERSION)[:2]
-_LINK = (
-    f"-s -w -X {_STAMP}.gitVersion={KUBE_VERSION} -X {_STAMP}.gitTreeState=clean"
-    f" -X {_STAMP}.gitMajor={_MAJOR} -X {_STAMP}.gitMinor={_MINOR}"
-)
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
 
 
 def find() -> Source:
-    """Only one process builds at a time; what another has built meanwhile is not built again."""
+    return control_plane(build(CONTROL_PLANE))
+
+
+def build(names: Iterable[str]) -> Path:
+    """The folder that has these programs. One process builds at a time; what is there already is not built again."""
     folder = built()
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / "building"):
-        wanted = [name for name in _TARGETS if not (folder / name).exists()]
+        wanted = [name for name in names if not (folder / name).exists()]
         go = find_go() if wanted else Path()
         for number, name in enumerate(wanted, start=1):
-            sys.stderr.write(f"building {name} ({number} of {len(wanted)}; about ten minutes in all)\n")
+            sys.stderr.write(f"building {name} ({number} of {len(wanted)}; one to three minutes each)\n")
             _build(go, name, folder)
-    return control_plane(folder)
+    return folder
+
+
+def module_folder(go: Path, module: Path | Published) -> Path:
+    """Where a module's source is; one that another project published is downloaded, and held against its hash."""
+    if isinstance(module, Path):
+        return module
+    name = f"{module.path}@{module.version}"
+    found = json.loads(
+        _go(go, ["mod", "download", "-json", name], Path(tempfile.gettempdir()), f"{name} cannot be had")
+    )
+    if found["Sum"] != module.sum:
+        raise Unavailable(f"{name} is not what was published: its hash is {found['Sum']}, not {module.sum}")
+    return Path(found["Dir"])
 
 
 def _build(go: Path, name: str, folder: Path) -> None:
     """A program appears under its name when it is whole."""
-    module, package = _TARGETS[name]
+    program = PROGRAMS[name]
     unfinished = folder.parent / f"{name}.unfinished"
-    command = [str(go), "build", "-trimpath", f"-ldflags={_LINK}", f"-o={unfinished}", package]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(f"{name} cannot be built: {done.stderr.strip().rpartition(chr(10))[2]}")
+    command = ["build", "-trimpath", "-buildvcs=false", f"-ldflags={program.link}", f"-o={unfinished}", program.package]
+    _go(go, command, module_folder(go, program.module), f"{name} cannot be built")
     unfinished.rename(folder / name)
+
+
+def _go(go: Path, arguments: list[str], folder: Path, failure: str) -> str:
+    environment = os.environ | _ENVIRONMENT
+    done = subprocess.run([go, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"{failure}: {done.stderr.strip().rpartition(chr(10))[2]}")
+    return done.stdout
 
 
 def find_go() -> Path:

@@ -1,4 +1,5 @@
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.errors import StartFailed
@@ -37,6 +38,14 @@ class Component:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def end(self, seconds: float) -> None:
+        """In order, or at once where that takes longer than `seconds`."""
+        if self._process:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+            self.kill()
 
     def check(self) -> None:
         """Raises StartFailed once the program has ended by itself."""
