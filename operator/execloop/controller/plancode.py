@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from execloop.threads import Threads
@@ -21,9 +22,6 @@ __all__ = ["LoopGivenUp", "PlanCode", "TooManyBlocked"]
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-_LONG_CALL = 5.0
-_BEAT = 1.0
 
 
 class LoopGivenUp(Exception):
@@ -38,25 +36,48 @@ class _Loop:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.loop = self._runner.get_loop()
         self.beat = time.monotonic()
         self.calls: dict[Hashable, asyncio.Future[object]] = {}
-        threading.Thread(target=self.loop.run_forever, name="plans-async", daemon=True).start()
+        self._ended = asyncio.Event()
+        threading.Thread(target=self._turn, name="plans-async", daemon=True).start()
+
+    def _turn(self) -> None:
+        with self._runner:
+            while not self._ended.is_set():
+                # What a task that plan code started raises goes to whoever awaits it, and through the loop besides.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._runner.run(self._ended.wait())
 
     def touch(self) -> None:
         self.beat = time.monotonic()
 
+    def end(self) -> None:
+        """Cancel what is left and close the loop; call it there."""
+        self._ended.set()
+
 
 class PlanCode:
-    """`workers` bounds the calls at one moment. One that takes over 5 s gives its place up and keeps its thread.
+    """`workers` bounds the calls at one moment. One of over `long_call` seconds gives its place up, not its thread.
 
-    Use it from one event loop. `on_free` is called with a key whose blocked thread has returned at last.
+    Use it from one event loop. `on_free` is called with a key whose blocked thread has returned at last. `beat`:
+    seconds between two looks at the plans' event loop, which is given up when it has not turned for `long_call`.
     """
 
-    def __init__(self, workers: int, max_threads: int, on_free: Callable[[Hashable], None] = lambda _key: None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        max_threads: int,
+        on_free: Callable[[Hashable], None] = lambda _key: None,
+        *,
+        long_call: float = 5.0,
+        beat: float = 1.0,
+    ) -> None:
         self._places = asyncio.Semaphore(workers)
         self._max_threads = max_threads
         self._on_free = on_free
+        self._long_call, self._beat = long_call, beat
         self._threads = Threads("plans")
         self._held = 0
         self._loop: _Loop | None = None
@@ -69,9 +90,11 @@ class PlanCode:
         When the awaiting task is cancelled the key is barred until the thread has returned. Raises TooManyBlocked.
         """
         main = asyncio.get_running_loop()
-        left = False
+        runs = left = False
 
         def free() -> None:
+            nonlocal runs
+            runs = False
             self._held -= 1
             if left:
                 self.barred.discard(key)
@@ -87,34 +110,39 @@ class PlanCode:
                     logger.debug("%s returned after the end", key)
 
         async def in_thread() -> T:
+            nonlocal runs
             if self._held >= self._max_threads:
                 raise TooManyBlocked(f"{self._held} threads are held by plans that block")
             self._held += 1
+            runs = True
             return await self._threads.call(work)
 
         try:
             return await self._in_place(in_thread)
         except asyncio.CancelledError:
-            left = True
-            self.barred.add(key)
+            if runs:
+                left = True
+                self.barred.add(key)
             raise
 
     async def on_loop(self, key: Hashable, make: Callable[[], Coroutine[object, object, T]]) -> T:
         """Async plan code on the loop in its own thread. Raises LoopGivenUp when another plan blocks that loop."""
-        if self._loop is None:
-            self._loop = _Loop()
-        host = self._loop
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        host.calls[key] = outcome  # type: ignore[assignment]  # only ever failed through this table
-        task = asyncio.run_coroutine_threadsafe(_named(str(key), make), host.loop)
-        task.add_done_callback(lambda done: _relay(done, outcome))
-        try:
-            return await self._in_place(lambda: outcome)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        finally:
-            host.calls.pop(key, None)
+
+        async def hosted() -> T:
+            host = self._loop = self._loop or _Loop()
+            outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            host.calls[key] = outcome  # type: ignore[assignment]  # only ever failed through this table
+            task = asyncio.run_coroutine_threadsafe(_named(str(key), make), host.loop)
+            task.add_done_callback(lambda done: _relay(done, outcome))
+            try:
+                return await outcome
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
+            finally:
+                host.calls.pop(key, None)
+
+        return await self._in_place(hosted)
 
     async def _in_place(self, call: Callable[[], Awaitable[T]]) -> T:
         await self._places.acquire()
@@ -126,7 +154,7 @@ class PlanCode:
                 held = False
                 self._places.release()
 
-        timer = asyncio.get_running_loop().call_later(_LONG_CALL, give_up)
+        timer = asyncio.get_running_loop().call_later(self._long_call, give_up)
         try:
             return await call()
         finally:
@@ -134,13 +162,13 @@ class PlanCode:
             give_up()
 
     async def watch(self) -> None:
-        """Give an event loop up that has not turned for 5 s; runs until cancelled."""
+        """Give an event loop up that does not turn; runs until cancelled."""
         while True:
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(self._beat)
             host = self._loop
             if host is None:
                 continue
-            if time.monotonic() - host.beat < _LONG_CALL or not host.calls:
+            if time.monotonic() - host.beat < self._long_call or not host.calls:
                 if not host.calls:
                     host.touch()
                 host.loop.call_soon_threadsafe(host.touch)
@@ -152,21 +180,22 @@ class PlanCode:
         culprit = running.get_name() if running else "unknown"
         logger.error("the async code of Plan %s blocks its event loop; the others go on with a new one", culprit)
         self._loop = None
-        main = asyncio.get_running_loop()
-        for key, outcome in tuple(host.calls.items()):
-            if str(key) == culprit:
-                self.barred.add(key)
-                host.loop.call_soon_threadsafe(self._unbar, main, host, key)
+        blocking = [key for key in host.calls if str(key) == culprit]
+        self.barred.update(blocking)
+        host.loop.call_soon_threadsafe(self._returned, host, blocking, asyncio.get_running_loop())
+        for outcome in tuple(host.calls.values()):
             if not outcome.done():
                 outcome.set_exception(LoopGivenUp(culprit))
 
-    def _unbar(self, main: asyncio.AbstractEventLoop, host: _Loop, key: Hashable) -> None:
+    def _returned(self, host: _Loop, keys: list[Hashable], main: asyncio.AbstractEventLoop) -> None:
         def free() -> None:
-            self.barred.discard(key)
-            self._on_free(key)
+            for key in keys:
+                self.barred.discard(key)
+                self._on_free(key)
 
-        main.call_soon_threadsafe(free)
-        host.loop.stop()
+        host.end()
+        with suppress(RuntimeError):  # the process is ending
+            main.call_soon_threadsafe(free)
 
 
 async def _named(name: str, make: Callable[[], Coroutine[object, object, T]]) -> tuple[T | None, BaseException | None]:
@@ -198,7 +227,8 @@ def _relay(done: object, outcome: asyncio.Future[T]) -> None:
         else:
             outcome.set_exception(Escaped(error))
 
-    outcome.get_loop().call_soon_threadsafe(settle)
+    with suppress(RuntimeError):  # the process is ending
+        outcome.get_loop().call_soon_threadsafe(settle)
 
 
 class Escaped(Exception):
