@@ -35,49 +35,20 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # What ends in a line feed is used without it.
-        self._secrets = {form for secret in secrets for form in (secret, secret.strip()) if form}
+        values = {form for secret in secrets for form in (secret, secret.strip()) if form}
+        self._values = tuple(_Value(value) for value in values if len(value) >= _SHORTEST)
+        self._words = _words({value for value in values if len(value) < _SHORTEST})
 
     def text(self, message: str) -> str:
         """The message with an ellipsis in place of secret values; of those under 4 characters where they are words."""
-        if not self._secrets:
-            return message
-        return _masked(message, [*self._whole(message), *_shortened(message, self._escaped)])
+        spans = [span for value in self._values for span in value.spans(message)]
+        if self._words:
+            spans += [match.span() for match in self._words.finditer(message)]
+        return _masked(message, spans) if spans else message
 
     def error(self, error: BaseException) -> str:
         """`TypeName: message`, and the type alone when there is a secret under 4 characters."""
-        if any(len(secret) < _SHORTEST for secret in self._secrets):
-            return type(error).__name__
-        return self.text(summary(error))
-
-    def _whole(self, message: str) -> Iterator[_Span]:
-        for escaped in self._escaped:
-            for start in _occurrences(message, escaped):
-                yield start, start + len(escaped)
-        decodable = message.translate(_ONE_BASE64)
-        for encoded in self._encoded:
-            for start in _occurrences(decodable, encoded.text):
-                yield start - encoded.before, start + len(encoded.text) + encoded.after
-        if self._words:
-            yield from (match.span() for match in self._words.finditer(message))
-
-    @cached_property
-    def _escaped(self) -> frozenset[str]:
-        return frozenset(form for secret in self._secrets if len(secret) >= _SHORTEST for form in _escaped(secret))
-
-    @cached_property
-    def _encoded(self) -> frozenset[_Encoded]:
-        return frozenset(
-            encoded
-            for secret in self._secrets
-            if len(secret) >= _SHORTEST
-            for form in {secret, *(escape(secret) for escape in _ESCAPES)}
-            for encoded in _encoded(form.encode("utf-8", "surrogatepass"))
-        )
-
-    @cached_property
-    def _words(self) -> re.Pattern[str] | None:
-        short = [re.escape(secret) for secret in self._secrets if len(secret) < _SHORTEST]
-        return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(short))})(?![^\W_])") if short else None
+        return type(error).__name__ if self._words else self.text(summary(error))
 
 
 def leaves(value: Any) -> Iterator[str]:
@@ -143,24 +114,59 @@ def _encoded(data: bytes) -> Iterator[_Encoded]:
         yield _Encoded(text[start:end], before=1 if offset else 0, after=1 if bits % 6 else 0)
 
 
-def _occurrences(text: str, part: str, start: int = 0, end: int | None = None) -> Iterator[int]:
-    position = text.find(part, start, end)
-    while position >= 0:
-        yield position
-        position = text.find(part, position + 1, end)
+class _Value:
+    """One secret, in all its forms: they are made when a message could hold it."""
 
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
 
-def _shortened(message: str, forms: Iterable[str]) -> Iterator[_Span]:
-    """The beginnings of values before an ellipsis, and their ends after one."""
-    for ellipsis in _ELLIPSIS.finditer(message):
-        left, right = ellipsis.span()
-        for form in forms:
+    @cached_property
+    def _escaped(self) -> frozenset[str]:
+        return frozenset(_escaped(self._secret))
+
+    @cached_property
+    def _encoded(self) -> frozenset[_Encoded]:
+        forms = {self._secret, *(escape(self._secret) for escape in _ESCAPES)}
+        return frozenset(encoded for form in forms for encoded in _encoded(form.encode("utf-8", "surrogatepass")))
+
+    def spans(self, message: str) -> Iterator[_Span]:
+        if len(self._secret) <= len(message):
+            yield from self._whole(message)
+        for ellipsis in _ELLIPSIS.finditer(message):
+            yield from self._shortened(message, *ellipsis.span())
+
+    def _whole(self, message: str) -> Iterator[_Span]:
+        for escaped in self._escaped:
+            if escaped in message:
+                for start in _occurrences(message, escaped):
+                    yield start, start + len(escaped)
+        decodable = message.translate(_ONE_BASE64)
+        for encoded, before, after in self._encoded:
+            if encoded in decodable:
+                for start in _occurrences(decodable, encoded):
+                    yield start - before, start + len(encoded) + after
+
+    def _shortened(self, message: str, left: int, right: int) -> Iterator[_Span]:
+        """A beginning of it that ends at `left`, an end of it that begins at `right`."""
+        for form in self._escaped:
             for start in _occurrences(message, form[:_SHORTEST], end=left):
                 if form.startswith(message[start:left]):
                     yield start, left
             for start in _occurrences(message, form[-_SHORTEST:], right):
                 if form.endswith(message[right : start + _SHORTEST]):
                     yield right, start + _SHORTEST
+
+
+def _words(short: set[str]) -> re.Pattern[str] | None:
+    alternatives = "|".join(re.escape(value) for value in sorted(short))
+    return re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])") if short else None
+
+
+def _occurrences(text: str, part: str, start: int = 0, end: int | None = None) -> Iterator[int]:
+    position = text.find(part, start, end)
+    while position >= 0:
+        yield position
+        position = text.find(part, position + 1, end)
 
 
 def _masked(message: str, spans: list[_Span]) -> str:
