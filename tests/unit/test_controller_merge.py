@@ -7,24 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execloop.controller.merge import difference
+from tests.merge_patch import merged
 
 _names = st.sampled_from("xyz")
 _leaves = st.sampled_from([0, "", "a", [], ["a", 1]])
 _shallow = st.dictionaries(_names, _leaves)
 _documents = st.dictionaries(_names, _leaves | _shallow | st.dictionaries(_names, _leaves | _shallow))
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """The algorithm of the RFC's section 2."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
 
 
 @given(_documents, _documents)

@@ -1,0 +1,251 @@
+"""The operator without its watch: the Reconciler with everything that it stands on, an API server in memory, and a
+clock that moves when it is told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, Field
+
+from execloop import Context, plan
+from execloop.controller.announce import Announcer
+from execloop.controller.clients import Clients
+from execloop.controller.plancode import PlanCode
+from execloop.controller.reconciler import Reconciler
+from execloop.controller.track import Cache, Key
+from execloop.controller.writer import StatusWriter
+from execloop.plans import definition_of
+from execloop.registry import Registered, Registry
+from execloop.testing import FakeClock, ScriptedPlan
+from tests.fake_cluster import FakeCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from execloop.testing.scripted import Step
+
+T = TypeVar("T")
+Status: TypeAlias = dict[str, Any]
+
+NAMESPACE = "team"
+PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
+_STEPS = 100
+
+
+class Count(BaseModel):
+    count: int = Field(gt=0)
+
+
+class Controller:
+    """Most methods speak of the Plan `a` unless another is named. Its plan code does what `script` says."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        # The engine reads the system's clock for a deadline that falls in a run, so this one must not be far from it.
+        self.clock = FakeClock(round(time.time(), 2))
+        self.cluster = FakeCluster()
+        self.chance = 0.5
+        self.code_version = "1"
+        self.workers, self.max_threads = 10, 10
+        self.contexts: list[Context] = []
+        """What plan code was given, in order."""
+        self._scripts: dict[str, ScriptedPlan] = {}
+        self.start()
+
+    def start(self) -> None:
+        """A new process; of the one before nothing is left but what is in the cluster."""
+        self.cache = Cache()
+        self.code = PlanCode(self.workers, self.max_threads)
+        kube = self.cluster.kube
+        self.reconciler = Reconciler(
+            Registry(self._registered()),
+            self.cache,
+            self.code,
+            StatusWriter(kube, self.cache),
+            Clients(self.cluster.connection),
+            Announcer(kube),
+            chance=lambda: self.chance,
+            now=self.clock.now,
+            monotonic=self.clock.monotonic,
+        )
+
+    def end(self) -> None:
+        if self.code._loop is not None:
+            self.code._loop.loop.call_soon_threadsafe(self.code._loop.end)
+
+    # -- what users do
+
+    def script(self, *steps: Step, name: str = "a") -> ScriptedPlan:
+        """From now on its `create()` answers with these, one after another, and then with no task."""
+        self._scripts[name] = ScriptedPlan(*steps)
+        return self._scripts[name]
+
+    def apply(self, plan: str = "scripted", name: str = "a", **spec: Any) -> None:
+        metadata = {"name": name, "namespace": NAMESPACE}
+        body = {"apiVersion": "execloop.dev/v1alpha1", "kind": "Plan", "metadata": metadata}
+        self.cluster.answer("POST", PLANS, {**body, "spec": {"plan": plan, **spec}})
+        self._scripts.setdefault(name, ScriptedPlan())
+
+    def edit(self, name: str = "a", **spec: Any) -> None:
+        self.cluster.answer("PATCH", f"{PLANS}/{name}", {"spec": spec})
+
+    def annotate(self, name: str = "a", **annotations: str) -> None:
+        prefixed = {f"execloop.dev/{key}": value for key, value in annotations.items()}
+        self.cluster.answer("PATCH", f"{PLANS}/{name}", {"metadata": {"annotations": prefixed}})
+
+    def label(self, name: str = "a", **labels: str) -> None:
+        self.cluster.answer("PATCH", f"{PLANS}/{name}", {"metadata": {"labels": labels}})
+
+    def spoil(self, name: str = "a", **status: Any) -> None:
+        """Edit the status by hand."""
+        self.cluster.answer("PATCH", f"{PLANS}/{name}/status", {"status": status})
+
+    def delete(self, name: str = "a") -> None:
+        self.cluster.answer("DELETE", f"{PLANS}/{name}")
+
+    # -- what the operator does
+
+    def reconcile(self, name: str = "a") -> float | None:
+        """Seconds until it is due again."""
+        return self.run(self._reconcile(name))
+
+    def settle(self, name: str = "a") -> float | None:
+        """Reconcile, whenever it is due, until it is at rest."""
+        for _ in range(_STEPS):
+            delay = self.reconcile(name)
+            if delay is None or self.status(name).get("execution", {}).get("finishedAt"):
+                return delay
+            self.clock.advance(delay)
+        raise AssertionError(f"{name} does not come to rest")
+
+    async def _reconcile(self, name: str) -> float | None:
+        self.watch()
+        try:
+            return await self.reconciler.reconcile(Key(NAMESPACE, name))
+        finally:
+            await asyncio.sleep(0)  # Events are sent meanwhile
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(coroutine)
+
+    def watch(self) -> None:
+        """Tell the operator of what changed."""
+        there = {Key(NAMESPACE, path.rpartition("/")[2]): body for path, body in self.cluster.objects.items()}
+        for key in self.cache:
+            if key not in there:
+                self.cache.drop(key)
+        for key, body in there.items():
+            if body.get("kind") == "Plan" and self.cache.put(key, copy.deepcopy(body)):
+                self.reconciler.interrupt(key)
+
+    def meanwhile(self, *deeds: Callable[[], object]) -> Callable[[], None]:
+        """What a task does: things happen while it runs, and the operator is told of them."""
+        loop = self._runner.get_loop()
+
+        async def happen() -> None:
+            for deed in deeds:
+                deed()
+            self.watch()
+
+        return lambda: asyncio.run_coroutine_threadsafe(happen(), loop).result()
+
+    # -- what can be seen
+
+    def status(self, name: str = "a") -> Status:
+        found: Status = copy.deepcopy(self.cluster.objects[f"{PLANS}/{name}"]["status"])
+        return found
+
+    def execution(self, name: str = "a") -> Status:
+        found: Status = self.status(name)["execution"]
+        return found
+
+    def conditions(self, name: str = "a") -> dict[str, tuple[str, str]]:
+        """(status, reason) by type."""
+        return conditions(self.status(name))
+
+    def results(self, name: str = "a") -> list[str]:
+        """Of the history, newest first."""
+        return [entry["result"] for entry in self.status(name).get("history", ())]
+
+    @property
+    def written(self) -> list[Status]:
+        """Each status that the operator wrote, in order."""
+        return [write.object["status"] for write in self.cluster.writes if write.path.endswith("/status")]
+
+    @property
+    def events(self) -> list[tuple[str, str]]:
+        """(type, reason) of each Kubernetes Event."""
+        events = [write.object for write in self.cluster.writes if write.path.endswith("/events")]
+        return [(event["type"], event["reason"]) for event in events]
+
+    def _registered(self) -> Iterator[Registered]:
+        for made in _plans(self._scripts, self.contexts):
+            definition = definition_of(made)
+            assert definition is not None
+            yield Registered(definition, "tests", self.code_version)
+
+
+def conditions(status: Status) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions", ())}
+
+
+def _plans(scripts: dict[str, ScriptedPlan], contexts: list[Context]) -> list[object]:
+    @plan("scripted")
+    class Scripted:
+        """Does what the script says that stands for the Plan's name."""
+
+        def __init__(self, _parameters: object, context: Context) -> None:
+            contexts.append(context)
+            self.script = scripts[context.name]
+
+        def create(self) -> Any:
+            return self.script.create()
+
+    @plan("scripted-async")
+    class ScriptedAsync(Scripted):
+        async def create(self) -> Any:
+            return self.script.create()
+
+    @plan("scripted-constructor")
+    class ScriptedConstructor(Scripted):
+        """Asks the script while it is made."""
+
+        def __init__(self, parameters: object, context: Context) -> None:
+            super().__init__(parameters, context)
+            self.created = self.script.create()
+
+        def create(self) -> Any:
+            return self.created
+
+    @plan("strict", parameters=Count)
+    def strict(_parameters: Count) -> None:
+        """Takes one parameter, above 0."""
+
+    @plan("rubbish")
+    def rubbish() -> object:
+        return 42
+
+    @plan("exits")
+    def exits() -> None:
+        raise SystemExit(3)
+
+    @plan("exits-async")
+    async def exits_async() -> None:
+        raise KeyboardInterrupt
+
+    return [Scripted, ScriptedAsync, ScriptedConstructor, strict, rubbish, exits, exits_async]
+
+
+@contextmanager
+def controlling() -> Iterator[Controller]:
+    with asyncio.Runner() as runner:
+        controller = Controller(runner)
+        try:
+            yield controller
+        finally:
+            controller.end()
