@@ -101,9 +101,9 @@ class Controller:
     def label(self, name: str = "a", **labels: str) -> None:
         self.cluster.answer("PATCH", f"{PLANS}/{name}", {"metadata": {"labels": labels}})
 
-    def spoil(self, name: str = "a", **status: Any) -> None:
+    def spoil(self, **status: Any) -> None:
         """Edit the status by hand."""
-        self.cluster.answer("PATCH", f"{PLANS}/{name}/status", {"status": status})
+        self.cluster.answer("PATCH", f"{PLANS}/a/status", {"status": status})
 
     def delete(self, name: str = "a") -> None:
         self.cluster.answer("DELETE", f"{PLANS}/{name}")

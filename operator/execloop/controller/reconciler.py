@@ -155,7 +155,7 @@ class Reconciler:
             status = executions.recorded(track.draft, over, track, admitted.spec.history_limit, "its inputs changed")
             track.pending["history"] = status.history
         track.execution = executions.begin(admitted.inputs, now)
-        track.due, track.drift = None, drift
+        track.due, track.drift, track.seen = None, drift, True  # nextRunAt is that of the one before
         if track.requested_at is not None:
             track.pending["last_handled_reconcile_at"] = track.requested_at
         return track.execution
