@@ -45,6 +45,11 @@ format: venv ## Format the code and mend what the linter can
 crds: venv ## Generate crds/ from the Pydantic models
 	$(BIN)/python -m execloop.controller.crd crds
 
+.PHONY: image
+image: venv ## Build the operator's image (BASE=an image with Python, IMAGE=its name)
+	@$(BIN)/python -m release.image $(if $(BASE),--base=$(BASE)) $(if $(IMAGE),--tag=$(IMAGE)) \
+	  --revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown)
+
 .PHONY: lock
 lock: venv ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

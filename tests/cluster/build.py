@@ -43,7 +43,7 @@ def module_folder(go: Path, module: Path | Published) -> Path:
         return module
     name = f"{module.path}@{module.version}"
     found = json.loads(
-        _go(go, ["mod", "download", "-json", name], Path(tempfile.gettempdir()), f"{name} cannot be had")
+        run_go(go, ["mod", "download", "-json", name], Path(tempfile.gettempdir()), f"{name} cannot be had")
     )
     if found["Sum"] != module.sum:
         raise Unavailable(f"{name} is not what was published: its hash is {found['Sum']}, not {module.sum}")
@@ -55,11 +55,11 @@ def _build(go: Path, name: str, folder: Path) -> None:
     program = PROGRAMS[name]
     unfinished = folder.parent / f"{name}.unfinished"
     command = ["build", "-trimpath", "-buildvcs=false", f"-ldflags={program.link}", f"-o={unfinished}", program.package]
-    _go(go, command, module_folder(go, program.module), f"{name} cannot be built")
+    run_go(go, command, module_folder(go, program.module), f"{name} cannot be built")
     unfinished.rename(folder / name)
 
 
-def _go(go: Path, arguments: list[str], folder: Path, failure: str) -> str:
+def run_go(go: Path, arguments: list[str], folder: Path, failure: str = "go") -> str:
     environment = os.environ | _ENVIRONMENT
     done = subprocess.run([go, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
