@@ -8,7 +8,7 @@ JOBS ?= 4
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "execloop needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
@@ -55,6 +55,10 @@ lock: venv ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra operator --extra cli \
 	  --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+
+.PHONY: bench-operator
+bench-operator: venv ## Measure the operator beside others, and write docs/benchmarks/operator.md
+	$(BIN)/python -m benchmarks.operator
 
 .PHONY: cluster
 cluster: venv ## Leave a control plane running; the last line is the path of its kubeconfig

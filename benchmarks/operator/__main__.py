@@ -1,0 +1,101 @@
+"""Measure the operator beside others that do the same, on a control plane of its own: one sitting, one at a time.
+
+    python -m benchmarks.operator                      write docs/benchmarks/operator.md
+    python -m benchmarks.operator --quick              one round, no reaction, print alone
+    python -m benchmarks.operator --quick execloop     of these contenders alone
+
+A contender that cannot run here is left out, and the page says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+from pathlib import Path
+
+from benchmarks.operator.contenders import CONTENDERS, Unavailable
+from benchmarks.operator.measure import backlog, reaction
+from benchmarks.operator.report import Sitting, as_markdown
+from benchmarks.operator.server import NAMESPACE, Server
+from tests.cluster import Cluster, NoCluster, provide
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "benchmarks" / "operator.md"
+TASKS = 3
+CREATIONS = 50
+
+
+def prepare(cluster: Cluster, names: list[str], sitting: Sitting) -> list[str]:
+    """The contenders that can run here."""
+    crds = f"--filename={ROOT / 'crds'}"
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", crds)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", crds)
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    found = []
+    for name in names:
+        try:
+            CONTENDERS[name].command(cluster)
+        except Unavailable as reason:
+            sitting.missing[name] = str(reason)
+            tell(f"{name} is left out: {reason}")
+        else:
+            found.append(name)
+    return found
+
+
+async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: int) -> None:
+    server = Server(cluster)
+    try:
+        for plan in ("noop", "configmaps"):
+            for turn in range(sitting.rounds):
+                for name in names:
+                    if plan in CONTENDERS[name].plans:
+                        found = await backlog(server, CONTENDERS[name], plan, TASKS, sitting.number)
+                        sitting.backlogs.setdefault((plan, name), []).append(found)
+                        tell(f"{plan}, {name}, {turn + 1} of {sitting.rounds}: {found.plans_per_second:.0f} Plans/s")
+        for name in names:
+            if creations and CONTENDERS[name].reacts:
+                tell(f"one Plan at a time, {name}")
+                sitting.reactions[name] = await reaction(server, CONTENDERS[name], creations, sitting.idle_seconds)
+        await server.clean()
+    finally:
+        await server.close()
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.operator", description=__doc__.partition("\n")[0])
+    parser.add_argument("contenders", nargs="*", help=f"of {', '.join(CONTENDERS)}; all when none is given")
+    parser.add_argument("--quick", action="store_true", help="one round, no reaction; print, and write no page")
+    parser.add_argument("--plans", type=int, default=1000, metavar="N", help="how many Plans wait; 1000 if not given")
+    given = parser.parse_args()
+    if unknown := set(given.contenders) - set(CONTENDERS):
+        parser.error(f"no contender is named {', '.join(sorted(unknown))}")
+    if not Path("/proc/self/stat").exists():
+        parser.error("CPU and memory are read from /proc: this needs Linux")
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    sitting = Sitting(machine, given.plans, rounds=1 if given.quick else 3, idle_seconds=30.0)
+    try:
+        with provide() as cluster:
+            names = prepare(cluster, given.contenders or list(CONTENDERS), sitting)
+            asyncio.run(sit(cluster, names, sitting, creations=0 if given.quick else CREATIONS))
+            cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    except NoCluster as none:
+        tell(str(none))
+        return 1
+    page = as_markdown(sitting)
+    print(page)
+    if not given.quick:
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

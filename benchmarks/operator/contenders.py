@@ -1,0 +1,85 @@
+"""Who is measured: a command line each, and what it needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.operator.server import NAMESPACE
+from tests.cluster.binaries import cache
+from tests.cluster.build import find_go
+from tests.cluster.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.cluster import Cluster
+
+__all__ = ["CONTENDERS", "Contender", "Unavailable"]
+
+_HERE = Path(__file__).parent
+_MODULE = _HERE / "controller_runtime"
+
+
+@dataclass(frozen=True)
+class Contender:
+    title: str
+    command: Callable[[Cluster], list[str]]
+    """Raises Unavailable, with the reason, when it cannot run here."""
+    plans: tuple[str, ...] = ("noop",)
+    reacts: bool = False
+    """Whether it is measured one Plan at a time, and at rest."""
+
+    def environment(self, cluster: Cluster) -> Mapping[str, str]:
+        return {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "TOKEN": cluster.token or ""}
+
+
+def _floor(cluster: Cluster) -> list[str]:
+    if cluster.token is None:
+        raise Unavailable("it needs a token, and the kubeconfig has none")
+    return [sys.executable, str(_HERE / "floor.py"), cluster.server, NAMESPACE]
+
+
+def _controller_runtime(_cluster: Cluster) -> list[str]:
+    """Built once, into the user's cache; Go itself knows whether that is still up to date."""
+    program = cache() / "benchmarks" / "controller-runtime"
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+    command = [str(find_go()), "build", "-trimpath", "-ldflags=-s -w", f"-o={program}", "."]
+    done = subprocess.run(command, cwd=_MODULE, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"it cannot be built: {done.stderr.strip().rpartition(chr(10))[2]}")
+    return [str(program), f"-namespace={NAMESPACE}"]
+
+
+def _kopf(_cluster: Cluster) -> list[str]:
+    options = ["--quiet", "--standalone", f"--namespace={NAMESPACE}"]
+    return [sys.executable, "-m", "kopf", "run", *options, str(_HERE / "kopf_handlers.py")]
+
+
+def _execloop(cluster: Cluster) -> list[str]:
+    options = [f"--namespace={NAMESPACE}", f"--plans={_HERE / 'plans'}", f"--kubeconfig={cluster.kubeconfig}"]
+    return [sys.executable, "-m", "execloop.cli", "operator", *options]
+
+
+def _pinned(module: str) -> str:
+    """The version in go.mod."""
+    line = next(line for line in (_MODULE / "go.mod").read_text().splitlines() if f"{module} v" in line)
+    return line.split()[-1].removeprefix("v")
+
+
+CONTENDERS = {
+    "floor": Contender("floor: one status PATCH a Plan, nothing else", _floor),
+    "controller-runtime": Contender(
+        f"controller-runtime {_pinned('sigs.k8s.io/controller-runtime')} (Go), 10 workers",
+        _controller_runtime,
+        ("noop", "configmaps"),
+        reacts=True,
+    ),
+    "kopf": Contender(f"Kopf {version('kopf')}, create, update and resume handlers", _kopf),
+    "execloop": Contender("execloop", _execloop, ("noop", "configmaps"), reacts=True),
+}

@@ -1,0 +1,83 @@
+"""The measurements: a backlog, one Plan at a time, and rest."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.operator.process import running
+from benchmarks.operator.server import WRITES
+
+if TYPE_CHECKING:
+    from benchmarks.operator.contenders import Contender
+    from benchmarks.operator.server import Server
+
+__all__ = ["Backlog", "Reaction", "backlog", "reaction"]
+
+_SETTLES = 1.5
+_BETWEEN = 0.05
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """N Plans wait, a contender starts, all become Ready."""
+
+    plans_per_second: float
+    """From the first that became ready to the last, so without the start of the process."""
+    status_writes: float
+    """A Plan, as the API server counts them: of the Plan or of its status."""
+    cpu_seconds: float
+    resident_mib: float
+    """Of the process alone, with all the Plans ready."""
+
+
+async def backlog(server: Server, contender: Contender, plan: str, count: int, number: int) -> Backlog:
+    await server.clean()
+    await server.fill((f"plan-{index:05d}" for index in range(number)), plan, count)
+    version, before = await server.version(), server.requests()
+    with running(contender, server.cluster) as process:
+        times: list[float] = []
+        async with aclosing(server.ready(version)) as ready:
+            async for _, moment in ready:
+                times.append(moment)
+                if len(times) == number:
+                    break
+        await asyncio.sleep(_SETTLES)
+        cpu_seconds, resident_mib = process.cpu_seconds(), process.resident_mib()
+        requests = server.requests() - before
+    writes = sum(requests[verb, of] for verb in WRITES for of in ("plans", "plans/status"))
+    return Backlog(number / (times[-1] - times[0]), writes / number, cpu_seconds, resident_mib)
+
+
+@dataclass(frozen=True)
+class Reaction:
+    milliseconds: tuple[float, ...]
+    """From the request that creates a Plan to the watch event that shows it Ready."""
+    idle_writes: int
+    """Of anything, while nothing changed."""
+
+
+async def reaction(server: Server, contender: Contender, times: int, idle_seconds: float) -> Reaction:
+    await server.clean()
+    with running(contender, server.cluster):
+        await _one(server, "first")  # the contender has started when this one is ready
+        milliseconds = [await _one(server, f"plan-{index:05d}") for index in range(times)]
+        await asyncio.sleep(_SETTLES)
+        before = server.requests()
+        await asyncio.sleep(idle_seconds)
+        requests = server.requests() - before
+    return Reaction(tuple(milliseconds), sum(count for (verb, _), count in requests.items() if verb in WRITES))
+
+
+async def _one(server: Server, name: str) -> float:
+    await asyncio.sleep(_BETWEEN)
+    async with aclosing(server.ready(await server.version())) as ready:
+        start = time.monotonic()
+        await server.create(name, "noop", 3)
+        async for found, moment in ready:
+            if found == name:
+                return (moment - start) * 1000
+    raise RuntimeError("the watch ended")
