@@ -87,7 +87,7 @@ def main() -> None:
             cluster = stack.enter_context(provide(ROOT / ".cluster" if keep else None))
         except NoCluster as none:
             raise SystemExit(str(none)) from None
-        crds = f"--filename={ROOT / 'crds'}"
+        crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
         print(cluster.kubectl("apply", "--server-side", crds), end="")
         cluster.kubectl("wait", "--for=condition=Established", crds)
         folder = stack.enter_context(tempfile.TemporaryDirectory()) if not keep else str(ROOT / ".cluster")

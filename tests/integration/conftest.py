@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster import Cluster, NoCluster, provide
 
-_CRDS = Path(__file__).parents[2] / "crds"
+_CRDS = Path(__file__).parents[2] / "crds" / "execloop.dev_plans.yaml"
 
 
 class Kubectl(Protocol):
