@@ -51,14 +51,17 @@ class Controller:
         self.cluster = FakeCluster()
         self.chance = 0.5
         self.code_version = "1"
+        self.plans_are_missing = False
         self.workers, self.max_threads = 10, 10
         self.contexts: list[Context] = []
         """What plan code was given, in order."""
         self._scripts: dict[str, ScriptedPlan] = {}
+        self.code = PlanCode(1, 1)
         self.start()
 
     def start(self) -> None:
         """A new process; of the one before nothing is left but what is in the cluster."""
+        self.end()
         self.cache = Cache()
         self.code = PlanCode(self.workers, self.max_threads)
         kube = self.cluster.kube
@@ -184,7 +187,7 @@ class Controller:
         return [(event["type"], event["reason"]) for event in events]
 
     def _registered(self) -> Iterator[Registered]:
-        for made in _plans(self._scripts, self.contexts):
+        for made in () if self.plans_are_missing else _plans(self._scripts, self.contexts):
             definition = definition_of(made)
             assert definition is not None
             yield Registered(definition, "tests", self.code_version)

@@ -16,7 +16,7 @@ from execloop.controller.admit import Admitted, admit
 from execloop.controller.conclude import conclude, rest
 from execloop.controller.logs import PlanLogger
 from execloop.controller.progress import Pace
-from execloop.controller.status import Done, Kept, Progressing, Stalled, advance, is_ready
+from execloop.controller.status import Done, Kept, Progressing, Stalled, advance
 from execloop.controller.work import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
 from execloop.execution import Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop.kube import ApiError
@@ -176,13 +176,11 @@ class Reconciler:
         await self._write(key, track, status, partial(self._outdated, admitted))
 
     async def _rest(self, key: Key, track: Track, admitted: Admitted) -> float | None:
-        if track.status.observed_generation != track.generation or _has(track.status, "Suspended"):
-            status = advance(track.draft, _settled(track.status), track.generation, executions.at(self._now()))
-            await self._write(key, track, status, partial(self._outdated, admitted))
-            track.due = None if not admitted.spec.interval else track.due
+        status = advance(track.draft, _settled(track.status), track.generation, executions.at(self._now()))
+        await self._write(key, track, status, partial(self._outdated, admitted))
         interval, now = admitted.spec.interval, self._monotonic()
         if not interval:
-            track.seen = True
+            track.due, track.seen = None, True
             return None
         if track.due is None:
             first = not track.seen
@@ -366,9 +364,13 @@ def _has(status: PlanStatus, kind: str) -> bool:
 
 
 def _settled(status: PlanStatus) -> Done | Stalled:
-    """The state of rest that the conditions tell."""
-    ready = next(c for c in status.conditions if c.type == "Ready")
-    return Done(ready.reason, ready.message) if is_ready(status) else Stalled(ready.reason, ready.message)
+    """The state of rest that the last execution came to; conditions may tell of a spec that was refused since."""
+    ready, execution = next(c for c in status.conditions if c.type == "Ready"), status.execution
+    assert execution is not None
+    reason, message = execution.result or "", ready.message
+    if ready.reason != reason:
+        message = next((entry.message for entry in status.history if entry.id == execution.id), "")
+    return Done(reason, message) if reason == "Converged" else Stalled(reason, message)
 
 
 def _done(run: Run) -> str | None:
