@@ -146,7 +146,7 @@ async def run(settings: Settings) -> int:
         stack.push_async_callback(operator.drift.close)
         if settings.health_port is not None:
             await stack.enter_async_context(health.served(settings.health_port))
-        if not await _until_ready(Kube(connection), stop):
+        if not await _until_ready(Kube(connection), settings.namespaces, stop):
             return 0
         for service in (operator.dispatch, operator.code.watch, lambda: sweep(Kube(connection), operator.cache)):
             stack.push_async_callback(_end, asyncio.create_task(service()))
@@ -179,11 +179,11 @@ async def _watch(operator: Operator, settings: Settings, health: Health, stop: a
     return 0  # Kopf took the signals over, and returns without an error only after one of them
 
 
-async def _until_ready(kube: Kube, stop: asyncio.Event) -> bool:
-    """Whether the API server answers and knows Plans; says what it waits for, once a cause. False when stopped."""
+async def _until_ready(kube: Kube, namespaces: tuple[str, ...], stop: asyncio.Event) -> bool:
+    """Whether the API server answers, knows Plans and lets them be read; says what it waits for, once a cause. False when stopped."""
     said = ""
     while not stop.is_set():
-        problem = await _problem(kube)
+        problem = await _problem(kube, namespaces)
         if not problem:
             return True
         if problem != said:
@@ -194,9 +194,11 @@ async def _until_ready(kube: Kube, stop: asyncio.Event) -> bool:
     return False
 
 
-async def _problem(kube: Kube) -> str:
+async def _problem(kube: Kube, namespaces: tuple[str, ...]) -> str:
+    """Asks only where it is to watch: elsewhere it may have no rights."""
     try:
-        await kube.request("GET", f"/apis/{API_VERSION}/{PLURAL}", query={"limit": "1"})
+        for place in [f"namespaces/{namespace}/" for namespace in namespaces] or [""]:
+            await kube.request("GET", f"/apis/{API_VERSION}/{place}{PLURAL}", query={"limit": "1"})
     except ApiError as error:
         if error.status == 404:  # noqa: PLR2004 - Not Found
             return "the CRD of Plans is not there: kubectl apply -f crds/"
