@@ -180,7 +180,10 @@ async def _watch(operator: Operator, settings: Settings, health: Health, stop: a
 
 
 async def _until_ready(kube: Kube, namespaces: tuple[str, ...], stop: asyncio.Event) -> bool:
-    """Whether the API server answers, knows Plans and lets them be read; says what it waits for, once a cause. False when stopped."""
+    """Whether the API server answers, knows Plans and lets them be read. False when stopped.
+
+    Says what it waits for, once a cause.
+    """
     said = ""
     while not stop.is_set():
         problem = await _problem(kube, namespaces)
