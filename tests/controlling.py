@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -152,7 +153,9 @@ class Controller:
 
         async def happen() -> None:
             for deed in deeds:
-                deed()
+                done = deed()
+                if inspect.isawaitable(done):
+                    await done
             self.watch()
 
         return lambda: asyncio.run_coroutine_threadsafe(happen(), loop).result()

@@ -1,7 +1,5 @@
 """An execution outlives a pause, a restart and an orderly end: its budget, its deadline, the time of its next run."""
 
-from collections.abc import Callable
-
 import pytest
 
 from execloop.controller.track import Key
@@ -224,14 +222,7 @@ class TestOrderlyEnd:
 
     @pytest.mark.parametrize("away", [False, True])
     def test_a_run_stops_at_its_next_task_and_what_it_did_is_saved(self, control: Controller, away: bool) -> None:
-        def close() -> None:
-            control.reconciler.closing = True
-            track = control.cache.get(KEY)
-            assert track is not None
-            assert track.stop is not None
-            track.stop.request()
-
-        script = control.script({"x": control.meanwhile(close), "y": None})
+        script = control.script({"x": control.meanwhile(control.reconciler.close), "y": None})
         control.apply()
         assert control.reconcile() == 0
         if away:
@@ -242,12 +233,14 @@ class TestOrderlyEnd:
         assert (script.performed, control.execution()["runs"]) == (["x"], 1)
         assert control.conditions()["Reconciling"] == ("True", "Progressing")
 
-    @pytest.mark.parametrize("write", [lambda control: control.settle(), lambda control: control.cache])
-    def test_what_is_saved_already_is_not_written_again(
-        self, control: Controller, write: Callable[[Controller], object]
-    ) -> None:
+    def test_what_is_saved_already_is_not_written_again(self, control: Controller) -> None:
         control.apply()
-        write(control)
-        before = len(control.written)
+        control.settle()
         control.run(control.reconciler.save(KEY))
-        assert len(control.written) == before
+        assert len(control.written) == 1
+
+    def test_a_plan_that_never_ran_has_nothing_to_save(self, control: Controller) -> None:
+        control.apply()
+        control.watch()
+        control.run(control.reconciler.save(KEY))
+        assert control.written == []
