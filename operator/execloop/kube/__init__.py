@@ -9,7 +9,9 @@ from execloop.kube.client import Kube, Object, Propagation
 from execloop.kube.cluster import Cluster
 from execloop.kube.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.connection import APPLY, JSON, MERGE_PATCH, Connection
-from execloop.kube.errors import ApiError, ConfigurationError, NoCluster
+from execloop.kube.election import Terms
+from execloop.kube.errors import ApiError, ConfigurationError, LeaseLost, NoCluster
+from execloop.kube.lease import Lease
 from execloop.kube.official import api_client
 from execloop.kube.ownership import PLAN_UID_LABEL, Owner, field_manager
 from execloop.kube.paths import Resource
@@ -28,6 +30,8 @@ __all__ = [
     "Drifted",
     "EventType",
     "Kube",
+    "Lease",
+    "LeaseLost",
     "Missing",
     "NoCluster",
     "Object",
@@ -35,6 +39,7 @@ __all__ = [
     "Propagation",
     "Resource",
     "Same",
+    "Terms",
     "Watch",
     "api_client",
     "field_manager",

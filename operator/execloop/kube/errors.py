@@ -2,6 +2,7 @@
 
 ExecloopError
 ├── ApiError                a request that failed, or never reached the server (status 0)
+├── LeaseLost               a write that was not sent, because another process may have taken over
 └── ConfigurationError      also a ValueError: how to reach the cluster is not said, or said wrongly
     └── NoCluster           nothing says where a cluster is
 """
@@ -16,7 +17,7 @@ from execloop.errors import ExecloopError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ApiError", "ConfigurationError", "NoCluster"]
+__all__ = ["ApiError", "ConfigurationError", "LeaseLost", "NoCluster"]
 
 
 class ApiError(ExecloopError):
@@ -54,6 +55,10 @@ class ApiError(ExecloopError):
             request=request,
             retry_after=retry_after if seconds is None else float(seconds),
         )
+
+
+class LeaseLost(ExecloopError):
+    """Nothing was sent: this process no longer holds its Lease."""
 
 
 class ConfigurationError(ExecloopError, ValueError):
