@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from execloop.kube import APPLY, JSON, MERGE_PATCH, ApiError, Cluster, ConfigurationError, Connection
+from execloop.kube import APPLY, JSON, MERGE_PATCH, ApiError, Cluster, ConfigurationError, Connection, LeaseLost
 from execloop.kube.credentials import Credential, RenewableCredentials, StaticCredentials
 from execloop.kube.retry import pause_before_retry
 from tests.asynchronous import in_event_loop
@@ -276,3 +276,45 @@ def test_a_connection_is_loaded_without_an_event_loop(tmp_path: Path) -> None:
     entry = {"name": "x", "cluster": {"server": "https://api.example"}, "context": {"cluster": "x"}}
     path.write_text(json.dumps({"current-context": "x", "contexts": [entry], "clusters": [entry]}))
     assert Connection.load(path).server == "https://api.example"
+
+
+# --- who else has a say
+
+
+@in_event_loop
+async def test_a_guarded_connection_reads_and_asks_before_it_writes() -> None:
+    def refuse() -> None:
+        raise LeaseLost("no")
+
+    async with serving(script := Script(answer())) as server:
+        guarded = Connection(Cluster(server, TOKEN)).guarded(refuse)
+        await guarded.request("GET", PODS)
+        for connection in (guarded, guarded.impersonating("a", "b")):
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                with pytest.raises(LeaseLost, match="no"):
+                    await connection.request(method, PODS, body={})
+        await guarded.close()
+    assert [request.method for request in script.requests] == ["GET"]
+
+
+@in_event_loop
+async def test_each_attempt_is_told() -> None:
+    told = []
+    async with serving(Script(answer(429, Retry_After="0"), answer(), answer(404), hang_up)) as server:
+        connection = Connection(
+            Cluster(server, TOKEN), lambda method, status, seconds: told.append((method, status, seconds >= 0))
+        )
+        await connection.request("POST", PODS, body={})
+        for method in ("DELETE", "PATCH"):
+            with pytest.raises(ApiError):
+                await connection.request(method, PODS)
+        with pytest.raises(ApiError):
+            await anext(connection.stream(PODS))
+        await connection.close()
+    assert told == [
+        ("POST", 429, True),
+        ("POST", 200, True),
+        ("DELETE", 404, True),
+        ("PATCH", 0, True),
+        ("WATCH", 0, True),
+    ]

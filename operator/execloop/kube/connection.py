@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 import aiohttp
@@ -20,7 +21,7 @@ from execloop.kube.retry import pause_before_retry
 from execloop.kube.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from execloop.kube.cluster import Cluster
@@ -37,6 +38,10 @@ _SILENCE_SECONDS = 90.0
 _CONNECT_SECONDS = 10.0
 # Sending them twice does what sending them once does. aiohttp itself sends GET, PUT and DELETE again, but no PATCH.
 _REPEATABLE = frozenset({APPLY, MERGE_PATCH})
+_WATCH = "WATCH"
+
+Answered: TypeAlias = "Callable[[str, int, float], None]"
+"""Told of each attempt: its method, or WATCH; the HTTP status, 0 when no answer came; seconds. From any thread."""
 
 
 class _Call(NamedTuple):
@@ -55,19 +60,27 @@ class _Call(NamedTuple):
 class Connection:
     """One cluster as one user. Any number of event loops, in any threads, may use it at the same time."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, answered: Answered = lambda _method, _status, _seconds: None) -> None:
         self.cluster = cluster
+        self._answered = answered
+        self._permit: Callable[[], None] | None = None
         self.discovery = Discovery(self.request)
         self._sessions = Sessions(cluster)
         self._identity: dict[str, str] = {}
 
     @classmethod
-    def load(cls, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
+    def load(
+        cls,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        *,
+        answered: Answered = lambda _method, _status, _seconds: None,
+    ) -> Connection:
         """The kubeconfig that was given, else $KUBECONFIG, else the pod's service account, else ~/.kube/config.
 
         Raises ConfigurationError, NoCluster among them, with one line to show to the user.
         """
-        return cls(discover(kubeconfig, context))
+        return cls(discover(kubeconfig, context), answered)
 
     @property
     def server(self) -> str:
@@ -80,9 +93,19 @@ class Connection:
 
     def impersonating(self, namespace: str, service_account: str) -> Connection:
         """The same cluster as another user; sessions and discovery are shared, so closing either closes both."""
+        other = self._twin()
+        other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
+        return other
+
+    def guarded(self, permit: Callable[[], None]) -> Connection:
+        """The same cluster and user; `permit` is called before each attempt at a write, and refuses it by raising."""
+        other = self._twin()
+        other._permit = permit  # noqa: SLF001 - ours
+        return other
+
+    def _twin(self) -> Connection:
         other = Connection.__new__(Connection)
         other.__dict__.update(self.__dict__)
-        other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
         return other
 
     def open_session(self) -> aiohttp.ClientSession:
@@ -127,7 +150,7 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         call = self._call("GET", path, query, accept, timeout)
         with _failures(call):
-            response = await self._send(call)
+            response = await self._measured(call, _WATCH)
             try:
                 if not response.ok:
                     raise _refusal(call, response, await response.read())
@@ -148,9 +171,20 @@ class Connection:
             call.method, call.url, data=call.body, headers=call.headers, timeout=call.timeout, allow_redirects=False
         )
 
+    async def _measured(self, call: _Call, method: str) -> aiohttp.ClientResponse:
+        began, status = time.perf_counter(), 0
+        try:
+            response = await self._send(call)
+            status = response.status
+        finally:
+            self._answered(method, status, time.perf_counter() - began)
+        return response
+
     async def _attempt(self, call: _Call) -> dict[str, Any]:
+        if self._permit is not None and call.method != "GET":
+            self._permit()
         with _failures(call):
-            async with await self._send(call) as response:
+            async with await self._measured(call, call.method) as response:
                 content = await response.read()
         if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
             raise _refusal(call, response, content)
