@@ -57,6 +57,8 @@ class Reconciler:
         announcer: Announcer,
         *,
         declare: Callable[[Key, str, object], None] = lambda _key, _uid, _plan: None,
+        stop: Callable[[], Stop] = Stop,
+        ran: Callable[[Run, Outcome | Postponed], None] = lambda _run, _outcome: None,
         chance: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -64,7 +66,7 @@ class Reconciler:
         self._registry, self._cache, self._code = registry, cache, code
         self._writer, self._clients, self._announcer = writer, clients, announcer
         self._chance, self._now, self._monotonic = chance, now, monotonic
-        self._declare = declare
+        self._declare, self._stop, self._ran = declare, stop, ran
         self.closing = False
 
     async def reconcile(self, key: Key) -> float | None:
@@ -298,7 +300,7 @@ class Reconciler:
         self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, plan: Plan
     ) -> Outcome | Postponed:
         """Drive a run, and write its progress now and then."""
-        stop, pace = Stop(), Pace(execution.started_at.timestamp(), self._now)
+        stop, pace = self._stop(), Pace(execution.started_at.timestamp(), self._now)
         run, coroutine = drive(self._code, key, plan, executions.engine_state(execution), admitted.options, stop)
         driving = asyncio.create_task(coroutine)
         track.stop = stop
@@ -308,7 +310,9 @@ class Reconciler:
                 if not driving.done():
                     with suppress(ApiError):  # the next one tells it; the work goes on
                         await self._progress(key, track, admitted, execution, _done(run))
-            return await driving
+            outcome = await driving
+            self._ran(run, outcome)
+            return outcome
         finally:
             driving.cancel()
             track.stop = None
