@@ -30,7 +30,7 @@ CREATIONS = 50
 
 def prepare(cluster: Cluster, names: list[str], sitting: Sitting) -> list[str]:
     """The contenders that can run here."""
-    crds = f"--filename={ROOT / 'crds'}"
+    crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
     cluster.kubectl("apply", "--server-side", "--force-conflicts", crds)
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", crds)
     cluster.kubectl("create", "namespace", NAMESPACE)
