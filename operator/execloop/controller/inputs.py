@@ -16,8 +16,8 @@ _NO_INPUT = {"suspend", "interval", "history_limit", "ttl_after_finished", "dele
 
 
 def fingerprint(spec: PlanSpec, code_version: str) -> str:
-    """Stable across processes and over the order of keys."""
-    content = spec.model_dump(mode="json", by_alias=True, exclude=_NO_INPUT)
+    """Stable across processes, over the order of keys, and when a later version has more fields."""
+    content = spec.model_dump(mode="json", by_alias=True, exclude=_NO_INPUT, exclude_defaults=True)
     if spec.mode != "Once":  # what converged once stays done when the code moves on
         content["codeVersion"] = code_version
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
