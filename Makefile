@@ -36,6 +36,10 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m execloop.controller.crd --check crds
 
+.PHONY: bench-engine
+bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks/engine.md and .svg
+	$(BIN)/python -m benchmarks.engine
+
 .PHONY: format
 format: venv ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

@@ -1,0 +1,37 @@
+"""One contender in a process of its own: `python -m benchmarks.engine.measure NAME` prints its result as JSON."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import resource
+import sys
+import time
+
+from benchmarks.engine.contenders import CONTENDERS
+
+SECONDS = 1.5
+"""Of the processor, the making of the work among them."""
+ROUNDS = range(3, 30)
+"""At least so many, and fewer than so many."""
+
+
+def measure(name: str) -> dict[str, object]:
+    contender = CONTENDERS[name]
+    rounds: list[float] = []
+    while len(rounds) < ROUNDS.start or (len(rounds) + 1 in ROUNDS and time.process_time() < SECONDS):
+        timed = contender.prepare(contender.tasks)
+        gc.collect()
+        start = contender.timer()
+        timed()
+        rounds.append(contender.timer() - start)
+    return {
+        "seconds": min(rounds) / contender.tasks,
+        "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "versions": {needed: importlib.metadata.version(needed) for needed in contender.needs},
+    }
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(measure(sys.argv[1])), flush=True)
