@@ -167,7 +167,7 @@ def test_help_lists_the_commands_without_importing_what_they_need() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "arguments", "extra"),
-    [("click", [], "cli"), ("yaml", ["run", "x"], "cli"), ("pydantic", ["run", "{plan}"], "operator")],
+    [("click", [], "cli"), ("yaml", ["run", "x"], "cli"), ("pydantic", ["run", "{plan}"], "cli")],
 )
 def test_without_an_extra_the_command_says_what_to_install(
     missing: str, arguments: list[str], extra: str, tmp_path: Path

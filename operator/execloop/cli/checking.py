@@ -30,7 +30,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 def check_resource(manifest: Manifest) -> tuple[PlanSpec | None, list[Problem]]:
     """The spec; or None, and what the API server would refuse or drop."""
-    from execloop.controller.resource import PlanSpec  # noqa: PLC0415 - needs the extra `operator`
+    from execloop.controller.resource import PlanSpec  # noqa: PLC0415 - pydantic takes its time
 
     found: dict[str, str] = dict(_identity(manifest))
     for field, message in _structure(manifest.content, _schema(), ""):
@@ -93,7 +93,7 @@ def _identity(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 @cache
 def _schema() -> dict[str, Any]:
-    from execloop.controller.crd import crd  # noqa: PLC0415 - needs the extra `operator`
+    from execloop.controller.crd import crd  # noqa: PLC0415 - pydantic takes its time
 
     schema: dict[str, Any] = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return schema

@@ -6,13 +6,13 @@ __all__ = ["missing_extra"]
 
 _EXTRAS = {
     "click": "cli",
+    "pydantic": "cli",
     "rich": "cli",
     "yaml": "cli",
     "aiohttp": "operator",
     "kopf": "operator",
     "kubernetes": "operator",
     "prometheus_client": "operator",
-    "pydantic": "operator",
 }
 
 

@@ -101,7 +101,7 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) ->
 
 
 def _only_plan(file: str) -> tuple[Manifest, PlanSpec]:
-    from execloop.cli.checking import check_resource  # noqa: PLC0415 - needs the extra `operator`
+    from execloop.cli.checking import check_resource  # noqa: PLC0415 - pydantic takes its time
 
     found = list(plans_in(file))
     problems = [item for item in found if isinstance(item, Problem)]
