@@ -31,7 +31,7 @@ class Contender:
     needs: tuple[str, ...] = ()
     """Distributions that its environment must have."""
     waits: bool = False
-    """Whether it waits for anything but the processor; then real time is measured, else the processor's."""
+    """Whether its work is to wait; then real time is measured, else that of the processor."""
 
     @property
     def timer(self) -> Callable[[], float]:
@@ -143,8 +143,8 @@ CONTENDERS: dict[str, Contender] = {
     "ours_few_runs": Contender("execloop, run() of 1,000 runs", ours_many_runs, 1_000),
     "ours_many_runs": Contender("execloop, run() of 100,000 runs", ours_many_runs, 100_000),
     "tenacity": Contender("a loop with tenacity", peers.tenacity, 10_000, needs=("tenacity",)),
-    "doit": Contender("doit", peers.doit, 500, needs=("doit",), waits=True),
-    "luigi": Contender("luigi", peers.luigi, 500, needs=("luigi",), waits=True),
-    "dbos": Contender("DBOS", peers.dbos, 200, needs=("dbos",), waits=True),
-    "prefect": Contender("Prefect", peers.prefect, 50, needs=("prefect",), waits=True),
+    "doit": Contender("doit", peers.doit, 500, needs=("doit",)),
+    "luigi": Contender("luigi", peers.luigi, 500, needs=("luigi",)),
+    "dbos": Contender("DBOS", peers.dbos, 200, needs=("dbos",)),
+    "prefect": Contender("Prefect", peers.prefect, 50, needs=("prefect",)),
 }

@@ -23,8 +23,9 @@ PREAMBLE = """\
 # What a task costs
 
 A task whose three phases do nothing, and what each contender adds to it. {machine}. Each contender has processes of its
-own, which take turns, {turns} each, in one sitting; the best of their rounds counts. What only computes is measured in
-processor time, what also waits for files or other processes in real time. Made by `make bench-engine`.
+own, which take turns, {turns} each, in one sitting; the best of their rounds counts. What is measured is the processor
+time of that process: what else the machine does matters little then, and what the disk and the server of a peer take is
+not held against it. Made by `make bench-engine`.
 
 ![Time a task, on a logarithmic scale](engine.svg)
 
