@@ -35,6 +35,7 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m execloop.controller.crd --check crds
+	$(BIN)/python -m release.chart --check
 
 .PHONY: bench-engine
 bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks/engine.md and .svg
@@ -48,6 +49,10 @@ format: venv ## Format the code and mend what the linter can
 .PHONY: crds
 crds: venv ## Generate crds/ from the Pydantic models
 	$(BIN)/python -m execloop.controller.crd crds
+
+.PHONY: chart
+chart: venv ## Generate the chart's values.yaml, README and templates from its schema and crds/
+	$(BIN)/python -m release.chart
 
 .PHONY: image
 image: venv ## Build the operator's image (BASE=an image with Python, IMAGE=its name)

@@ -1,0 +1,35 @@
+{{- define "execloop.arguments" -}}
+- operator
+- --health-port={{ .Values.operator.port }}
+- --log-format={{ .Values.operator.logFormat }}
+- --log-level={{ .Values.operator.logLevel }}
+- --workers={{ .Values.operator.workers }}
+- --max-threads={{ .Values.operator.maxThreads }}
+{{- range .Values.watch.namespaces }}
+- --namespace={{ . }}
+{{- end }}
+- --plans=/plans
+{{- if .Values.plans.configMap }}
+- --plans=/plans-configmap
+{{- end }}
+{{- if .Values.plans.volume }}
+- --plans=/plans-volume
+{{- end }}
+{{- if .Values.plans.image.reference }}
+- --plans=/plans-image
+{{- end }}
+{{- if .Values.leaderElection.enabled }}
+- --leader-elect
+- --lease-name={{ include "execloop.lease" . }}
+- --lease-namespace={{ .Release.Namespace }}
+{{- end }}
+{{- with .Values.operator.defaultServiceAccount }}
+- --default-service-account={{ . }}
+{{- end }}
+{{- if .Values.operator.requireServiceAccount }}
+- --require-service-account
+{{- end }}
+{{- range .Values.operator.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
