@@ -5,12 +5,10 @@ Whatever a module does while it is imported costs its own plans only.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import logging
-import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from execloop.code_version import code_version
 from execloop.errors import PlanError
 from execloop.plans import Definition, definition_of
 
@@ -116,7 +115,7 @@ def _load_module(path: Path) -> tuple[str, object]:
     found = _place_of(name)
     if not Path(found).exists() or not file.samefile(found):
         raise PlanError(f"`import {name}` finds another module, {found}: rename this one")
-    return _digest(path), importlib.import_module(name)
+    return code_version(path), importlib.import_module(name)
 
 
 def _place_of(name: str) -> str:
@@ -137,21 +136,3 @@ def _definitions(loaded: object) -> Iterator[Definition]:
         # What a module imports from elsewhere is not its own; what a package shows of its inside is.
         if definition is not None and f"{definition.module}.".startswith(f"{loaded.__name__}."):
             yield definition
-
-
-def _digest(path: Path) -> str:
-    """What stands for the version of code that has none."""
-    digest = hashlib.sha256()
-    for file in sorted(_files(path)):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(path.parent)}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()[:12]
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    for folder, inner, names in os.walk(path):
-        inner[:] = [name for name in inner if name != "__pycache__"]
-        yield from (Path(folder, name) for name in names if not name.endswith(".pyc"))

@@ -29,7 +29,7 @@ class Registered:
     origin: str
     """The file, or the distribution with its entry point."""
     version: str
-    """The distribution's, or a digest of the file or the package."""
+    """The distribution's, or a digest of the code that was found in a folder."""
 
     @property
     def name(self) -> str:
