@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pydantic import BaseModel, Field
 
 from execloop import Context, plan
-from execloop.controller.announce import Announcer
+from execloop.controller.access import Access
+from execloop.controller.admit import Admissions
+from execloop.controller.assembly import assemble
 from execloop.controller.clients import Clients
 from execloop.controller.plancode import PlanCode
-from execloop.controller.reconciler import Reconciler
+from execloop.controller.references import References
+from execloop.controller.times import Times
 from execloop.controller.track import Cache, Key
-from execloop.controller.writer import StatusWriter
 from execloop.plans import definition_of
 from execloop.registry import Registered, Registry
 from execloop.testing import FakeClock, ScriptedPlan
@@ -66,16 +68,15 @@ class Controller:
         self.cache = Cache()
         self.code = PlanCode(self.workers, self.max_threads)
         kube = self.cluster.kube
-        self.reconciler = Reconciler(
-            Registry(self._registered()),
+        self.reconciler = assemble(
+            Admissions(Registry(self._registered()), Access()),
             self.cache,
             self.code,
-            StatusWriter(kube, self.cache),
+            kube,
             Clients(self.cluster.connection),
-            Announcer(kube),
-            chance=lambda: self.chance,
-            now=self.clock.now,
-            monotonic=self.clock.monotonic,
+            References(kube, (), lambda _key, _metadata: None),
+            lambda _key, _uid, _plan: None,
+            Times(self.clock.now, self.clock.monotonic, lambda: self.chance),
         )
 
     def end(self) -> None:

@@ -48,6 +48,7 @@ class Definition:
     module: str
     asynchronous: bool
     teardown: bool
+    teardown_asynchronous: bool = False
     same_work_runs: int | None = 20
     same_work_seconds: float | None = 300.0
     _arity: int = 2
@@ -156,6 +157,7 @@ def _define(target: Any, name: str, parameters: Any) -> Any:
         module=target.__module__,
         asynchronous=inspect.iscoroutinefunction(create),
         teardown=callable(getattr(target, "teardown", None)),
+        teardown_asynchronous=inspect.iscoroutinefunction(getattr(target, "teardown", None)),
         same_work_runs=getattr(target, "same_work_runs", 20),
         same_work_seconds=getattr(target, "same_work_seconds", 300.0),
         _arity=arity,

@@ -136,6 +136,8 @@ class Walk:
         self.options = options
         self.stop = stop
         self.notify = notify
+        self.tasks = tasks
+        """What `create()` returned."""
         self.known = len(tasks)
         """Tasks that `create()` and `perform()` have returned until now."""
         self.errors = 0

@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from tests.cluster import Cluster, NoCluster, provide
+from tests.integration.operating import Did, Operator, Plans, operating
 
 _CRDS = Path(__file__).parents[2] / "crds" / "execloop.dev_plans.yaml"
 
@@ -70,3 +71,23 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
     return partial(cluster.kubectl, f"--namespace={namespace}")
+
+
+@pytest.fixture
+def plans(crd: None, cluster: Cluster, namespace: str) -> Plans:
+    return Plans(cluster, namespace)
+
+
+@pytest.fixture
+def operator(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Iterator[Operator]:
+    with operating(cluster, [namespace], tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def did(tmp_path: Path, namespace: str) -> Did:
+    def read(name: str) -> list[str]:
+        file = tmp_path / f"{namespace}-{name}"
+        return file.read_text().split("\n")[:-1] if file.exists() else []
+
+    return read

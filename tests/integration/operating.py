@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.cluster import Cluster
+
+Did: TypeAlias = Callable[[str], list[str]]
+"""What the plan of a Plan did, by the Plan's name."""
 
 PLANS = Path(__file__).parent / "plans"
 
@@ -90,10 +93,21 @@ class Plans:
                 return condition["status"], condition["reason"]
         return "", ""
 
-    def wait(self, name: str, condition: str = "Ready", seconds: int = 30) -> None:
+    def message(self, name: str, kind: str = "Ready") -> str:
+        return next((c["message"] for c in self.status(name).get("conditions", []) if c["type"] == kind), "")
+
+    def annotate(self, name: str, **annotations: str) -> None:
+        self.kubectl(
+            "annotate", "plan", name, "--overwrite", *(f"execloop.dev/{k}={v}" for k, v in annotations.items())
+        )
+
+    def events(self, name: str) -> str:
+        return self.kubectl("get", "events", f"--field-selector=involvedObject.name={name}")
+
+    def wait(self, name: str, condition: str = "Ready", seconds: int = 60) -> None:
         self.kubectl("wait", f"--for=condition={condition}", f"plan/{name}", f"--timeout={seconds}s")
 
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, f"waited in vain until {what}"

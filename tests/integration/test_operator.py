@@ -1,37 +1,16 @@
 """The operator on a real API server: what becomes of a Plan."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
 from tests.cluster import Cluster
-from tests.integration.operating import Operator, Plans, manifest, operating
+from tests.integration.operating import Did, Operator, Plans, manifest, operating
 
-Did: TypeAlias = Callable[[str], list[str]]
 BACKOFF = {"initial": "100ms", "max": "300ms"}
-
-
-@pytest.fixture
-def plans(crd: None, cluster: Cluster, namespace: str) -> Plans:
-    return Plans(cluster, namespace)
-
-
-@pytest.fixture
-def operator(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Iterator[Operator]:
-    with operating(cluster, [namespace], tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def did(tmp_path: Path, namespace: str) -> Did:
-    def read(name: str) -> list[str]:
-        file = tmp_path / f"{namespace}-{name}"
-        return file.read_text().split("\n")[:-1] if file.exists() else []
-
-    return read
 
 
 @pytest.mark.usefixtures("operator")
@@ -145,9 +124,7 @@ class TestMistakes:
                 "InvalidParameters",
                 "parameters.count: Input should be greater than 0",
             ),
-            ("marks", {"mode": "Preview"}, "NotSupported", "spec.mode"),
-            ("marks", {"approval": "Manual"}, "NotSupported", "spec.approval"),
-            ("marks", {"parallelism": 2}, "NotSupported", "spec.parallelism"),
+            ("marks", {"deletionPolicy": "Teardown"}, "NotSupported", "no teardown()"),
             ("fatal", {}, "FatalError", "no attempt can help"),
             ("exits", {}, "FatalError", "SystemExit"),
             ("rubbish", {}, "FatalError", "'rubbish'"),

@@ -8,9 +8,12 @@ import pytest
 
 from execloop import ExecutionTimeout, FatalError, ToleranceExceeded
 from execloop.controller.admit import Admitted, admit
+from execloop.controller.case import Case, Resolved
 from execloop.controller.conclude import Conclusion, conclude
+from execloop.controller.redact import Redactor
 from execloop.controller.resource import ExecutionStatus, PlanStatus
-from execloop.controller.track import Track
+from execloop.controller.track import Key, Track
+from execloop.controller.work import Ran
 from execloop.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop.plans import definition_of, plan
 from execloop.registry import Registered, Registry
@@ -45,7 +48,8 @@ def concluded(
     body = {"metadata": {"name": "a", "namespace": "team", "uid": "u", "generation": 3}}
     track = Track(body, status or PlanStatus(), pending=pending or {})
     execution = ExecutionStatus(id="e", inputs="i", started_at=datetime.fromtimestamp(STARTED, UTC))
-    return conclude(track, admitted, execution, outcome, NOW, chance)
+    case = Case(Key("team", "a"), track, admitted, Resolved(None, "i", Redactor()))
+    return conclude(case, execution, Ran(outcome, ("x",), outcome.execution.last_error), NOW, chance)
 
 
 def state(*, runs: int = 1, errors: int = 0, failed_runs: int = 0, last_error: str | None = None) -> Execution:

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from execloop.controller.logs import PlanLogger, configure
+from execloop.controller.redact import Redactor
 from execloop.controller.track import Key
 
 KEY = Key("team", "a")
@@ -27,8 +28,8 @@ def _restored() -> Iterator[None]:
 
 def said(capsys: pytest.CaptureFixture[str], form: Literal["json", "plain"], level: str = "info") -> str:
     configure(form, level)
-    PlanLogger(KEY).info("%d nodes", 3)
-    PlanLogger(KEY).debug("details")
+    PlanLogger(KEY, Redactor()).info("%d nodes", 3)
+    PlanLogger(KEY, Redactor()).debug("details")
     logging.getLogger("execloop").warning("about no Plan")
     return capsys.readouterr().err
 
@@ -47,7 +48,7 @@ class TestJson:
         try:
             raise OSError("down")
         except OSError:
-            PlanLogger(KEY).exception("it failed")
+            PlanLogger(KEY, Redactor()).exception("it failed")
         (line,) = map(json.loads, capsys.readouterr().err.splitlines())
         assert line["exception"].endswith("OSError: down")
 
@@ -63,7 +64,7 @@ class TestPlain:
         try:
             raise OSError("down")
         except OSError:
-            PlanLogger(KEY).exception("it failed")
+            PlanLogger(KEY, Redactor()).exception("it failed")
         assert capsys.readouterr().err.rstrip().endswith("OSError: down")
 
 
@@ -82,6 +83,6 @@ def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]
 
 def test_what_the_plans_author_adds_to_a_record_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        PlanLogger(KEY).info("a pod is missing", extra={"pod": "x", "plan": "another"})
+        PlanLogger(KEY, Redactor()).info("a pod is missing", extra={"pod": "x", "plan": "another"})
     (record,) = caplog.records
     assert (vars(record)["pod"], vars(record)["plan"]) == ("x", "team/a")

@@ -12,6 +12,7 @@ import pytest
 from execloop.controller.drift import DriftWatches
 from execloop.controller.operator import Operator
 from execloop.controller.queue import WorkQueue
+from execloop.controller.references import References
 from execloop.controller.settings import Settings
 from execloop.controller.track import Key
 from execloop.kube import ApiError
@@ -38,6 +39,7 @@ class Operating:
                 code=self.control.code,
                 reconciler=self.control.reconciler,
                 drift=drift,
+                references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
             )
             await main(operator)
 

@@ -28,6 +28,16 @@ __all__ = ["operator"]
 @click.option(
     "--max-threads", type=click.IntRange(1), default=200, show_default=True, help="Threads for plan code that blocks."
 )
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="NS=PLAN[,PLAN...]",
+    help="Let a namespace use these plans; * is any text. With one such rule nothing else is allowed. May be repeated.",
+)
+@click.option("--default-service-account", metavar="NAME", help="Whom Plans act as that name no service account.")
+@click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
+@click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
 @click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz and /readyz on this port.")
 @click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
 @click.option(
@@ -40,12 +50,17 @@ def operator(
     kubeconfig: Path | None,
     workers: int,
     max_threads: int,
+    allowed: tuple[str, ...],
+    default_service_account: str | None,
+    require_service_account: bool,
+    cross_namespace_dependencies: bool,
     health_port: int | None,
     log_format: Literal["plain", "json"],
     log_level: str,
 ) -> int:
     """Converge the Plans of a cluster, until SIGTERM."""
     from execloop.controller import operator as life  # noqa: PLC0415 - Kopf is costly to import
+    from execloop.controller.access import Access  # noqa: PLC0415
     from execloop.controller.logs import configure  # noqa: PLC0415
     from execloop.controller.settings import Settings  # noqa: PLC0415
     from execloop.kube import ConfigurationError  # noqa: PLC0415
@@ -53,8 +68,17 @@ def operator(
     if namespaces and all_namespaces:
         raise Mistake("--namespace and --all-namespaces contradict each other")
     configure(log_format, log_level)
+    try:
+        access = Access.parse(
+            allowed,
+            default_service_account=default_service_account,
+            require_service_account=require_service_account,
+            cross_namespace=cross_namespace_dependencies,
+        )
+    except ValueError as error:
+        raise Mistake(f"--allow: {error}") from None
     settings = Settings(
-        namespaces, folders, kubeconfig, workers, max_threads, health_port, log_format=log_format, log_level=log_level
+        namespaces, folders, kubeconfig, workers, max_threads, health_port, log_format, log_level, access
     )
     try:
         return asyncio.run(life.run(settings))

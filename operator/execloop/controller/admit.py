@@ -1,12 +1,13 @@
-"""Whether a Plan may run at all: its spec, its plan, its parameters."""
+"""Whether a Plan may run at all: its spec, its plan, what the administrator allows, its parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from execloop.controller.access import Access
 from execloop.controller.inputs import fingerprint
 from execloop.controller.resource import PlanSpec, describe
 from execloop.controller.status import Stalled
@@ -14,53 +15,89 @@ from execloop.errors import AmbiguousPlan, InvalidParameters, UnknownPlan
 from execloop.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from execloop.controller.redact import Redactor
+    from execloop.controller.track import Track
     from execloop.plans import Definition
     from execloop.registry import Registry
 
-__all__ = ["Admitted", "admit"]
+__all__ = ["Admissions", "Admitted", "admit", "parse"]
 
-_UNSUPPORTED: Final[dict[str, Callable[[PlanSpec], bool]]] = {
-    "mode": lambda spec: spec.mode != "Reconcile",
-    "approval": lambda spec: spec.approval != "Automatic",
-    "dependsOn": lambda spec: bool(spec.depends_on),
-    "parametersFrom": lambda spec: bool(spec.parameters_from),
-    "serviceAccountName": lambda spec: spec.service_account_name is not None,
-    "deletionPolicy": lambda spec: spec.deletion_policy != "Orphan",
-    "ttlAfterFinished": lambda spec: spec.ttl_after_finished is not None,
-    "parallelism": lambda spec: spec.parallelism != 1,
-}
+_OPEN = Access()
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
+    """What the spec alone decides."""
+
     spec: PlanSpec
     definition: Definition
-    parameters: Any
-    """As the plan's own model made them."""
-    inputs: str
+    code_version: str
+    account: str | None
+    """The service account, in the Plan's namespace, that it acts as."""
     options: Options
+    parameters: Any = None
+    """As the plan's own model made them; None until their sources were read."""
+    inputs: str = ""
+    """The fingerprint; empty until the sources of the parameters were read."""
 
 
-def admit(raw: object, registry: Registry) -> Admitted | Stalled:
+class Admissions:
+    """Each Plan's, decided once a generation: a spec cannot change within one."""
+
+    def __init__(self, registry: Registry, access: Access) -> None:
+        self._registry, self._access = registry, access
+
+    def of(self, track: Track) -> Admitted | Stalled:
+        if track.admission is None or track.admission[0] != track.generation:
+            track.admission = track.generation, self._admit(track)
+        return track.admission[1]
+
+    def inputs(self, track: Track, admitted: Admitted) -> str:
+        """The fingerprint of what is known now, sources as they were read last."""
+        return admitted.inputs or fingerprint(admitted.spec, admitted.code_version, track.versions)
+
+    def outdated(self, track: Track, inputs: str) -> bool:
+        """Whether work that rests on these inputs has been overtaken."""
+        now = self.of(track)
+        return isinstance(now, Stalled) or self.inputs(track, now) != inputs
+
+    def _admit(self, track: Track) -> Admitted | Stalled:
+        return admit(track.object.get("spec"), self._registry, self._access, track.metadata["namespace"])
+
+
+def admit(  # noqa: PLR0911 - one return for each reason
+    raw: object, registry: Registry, access: Access = _OPEN, namespace: str = ""
+) -> Admitted | Stalled:
+    """The spec as the API server holds it, in whatever state."""
     try:
         spec = PlanSpec.model_validate(raw)
+        registered = registry.get(spec.plan)
     except ValidationError as error:
         return Stalled("InvalidSpec", describe(error))
-    if used := [field for field, uses in _UNSUPPORTED.items() if uses(spec)]:
-        fields = ", ".join(f"spec.{field}" for field in used)
-        return Stalled("NotSupported", f"this version of the operator does not support {fields} as given")
-    try:
-        registered = registry.get(spec.plan)
-        parameters = registered.definition.parse(spec.parameters)
     except (UnknownPlan, AmbiguousPlan) as error:
         return Stalled("UnknownPlan", str(error))
+    if refusal := access.refusal(namespace, spec):
+        return Stalled("AccessDenied", refusal)
+    if spec.deletion_policy == "Teardown" and not registered.definition.teardown:
+        return Stalled("NotSupported", f"deletionPolicy Teardown: the plan {spec.plan!r} has no teardown()")
+    found = Admitted(spec, registered.definition, registered.version, access.account(spec), _options(spec))
+    if spec.parameters_from:
+        return found
+    parameters = parse(found.definition, spec.parameters)
+    if isinstance(parameters, Stalled):
+        return parameters
+    return replace(found, parameters=parameters, inputs=fingerprint(spec, found.code_version))
+
+
+def parse(definition: Definition, raw: dict[str, Any], redactor: Redactor | None = None) -> Any | Stalled:
+    """The parameters as the plan's own model makes them."""
+    try:
+        return definition.parse(raw)
     except InvalidParameters as error:
-        return Stalled("InvalidParameters", str(error))
+        return Stalled("InvalidParameters", str(error) if redactor is None else redactor.text(str(error)))
     except Exception as error:  # noqa: BLE001 - a validator of the plan's author
-        return Stalled("InvalidParameters", f"parameters: the model of {spec.plan!r} raised {type(error).__name__}")
-    return Admitted(spec, registered.definition, parameters, fingerprint(spec, registered.version), _options(spec))
+        message = f"parameters: the model of {definition.name!r} raised {type(error).__name__}"
+        return Stalled("InvalidParameters", message)
 
 
 def _options(spec: PlanSpec) -> Options:

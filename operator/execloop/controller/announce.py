@@ -14,6 +14,7 @@ from execloop.controller.status import cut
 from execloop.kube import ApiError
 
 if TYPE_CHECKING:
+    from execloop.controller.resource import ExecutionStatus
     from execloop.controller.track import Track
     from execloop.kube import Kube
 
@@ -36,17 +37,26 @@ class Announcer:
         stalled = next((c for c in after.conditions if c.type == "Stalled"), None)
         was = next((c for c in before.conditions if c.type == "Stalled"), None)
         execution, ready = after.execution, next((c for c in after.conditions if c.type == "Ready"), None)
-        if execution is None or ready is None:
-            return
-        known = before.execution.errors if before.execution and before.execution.id == execution.id else 0
         if stalled and (was is None or was.reason != stalled.reason):
             self._tell(track, "Warning", stalled.reason, stalled.message)
-        elif not stalled and execution.errors and not known:
+        if execution is None or ready is None or stalled:
+            return
+        known = before.execution.errors if before.execution and before.execution.id == execution.id else 0
+        if execution.errors and not known and ready.status != "True":
             self._tell(track, "Warning", ready.reason, ready.message)
         elif ready.status == "True" and (execution.errors or was):
             self._tell(track, "Normal", "Recovered", f"converged after {execution.errors} errors")
         elif ready.status == "True" and track.drift:
             self._tell(track, "Normal", "DriftRepaired", track.drift)
+
+    def approved(self, track: Track, execution: ExecutionStatus) -> None:
+        approval = execution.approval
+        if approval is not None:
+            self._tell(track, "Normal", "Approved", f"{approval.digest} by {approval.by or 'somebody unknown'}")
+
+    def approval_ignored(self, track: Track, wanted: str) -> None:
+        note = f"{cut(str(track.approve), 64)} is not what is pending now, which is {wanted}"
+        self._tell(track, "Warning", "ApprovalIgnored", note)
 
     def _tell(self, track: Track, kind: Literal["Normal", "Warning"], reason: str, note: str) -> None:
         if len(self._under_way) >= _AT_ONCE:  # a flood of them helps nobody

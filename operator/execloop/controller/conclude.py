@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from execloop.controller.executions import LAST_ERROR_BYTES, at, ended, recorded, taken_back
+from execloop.controller.executions import at, ended, recorded, taken_back
 from execloop.controller.retry import backoff, jittered
-from execloop.controller.status import Done, Progressing, Retrying, Stalled, State, advance, cut
+from execloop.controller.samework import is_stuck, repeated
+from execloop.controller.status import Done, Progressing, Retrying, Stalled, State
+from execloop.controller.work import Postponed
 from execloop.errors import ExecutionTimeout, ToleranceExceeded
-from execloop.execution import Again, Converged, CreateFailed, Failed, Interrupted, Outcome
+from execloop.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from execloop.controller.admit import Admitted
+    from execloop.controller.case import Case
     from execloop.controller.resource import ExecutionStatus, PlanStatus
-    from execloop.controller.track import Track
+    from execloop.controller.work import Ran
 
-__all__ = ["Conclusion", "conclude", "rest", "stall", "told"]
+__all__ = ["Conclusion", "conclude", "rest"]
 
 _LONG_PAUSE = 1.0
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,98 +36,117 @@ class Conclusion:
     """Whether it is written at once, or may wait for what comes next."""
 
 
-def told(error: BaseException) -> str:
-    return cut(f"{type(error).__name__}: {error}", LAST_ERROR_BYTES)
-
-
-def conclude(  # noqa: PLR0911 - one return for each way to end
-    track: Track,
-    admitted: Admitted,
+def conclude(
+    case: Case,
     execution: ExecutionStatus,
-    outcome: Outcome,
+    ran: Ran,
     now: float,
     chance: Callable[[], float],
 ) -> Conclusion:
-    spec, options = admitted.spec, admitted.options
-    match outcome:
+    """`ran` must not have been postponed: nothing ended then."""
+    match ran.outcome:
         case Converged(state):
-            return _converged(track, admitted, taken_back(execution, state), now, chance)
+            return _converged(case, taken_back(execution, state), now, chance)
         case Interrupted(state):
-            execution = taken_back(execution, state)
-            return Conclusion(track.draft, execution, 0.0, write=False)
+            return Conclusion(case.track.draft, taken_back(execution, state), 0.0, write=False)
         case Again(state, delay, failed=0):
-            execution = taken_back(execution, state)
-            going: State = Progressing("tasks remain", failed=state.errors > 0)
-            return _waiting(track, execution, going, delay, now, write=delay > _LONG_PAUSE or state.errors > 0)
+            return _again(case, taken_back(execution, state), ran.names, delay, now, chance)
         case Again(state, delay, _):
-            execution = taken_back(execution, state)
-            return _retrying(track, admitted, execution, "TasksFailed", now, chance, least=delay)
+            execution = taken_back(execution, state, ran.last_error)
+            execution = execution.model_copy(update={"same_work": None})
+            return _retrying(case, execution, "TasksFailed", now, chance, least=delay)
         case CreateFailed(state, error):
-            state = state.after_run(1, told(error))
-            execution = taken_back(execution, state)
-            if not options.tolerates(state.errors):
-                return _spent(track, admitted, execution, f"create(): {told(error)}", now, chance)
-            return _retrying(track, admitted, execution, "CreateFailed", now, chance, least=options.sleep)
+            return _not_created(case, execution, state, error, now, chance)
         case Failed(state, error):
-            stalled = Stalled(_reason(error), _why(error))
-            return stall(track, taken_back(execution, state), stalled, spec.history_limit, now, rest(admitted, chance))
+            return _stalled(case, taken_back(execution, state, case.told(error)), _why(case, error), now, chance)
+        case Postponed():
+            raise AssertionError("a run that was postponed has not ended")
 
 
-def _spent(
-    track: Track, admitted: Admitted, execution: ExecutionStatus, message: str, now: float, chance: Callable[[], float]
-) -> Conclusion:
-    state = Stalled("ErrorsExceeded", message)
-    return stall(track, execution, state, admitted.spec.history_limit, now, rest(admitted, chance))
+def rest(case: Case, chance: Callable[[], float]) -> float | None:
+    """Seconds until a Plan at rest is observed again."""
+    spec = case.spec
+    if spec.mode == "Once" and case.track.execution is not None and case.track.execution.result == "Converged":
+        return None
+    if case.teardown and not spec.interval:
+        return spec.error_backoff.max
+    return jittered(spec.interval, chance) if spec.interval else None
 
 
-def _reason(error: Exception) -> str:
-    match error:
-        case ToleranceExceeded():
-            return "ErrorsExceeded"
-        case ExecutionTimeout():
-            return "ExecutionTimeout"
-        case _:
-            return "FatalError"
-
-
-def _why(error: Exception) -> str:
+def _why(case: Case, error: Exception) -> Stalled:
     match error:
         case ToleranceExceeded(__cause__=cause) if cause is not None:
-            return f"more errors than tolerated; the last: {told(cause)}"
+            return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {case.told(cause)}")
+        case ToleranceExceeded():
+            return Stalled("ErrorsExceeded", case.told(error))
+        case ExecutionTimeout():
+            return Stalled("ExecutionTimeout", case.told(error))
         case _:
-            return told(error)
+            return Stalled("FatalError", case.told(error))
 
 
-def rest(admitted: Admitted, chance: Callable[[], float]) -> float | None:
-    interval = admitted.spec.interval
-    return jittered(interval, chance) if interval else None
-
-
-def _converged(
-    track: Track, admitted: Admitted, execution: ExecutionStatus, now: float, chance: Callable[[], float]
-) -> Conclusion:
+def _converged(case: Case, execution: ExecutionStatus, now: float, chance: Callable[[], float]) -> Conclusion:
     done = Done("Converged", "no tasks remain")
     execution = ended(execution, done.reason, now)
-    status = advance(track.draft, done, track.generation, at(now))
-    status = recorded(status, execution, track, admitted.spec.history_limit, done.message)
+    status = recorded(case.advance(done, now), execution, case.track, case.spec.history_limit, done.message)
     status = status.model_copy(
-        update={"execution": execution, "next_run_at": None, "progress": None, "last_converged_at": at(now)}
+        update={
+            "execution": execution,
+            "next_run_at": None,
+            "progress": None,
+            "pending": None,
+            "last_converged_at": at(now),
+        }
     )
-    return Conclusion(status, execution, rest(admitted, chance), write=True)
+    delay = case.spec.ttl_after_finished if case.spec.mode == "Once" else rest(case, chance)
+    return Conclusion(status, execution, delay, write=True)
+
+
+def _again(
+    case: Case,
+    execution: ExecutionStatus,
+    names: Sequence[str],
+    delay: float,
+    now: float,
+    chance: Callable[[], float],
+) -> Conclusion:
+    work = repeated(execution.same_work, names, at(now))
+    execution = execution.model_copy(update={"same_work": work})
+    if is_stuck(work, case.admitted.definition, at(now)):
+        shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+        return _stalled(
+            case, execution, Stalled("NotConverging", f"asks for the same tasks again: {shown}"), now, chance
+        )
+    going = Progressing("tasks remain", failed=execution.errors > 0)
+    return _waiting(case, execution, going, delay, now, write=delay > _LONG_PAUSE or execution.errors > 0)
+
+
+def _not_created(
+    case: Case,
+    execution: ExecutionStatus,
+    state: Execution,
+    error: Exception,
+    now: float,
+    chance: Callable[[], float],
+) -> Conclusion:
+    told = case.told(error)
+    state = state.after_run(1, told)
+    execution = taken_back(execution, state, told).model_copy(update={"same_work": None})
+    if not case.options.tolerates(state.errors):
+        return _stalled(case, execution, Stalled("ErrorsExceeded", f"create(): {told}"), now, chance)
+    return _retrying(case, execution, "CreateFailed", now, chance, least=case.options.sleep)
 
 
 def _waiting(
-    track: Track, execution: ExecutionStatus, state: State, delay: float, now: float, *, write: bool
+    case: Case, execution: ExecutionStatus, state: State, delay: float, now: float, *, write: bool
 ) -> Conclusion:
-    status = advance(track.draft, state, track.generation, at(now))
     next_run_at = at(now + delay) if write else None
-    status = status.model_copy(update={"execution": execution, "next_run_at": next_run_at, "progress": None})
-    return Conclusion(status, execution, delay, write)
+    update = {"execution": execution, "next_run_at": next_run_at, "progress": None, "pending": None}
+    return Conclusion(case.advance(state, now).model_copy(update=update), execution, delay, write)
 
 
 def _retrying(
-    track: Track,
-    admitted: Admitted,
+    case: Case,
     execution: ExecutionStatus,
     reason: str,
     now: float,
@@ -132,17 +154,17 @@ def _retrying(
     *,
     least: float,
 ) -> Conclusion:
-    limits = admitted.spec.error_backoff
+    limits = case.spec.error_backoff
     delay = max(least, backoff(limits.initial, limits.max, execution.failed_runs, chance))
-    return _waiting(track, execution, Retrying(reason, execution.last_error or reason), delay, now, write=True)
+    return _waiting(case, execution, Retrying(reason, execution.last_error or reason), delay, now, write=True)
 
 
-def stall(
-    track: Track, execution: ExecutionStatus, state: Stalled, history_limit: int, now: float, delay: float | None
+def _stalled(
+    case: Case, execution: ExecutionStatus, state: Stalled, now: float, chance: Callable[[], float]
 ) -> Conclusion:
-    """The execution is over without having converged; at `delay` the world is observed again."""
+    """The execution is over without having converged; after the delay the world is observed again."""
     execution = ended(execution, state.reason, now)
-    status = advance(track.draft, state, track.generation, at(now))
-    status = recorded(status, execution, track, history_limit, state.message)
-    status = status.model_copy(update={"execution": execution, "next_run_at": None, "progress": None})
-    return Conclusion(status, execution, delay, write=True)
+    status = recorded(case.advance(state, now), execution, case.track, case.spec.history_limit, state.message)
+    update = {"execution": execution, "next_run_at": None, "progress": None, "pending": None}
+    delays = [delay for delay in (rest(case, chance), case.spec.ttl_after_finished) if delay is not None]
+    return Conclusion(status.model_copy(update=update), execution, min(delays, default=None), write=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from execloop.controller.reference import reference_page
+from execloop.controller.apidoc import reference_page
 from execloop.controller.resource import GROUP, KIND, PLURAL, VERSION, PlanSpec, PlanStatus
 from execloop.controller.schema import structural_schema
 

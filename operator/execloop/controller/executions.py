@@ -38,14 +38,14 @@ def engine_state(execution: ExecutionStatus) -> Execution:
     )
 
 
-def taken_back(execution: ExecutionStatus, state: Execution) -> ExecutionStatus:
-    """With what the engine counted."""
+def taken_back(execution: ExecutionStatus, state: Execution, last_error: str | None = None) -> ExecutionStatus:
+    """With what the engine counted, and the last error as it may be told; None: as before."""
     return execution.model_copy(
         update={
             "runs": state.runs,
             "errors": state.errors,
             "failed_runs": state.failed_runs,
-            "last_error": None if state.last_error is None else cut(state.last_error, LAST_ERROR_BYTES),
+            "last_error": execution.last_error if last_error is None else cut(last_error, LAST_ERROR_BYTES),
         }
     )
 
@@ -76,6 +76,7 @@ def recorded(status: PlanStatus, execution: ExecutionStatus, track: Track, limit
         errors=execution.errors,
         result=execution.result or "",
         message=cut(message, 256),
+        approved_by=execution.approval.by if execution.approval else None,
     )
     older = tuple(item for item in status.history if item.id != execution.id)
     return status.model_copy(update={"history": (entry, *older)[:limit]})

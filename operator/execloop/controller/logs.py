@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from execloop.controller.redact import Redactor
     from execloop.controller.track import Key
 
 __all__ = ["PlanLogger", "configure"]
@@ -18,37 +19,51 @@ LOGGER = "execloop.plan"
 
 
 class PlanLogger(logging.LoggerAdapter[logging.Logger]):
-    """What a plan gets as `context.logger`."""
+    """What a plan gets as `context.logger`; no value that came from a Secret gets out through it."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, redactor: Redactor) -> None:
         super().__init__(logging.getLogger(LOGGER), {"plan": str(key)})
+        self._redactor = redactor
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "plan": self.extra["plan"] if self.extra else ""}
-        return msg, kwargs
+        extra = {**(kwargs.get("extra") or {}), "plan": self.extra["plan"] if self.extra else ""}
+        return msg, {**kwargs, "extra": {**extra, "redactor": self._redactor}}
 
 
-class _Json(logging.Formatter):
+class _Redacting(logging.Formatter):
+    def text(self, record: logging.LogRecord) -> str:
+        return self._redacted(record, record.getMessage())
+
+    def traceback(self, record: logging.LogRecord) -> str | None:
+        return self._redacted(record, self.formatException(record.exc_info)) if record.exc_info else None
+
+    def _redacted(self, record: logging.LogRecord, text: str) -> str:
+        redactor: Redactor | None = getattr(record, "redactor", None)
+        return text if redactor is None else redactor.text(text)
+
+
+class _Json(_Redacting):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.text(record),
         }
         if plan := getattr(record, "plan", None):
             line["plan"] = plan
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if traceback := self.traceback(record):
+            line["exception"] = traceback
         return json.dumps(line, ensure_ascii=False)
 
 
-class _Plain(logging.Formatter):
+class _Plain(_Redacting):
     def format(self, record: logging.LogRecord) -> str:
         plan = getattr(record, "plan", None)
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        line = f"{time} {record.levelname:<7} {f'[{plan}] ' if plan else ''}{record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{time} {record.levelname:<7} {f'[{plan}] ' if plan else ''}{self.text(record)}"
+        traceback = self.traceback(record)
+        return f"{line}\n{traceback}" if traceback else line
 
 
 def configure(form: Literal["json", "plain"], level: str) -> None:

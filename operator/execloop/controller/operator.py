@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from execloop.controller.announce import Announcer
+from execloop.controller.admit import Admissions
+from execloop.controller.assembly import assemble
 from execloop.controller.clients import Clients
 from execloop.controller.drift import DriftWatches
 from execloop.controller.handlers import settings_for, watching
 from execloop.controller.health import Health
 from execloop.controller.plancode import PlanCode
 from execloop.controller.queue import WorkQueue
-from execloop.controller.reconciler import Reconciler
-from execloop.controller.resource import API_VERSION, PLURAL
+from execloop.controller.references import Reference, References
+from execloop.controller.resource import API_VERSION, KIND, PLURAL
 from execloop.controller.retry import backoff
 from execloop.controller.sweep import sweep
 from execloop.controller.track import Cache, Key
-from execloop.controller.writer import StatusWriter
 from execloop.kube import ApiError, Connection, Kube
 from execloop.registry import Registry
 
 if TYPE_CHECKING:
+    from execloop.controller.reconciler import Reconciler
     from execloop.controller.settings import Settings
 
 __all__ = ["run"]
@@ -49,6 +50,7 @@ class Operator:
     code: PlanCode
     reconciler: Reconciler
     drift: DriftWatches
+    references: References
 
     @classmethod
     def build(cls, settings: Settings, connection: Connection) -> Operator:
@@ -58,17 +60,21 @@ class Operator:
         logger.info("plans: %s", ", ".join(registry.names()) or "none")
         kube, cache, queue = Kube(connection), Cache(), WorkQueue[Key]()
         code = PlanCode(settings.workers, settings.max_threads, lambda key: queue.add(Key(*key)))  # type: ignore[misc]
-        announcer = Announcer(kube)
 
         def drifted(key: Key) -> None:
             if reconciler.drifted(key):
                 queue.add(key, _SETTLE)
 
+        def referred(key: Key, metadata: dict[str, Any]) -> None:
+            if reconciler.referred(key, metadata):
+                queue.add(key)
+
         drift = DriftWatches(kube, settings.namespaces, drifted)
-        reconciler = Reconciler(
-            registry, cache, code, StatusWriter(kube, cache), Clients(connection), announcer, declare=drift.declare
+        references = References(kube, settings.namespaces, referred)
+        reconciler = assemble(
+            Admissions(registry, settings.access), cache, code, kube, Clients(connection), references, drift.declare
         )
-        return cls(settings, connection, cache, queue, code, reconciler, drift)
+        return cls(settings, connection, cache, queue, code, reconciler, drift, references)
 
     def seen(self, kind: str | None, body: dict[str, Any]) -> None:
         """One event of the watch. A list after a gap has no type, and does not tell what was deleted meanwhile."""
@@ -78,9 +84,11 @@ class Operator:
             self.cache.drop(key, metadata["uid"])
             self.queue.forget(key)
             self.drift.forget(key)
+            self.references.forget(key)
         elif self.cache.put(key, body):
             self.reconciler.interrupt(key)
             self.queue.add(key, priority=0 if kind else 1)
+        self.references.told(Reference(API_VERSION, KIND, *key), metadata)
 
     async def dispatch(self) -> None:
         """A task for each key in work; plan code has its own bound, blocked plans must not use up this one."""
@@ -144,6 +152,7 @@ async def run(settings: Settings) -> int:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)
         stack.push_async_callback(operator.drift.close)
+        stack.push_async_callback(operator.references.close)
         if settings.health_port is not None:
             await stack.enter_async_context(health.served(settings.health_port))
         if not await _until_ready(Kube(connection), settings.namespaces, stop):

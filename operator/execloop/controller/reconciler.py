@@ -1,109 +1,130 @@
-"""One reconcile of one Plan: admit, observe, execute, conclude, write. Level-triggered: what led here is not asked."""
+"""One reconcile of one Plan: admit, resolve, observe, execute, conclude. Level-triggered: why is not asked."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import random
-import time
-from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from execloop.context import Context
 from execloop.controller import executions
-from execloop.controller.admit import Admitted, admit
-from execloop.controller.conclude import conclude, rest
-from execloop.controller.logs import PlanLogger
-from execloop.controller.progress import Pace
-from execloop.controller.status import Done, Kept, Progressing, Stalled, advance
-from execloop.controller.work import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
-from execloop.execution import Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
-from execloop.kube import ApiError
-from execloop.run import out_of_time
-from execloop.walk import Stop
+from execloop.controller.case import Case, Resolved
+from execloop.controller.conclude import rest
+from execloop.controller.gate import Withheld, decide, pending
+from execloop.controller.status import Done, Retrying, Stalled, has
+from execloop.controller.work import Nothing, Observed, Postponed, Ran, Work
+from execloop.execution import Converged, CreateFailed, Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Container
 
+    from execloop.controller.admit import Admissions
     from execloop.controller.announce import Announcer
-    from execloop.controller.clients import Clients
-    from execloop.controller.plancode import PlanCode
-    from execloop.controller.resource import ExecutionStatus, PlanStatus
+    from execloop.controller.dependencies import Dependencies
+    from execloop.controller.finalizer import Finalizer
+    from execloop.controller.references import References
+    from execloop.controller.reporter import Reporter
+    from execloop.controller.resource import ExecutionStatus
+    from execloop.controller.runs import Runs
+    from execloop.controller.sources import Sources
+    from execloop.controller.teardown import Teardown
+    from execloop.controller.times import Times
     from execloop.controller.track import Cache, Key, Track
-    from execloop.controller.writer import StatusWriter
-    from execloop.plans import Plan
-    from execloop.registry import Registry
-    from execloop.run import Run
-    from execloop.tasks import AnyTask
 
 __all__ = ["Reconciler"]
 
-logger = logging.getLogger(__name__)
-
 _AFTER_RESTART = 300.0
 _POSTPONED = 1.0
+_LOOK_AGAIN = 30.0
 NAMES_SHOWN = 5
 
 
 class Reconciler:
     def __init__(
         self,
-        registry: Registry,
         cache: Cache,
-        code: PlanCode,
-        writer: StatusWriter,
-        clients: Clients,
+        admissions: Admissions,
+        sources: Sources,
+        dependencies: Dependencies,
+        references: References,
+        runs: Runs,
+        reporter: Reporter,
         announcer: Announcer,
-        *,
-        declare: Callable[[Key, str, object], None] = lambda _key, _uid, _plan: None,
-        stop: Callable[[], Stop] = Stop,
-        ran: Callable[[Run, Outcome | Postponed], None] = lambda _run, _outcome: None,
-        chance: Callable[[], float] = random.random,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        finalizer: Finalizer,
+        teardown: Teardown,
+        barred: Container[object],
+        times: Times,
     ) -> None:
-        self._registry, self._cache, self._code = registry, cache, code
-        self._writer, self._clients, self._announcer = writer, clients, announcer
-        self._chance, self._now, self._monotonic = chance, now, monotonic
-        self._declare, self._stop, self._ran = declare, stop, ran
+        self._cache, self._admissions, self._sources, self._dependencies = cache, admissions, sources, dependencies
+        self._references, self._runs, self._reporter, self._announcer = references, runs, reporter, announcer
+        self._finalizer, self._teardown, self._barred = finalizer, teardown, barred
+        self._chance, self._now, self._monotonic = times.chance, times.now, times.monotonic
         self.closing = False
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> float | None:  # noqa: PLR0911 - one return for each way to end early
         """Seconds until the key is due again; None when only a change makes it so. Raises ApiError."""
         track = self._cache.get(key)
-        if track is None or track.deleting or self.closing or key in self._code.barred:
+        if track is None or self.closing or key in self._barred:
             return None
-        admitted = self._admit(track)
-        await self._save_first(key, track)
+        await self._reporter.catch_up(key, track)
+        if track.deleting:
+            return await self._teardown.proceed(key, track)
+        admitted = self._admissions.of(track)
         if isinstance(admitted, Stalled):
-            await self._refuse(key, track, admitted)
+            await self._reporter.refuse(key, track, admitted)
             return None
-        begins = self._begins(track, admitted)
+        if not await self._finalizer.want(key, track, wanted=admitted.spec.deletion_policy == "Teardown"):
+            return 0.0
+        resolved = await self._sources.resolve(key, track, admitted)
+        if isinstance(resolved, Resolved):
+            return await self._decide(Case(key, track, admitted, resolved))
+        self._references.refer(key, self._sources.of(key, admitted))
+        if isinstance(resolved, Retrying):
+            return await self._reporter.wait(key, track, resolved)
+        await self._reporter.refuse(key, track, resolved)
+        return _LOOK_AGAIN
+
+    async def _decide(self, case: Case) -> float | None:
+        track, begins = case.track, self._begins(case.track, case.inputs)
         resting = not begins and track.execution is not None and track.execution.finished_at is not None
-        if admitted.spec.suspend:
-            await self._suspend(key, track, admitted, settled=resting)
+        if begins and not case.spec.suspend and (wait := await self._unmet(case)) is not None:
+            return wait
+        track.waits = 0
+        self._references.refer(case.key, self._sources.of(case.key, case.admitted))
+        if case.spec.suspend:
+            await self._reporter.suspend(case, settled=resting)
             return None
         if resting:
-            return await self._rest(key, track, admitted)
+            return await self._rest(case)
         if begins:
-            self._begin(track, admitted)
-        return await self._go_on(key, track, admitted)
+            self._begin(case)
+        return await self._go_on(case)
 
-    def _admit(self, track: Track) -> Admitted | Stalled:
-        """Once for each generation: the spec cannot change within one."""
-        if track.admission is None or track.admission[0] != track.generation:
-            track.admission = track.generation, admit(track.object.get("spec"), self._registry)
-        return track.admission[1]
+    # -- what goes on outside a reconcile
 
     def interrupt(self, key: Key) -> None:
         """Stop the run under way at its next task boundary if what has changed concerns it."""
         track = self._cache.get(key)
         if track is None or track.stop is None:
             return
-        admitted = self._admit(track)
-        if track.deleting or isinstance(admitted, Stalled) or admitted.spec.suspend or self._begins(track, admitted):
+        admitted = self._admissions.of(track)
+        if (
+            track.deleting
+            or isinstance(admitted, Stalled)
+            or admitted.spec.suspend
+            or self._begins(track, self._admissions.inputs(track, admitted))
+        ):
             track.stop.request()
+
+    def referred(self, key: Key, metadata: dict[str, Any]) -> bool:
+        """Whether a change of something that a Plan refers to makes it due."""
+        track = self._cache.get(key)
+        if track is None:
+            return False
+        same = any(
+            (uid, version) == (metadata.get("uid"), metadata.get("resourceVersion"))
+            for *_, uid, version in track.versions
+        )
+        if not same and track.stop is not None:
+            track.stop.request()
+        return not same
 
     def drifted(self, key: Key) -> bool:
         """Whether something of a Plan at rest has changed, so that it is due now."""
@@ -114,7 +135,7 @@ class Reconciler:
         return True
 
     async def close(self) -> None:
-        """Begin nothing more, stop runs at their next task boundary, save what only memory holds."""
+        """Begin nothing more, and stop runs at their next task boundary."""
         self.closing = True
         for key in self._cache:
             track = self._cache.get(key)
@@ -125,264 +146,176 @@ class Reconciler:
         """Write an execution that is ahead of its status."""
         track = self._cache.get(key)
         if track is not None:
-            await self._save_first(key, track)
-        if track is None or track.execution is None or track.execution == track.status.execution:
-            return
-        going = Progressing("tasks remain", failed=track.execution.errors > 0)
-        status = advance(track.draft, going, track.generation, executions.at(self._now()))
-        await self._writer.write(key, track, status.model_copy(update={"execution": track.execution}), _never)
-
-    async def _save_first(self, key: Key, track: Track) -> None:
-        """What a run came to is not lost because the API server was away when it ended."""
-        status = track.unsaved
-        if status is not None and status.execution == track.execution:
-            await self._write(key, track, status, _never)
-        track.unsaved = None
+            await self._reporter.save(key, track)
 
     # -- when an execution begins
 
-    def _begins(self, track: Track, admitted: Admitted) -> bool:
+    def _begins(self, track: Track, inputs: str) -> bool:
         """Whether changed inputs or a request ask for an execution other than the one at hand."""
         execution = track.execution
-        if execution is None or execution.inputs != admitted.inputs:
+        if execution is None or execution.inputs != inputs:
             return True
-        if execution.finished_at is not None and not any(c.type == "Ready" for c in track.status.conditions):
+        if execution.finished_at is not None and not has(track.status, "Ready"):
             return True  # somebody emptied the status
         return track.requested_at is not None and track.requested_at != track.draft.last_handled_reconcile_at
 
-    def _begin(self, track: Track, admitted: Admitted, drift: str | None = None) -> ExecutionStatus:
-        before, now = track.execution, self._now()
+    async def _unmet(self, case: Case) -> float | None:
+        """Seconds until the dependencies are looked at again; None when an execution may begin."""
+        unmet = await self._dependencies.unmet(case.key, case.track, case.admitted)
+        if unmet is None:
+            return None
+        sources = self._sources.of(case.key, case.admitted)
+        self._references.refer(case.key, (*sources, *self._dependencies.of(case.key, case.admitted)))
+        return await self._reporter.wait(case.key, case.track, unmet)
+
+    def _begin(self, case: Case, drift: str | None = None) -> ExecutionStatus:
+        track, before, now = case.track, case.track.execution, self._now()
         if before is not None and before.finished_at is None:
             over = executions.ended(before, "Superseded", now)
-            status = executions.recorded(track.draft, over, track, admitted.spec.history_limit, "its inputs changed")
+            status = executions.recorded(track.draft, over, track, case.spec.history_limit, "its inputs changed")
             track.pending["history"] = status.history
-        track.execution = executions.begin(admitted.inputs, now)
+        track.execution = executions.begin(case.inputs, now)
         track.due, track.drift, track.seen = None, drift, True  # nextRunAt is that of the one before
         if track.requested_at is not None:
             track.pending["last_handled_reconcile_at"] = track.requested_at
         return track.execution
 
-    # -- states without a run
+    # -- at rest
 
-    async def _refuse(self, key: Key, track: Track, state: Stalled) -> None:
-        status = advance(track.draft, state, track.generation, executions.at(self._now()))
-        await self._write(key, track, status.model_copy(update={"next_run_at": None, "progress": None}), _never)
+    async def _rest(self, case: Case) -> float | None:
+        track, execution, now = case.track, case.track.execution, self._monotonic()
+        assert execution is not None
+        if (left := self._time_to_live(case, execution)) is not None and left <= 0:
+            await self._finalizer.delete(case.key, track)
+            return None
+        await self._reporter.settle(case, _settled(execution, track))
+        delay = self._until_observed(case, now)
+        track.seen = True
+        if delay is None or (left is not None and left < delay):
+            return left
+        if delay > 0:
+            return delay
+        return await self._observe_again(case, execution)
 
-    async def _suspend(self, key: Key, track: Track, admitted: Admitted, *, settled: bool) -> None:
-        now = self._now()
-        if track.execution is not None and not settled:
-            track.execution = executions.paused(track.execution, now)
-        status = advance(track.draft, Kept(settled), track.generation, executions.at(now))
-        status = status.model_copy(update={"execution": track.execution, "next_run_at": None, "progress": None})
-        track.due = None
-        await self._write(key, track, status, partial(self._outdated, admitted))
+    def _time_to_live(self, case: Case, execution: ExecutionStatus) -> float | None:
+        ttl = case.spec.ttl_after_finished
+        if ttl is None or case.spec.mode != "Once" or execution.finished_at is None:
+            return None
+        return execution.finished_at.timestamp() + ttl - self._now()
 
-    async def _rest(self, key: Key, track: Track, admitted: Admitted) -> float | None:
-        status = advance(track.draft, _settled(track.status), track.generation, executions.at(self._now()))
-        await self._write(key, track, status, partial(self._outdated, admitted))
-        interval, now = admitted.spec.interval, self._monotonic()
-        if not interval:
-            track.due, track.seen = None, True
+    def _until_observed(self, case: Case, now: float) -> float | None:
+        track, interval = case.track, case.spec.interval
+        delay = rest(case, self._chance)
+        if delay is None:
+            track.due = None
             return None
         if track.due is None:
-            first = not track.seen
-            track.due = now + (
-                min(interval, _AFTER_RESTART) * self._chance() if first else rest(admitted, self._chance) or 0
-            )
-        track.seen = True
+            track.due = now + (delay if track.seen else min(interval, _AFTER_RESTART) * self._chance())
         track.due = min(track.due, now + 1.1 * interval)
-        if track.due > now:
-            return track.due - now
-        return await self._observe_again(key, track, admitted)
+        return max(0.0, track.due - now)
 
-    async def _observe_again(self, key: Key, track: Track, admitted: Admitted) -> float | None:
+    async def _observe_again(self, case: Case, execution: ExecutionStatus) -> float | None:
         """Whether what has converged still is, and what stalled has healed."""
-        execution = track.execution
-        assert execution is not None
-        observed = await self._observe(key, track, admitted, execution)
+        observed, track = await self._runs.observe(case, execution), case.track
+        if case.spec.mode == "Preview":
+            return await self._preview(case, execution, observed)
         converged = execution.result == "Converged"
-        track.due = self._monotonic() + (rest(admitted, self._chance) or 0.0)
+        delay = rest(case, self._chance)
         match observed:
             case Postponed():
-                track.due = self._monotonic() + _POSTPONED
+                delay = _POSTPONED
             case Nothing() if not converged:
                 healed = Converged(executions.engine_state(execution))
-                return await self._conclude(key, track, admitted, execution, healed)
+                return await self._reporter.conclude(case, execution, Ran(healed))
             case Work(tasks) if converged:
-                execution = self._begin(track, admitted, drift=_names(tasks))
-                return await self._run(key, track, admitted, execution, observed)
+                if (wait := await self._unmet(case)) is not None:
+                    return wait
+                execution = self._begin(case, drift=_shown(case.names(tasks)))
+                return await self._run(case, execution, observed)
             case CreateFailed() | Failed() if converged:
-                execution = self._begin(track, admitted)
-                state = executions.engine_state(execution)
-                error = observed.error
-                outcome = CreateFailed(state, error) if isinstance(observed, CreateFailed) else Failed(state, error)
-                return await self._conclude(key, track, admitted, execution, outcome)
+                return await self._conclude_anew(case, observed)
             case _:
                 pass
-        return track.due - self._monotonic()
+        track.due = None if delay is None else self._monotonic() + delay
+        return delay
 
-    # -- runs
+    async def _conclude_anew(self, case: Case, observed: CreateFailed | Failed) -> float | None:
+        """An error in the observation of a converged Plan is the first of a new execution."""
+        execution = self._begin(case)
+        state = executions.engine_state(execution)
+        outcome = CreateFailed if isinstance(observed, CreateFailed) else Failed
+        return await self._reporter.conclude(case, execution, Ran(outcome(state, observed.error)))
 
-    async def _go_on(self, key: Key, track: Track, admitted: Admitted) -> float | None:
-        execution, now = track.execution, self._monotonic()
+    # -- at work
+
+    async def _go_on(self, case: Case) -> float | None:
+        track, execution, now = case.track, case.track.execution, self._monotonic()
         assert execution is not None
         if execution.paused_since is not None:
-            track.execution = execution = executions.resumed(execution, self._now())
             track.due = now
+            if track.status.pending is None:  # one that awaits approval stays paused while it is observed
+                track.execution = execution = executions.resumed(execution, self._now())
         elif track.due is None and not track.seen and track.status.next_run_at is not None:
             track.due = now + track.status.next_run_at.timestamp() - self._now()
         track.seen = True
         if track.due is not None and track.due > now:
             return track.due - now
-        return await self._run(key, track, admitted, execution)
+        return await self._run(case, execution)
 
-    async def _run(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, work: Work | None = None
-    ) -> float | None:
-        """One run, of work that was observed already or of what the plan is about to ask for."""
-        state, timeout = executions.engine_state(execution), admitted.options.timeout
-        outcome: Outcome | Postponed
-        if timeout is not None and self._now() >= state.deadline(timeout):
-            outcome = Failed(state, out_of_time(admitted.options))
-        elif not self._misleading(track):
-            outcome = await self._drive(key, track, admitted, execution, self._unmade(key, track, admitted, state))
-        else:
-            observed = work or await self._observe(key, track, admitted, execution)
-            match observed:
-                case Nothing():
-                    outcome = Converged(state.after_run(0))
-                case Work(tasks) if await self._progress(key, track, admitted, execution, None):
-                    plan = Prepared(admitted.definition.name, tasks)
-                    outcome = await self._drive(key, track, admitted, execution, plan)
-                case Work():
-                    outcome = Interrupted(state)
-                case _:
-                    outcome = observed
-        if isinstance(outcome, Postponed):
-            track.due = self._monotonic() + _POSTPONED
+    async def _run(self, case: Case, execution: ExecutionStatus, observed: Observed | None = None) -> float | None:
+        if case.spec.mode == "Preview":
+            return await self._preview(case, execution, observed or await self._runs.observe(case, execution))
+        if case.spec.approval == "Manual":
+            observed = observed or await self._runs.observe(case, execution)
+            if isinstance(observed, Work):
+                names = case.names(observed.tasks)
+                decision = decide(case, execution, names)
+                if isinstance(decision, Withheld):
+                    return await self._await_approval(case, execution, decision)
+                execution = executions.resumed(decision.execution, self._now())
+                case.track.execution = execution
+                if decision.now:
+                    self._announcer.approved(case.track, decision.execution)
+        ran = await self._runs.attempt(case, execution, observed)
+        if isinstance(ran.outcome, Postponed):
+            case.track.due = self._monotonic() + _POSTPONED
             return _POSTPONED
-        return await self._conclude(key, track, admitted, execution, outcome)
+        return await self._reporter.conclude(case, execution, ran)
 
-    def _misleading(self, track: Track) -> bool:
-        """Whether somebody who reads the status would believe that no work goes on."""
-        return track.status.observed_generation == track.generation and not _has(track.status, "Reconciling")
+    async def _await_approval(self, case: Case, execution: ExecutionStatus, decision: Withheld) -> float | None:
+        await self._reporter.await_approval(case, execution, decision.pending)
+        return self._rest_until_due(case)
 
-    def _unmade(self, key: Key, track: Track, admitted: Admitted, state: Execution) -> Plan:
-        context = Context(
-            name=key.name,
-            namespace=key.namespace,
-            uid=track.uid,
-            generation=track.generation,
-            logger=PlanLogger(key),
-            execution=state,
-            connect=partial(self._clients.kube, key, track.uid),
-            connect_official=self._clients.official,
-        )
+    async def _preview(self, case: Case, execution: ExecutionStatus, observed: Observed) -> float | None:
+        match observed:
+            case Postponed():
+                case.track.due = self._monotonic() + _POSTPONED
+                return _POSTPONED
+            case Nothing():
+                await self._reporter.preview(case, execution, pending(case, execution, ()))
+            case Work(tasks):
+                await self._reporter.preview(case, execution, pending(case, execution, case.names(tasks)))
+            case CreateFailed() | Failed() if execution.finished_at is not None:
+                return await self._conclude_anew(case, observed)
+            case _:
+                return await self._reporter.conclude(case, execution, Ran(observed))
+        return self._rest_until_due(case)
 
-        def make() -> Plan:
-            plan = admitted.definition.make(admitted.parameters, context)
-            self._declare(key, track.uid, plan)
-            return plan
-
-        return unmade(admitted.definition, make)
-
-    async def _observe(self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus) -> Observed:
-        state, left = executions.engine_state(execution), admitted.options.timeout
-        if left is not None and execution.finished_at is None:
-            left = max(0.0, state.deadline(left) - self._now())
-        try:
-            async with asyncio.timeout(left):
-                return await observe(self._code, key, self._unmade(key, track, admitted, state), state)
-        except TimeoutError:
-            return Failed(state, out_of_time(admitted.options))
-
-    async def _drive(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, plan: Plan
-    ) -> Outcome | Postponed:
-        """Drive a run, and write its progress now and then."""
-        stop, pace = self._stop(), Pace(execution.started_at.timestamp(), self._now)
-        run, coroutine = drive(self._code, key, plan, executions.engine_state(execution), admitted.options, stop)
-        driving = asyncio.create_task(coroutine)
-        track.stop = stop
-        try:
-            while not driving.done():
-                await asyncio.wait({driving}, timeout=pace.next())
-                if not driving.done():
-                    with suppress(ApiError):  # the next one tells it; the work goes on
-                        await self._progress(key, track, admitted, execution, _done(run))
-            outcome = await driving
-            self._ran(run, outcome)
-            return outcome
-        finally:
-            driving.cancel()
-            track.stop = None
-
-    async def _progress(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, done: str | None
-    ) -> bool:
-        going = Progressing("tasks remain", failed=execution.errors > 0)
-        status = advance(track.draft, going, track.generation, executions.at(self._now()))
-        status = status.model_copy(update={"execution": execution, "next_run_at": None, "progress": done})
-        return await self._write(key, track, status, partial(self._outdated, admitted))
-
-    async def _conclude(
-        self, key: Key, track: Track, admitted: Admitted, execution: ExecutionStatus, outcome: Outcome
-    ) -> float | None:
-        before = track.status
-        conclusion = conclude(track, admitted, execution, outcome, self._now(), self._chance)
-        track.execution = conclusion.execution
-        track.due = None if conclusion.delay is None else self._monotonic() + conclusion.delay
-        if conclusion.write or self._overdue(execution):
-            track.unsaved = conclusion.status
-            written = await self._write(key, track, conclusion.status, partial(self._outdated, admitted))
-            track.unsaved = None
-            if not written:
-                return 0.0
-            self._announcer.transition(track, before, conclusion.status)
-        return conclusion.delay
-
-    def _overdue(self, execution: ExecutionStatus) -> bool:
-        """Unfinished 2 s after its start, an execution must not be known to memory alone."""
-        return self._now() - execution.started_at.timestamp() >= Pace.FIRST
-
-    def _outdated(self, admitted: Admitted, track: Track) -> bool:
-        now = self._admit(track)
-        return track.deleting or isinstance(now, Stalled) or now.inputs != admitted.inputs
-
-    async def _write(self, key: Key, track: Track, status: PlanStatus, outdated: Callable[[Track], bool]) -> bool:
-        brought = dict(track.pending)
-        if not await self._writer.write(key, track, status, outdated):
-            return False
-        for field, value in brought.items():
-            if track.pending.get(field) is value:
-                del track.pending[field]
-        return True
+    def _rest_until_due(self, case: Case) -> float | None:
+        delay = rest(case, self._chance)
+        case.track.due = None if delay is None else self._monotonic() + delay
+        return delay
 
 
-def _never(_track: Track) -> bool:
-    return False
+def _settled(execution: ExecutionStatus, track: Track) -> Done | Stalled:
+    """The state of rest that an execution came to; the conditions may tell of what has come between."""
+    ready, result = next(c for c in track.status.conditions if c.type == "Ready"), execution.result or ""
+    message = ready.message
+    if ready.reason != result:
+        message = next((entry.message for entry in track.status.history if entry.id == execution.id), "")
+    return Done(result, message) if result in {"Converged", "Previewed"} else Stalled(result, message)
 
 
-def _has(status: PlanStatus, kind: str) -> bool:
-    return any(c.type == kind for c in status.conditions)
-
-
-def _settled(status: PlanStatus) -> Done | Stalled:
-    """The state of rest that the last execution came to; conditions may tell of a spec that was refused since."""
-    ready, execution = next(c for c in status.conditions if c.type == "Ready"), status.execution
-    assert execution is not None
-    reason, message = execution.result or "", ready.message
-    if ready.reason != reason:
-        message = next((entry.message for entry in status.history if entry.id == execution.id), "")
-    return Done(reason, message) if reason == "Converged" else Stalled(reason, message)
-
-
-def _done(run: Run) -> str | None:
-    """Tasks that are done, of those known so far."""
-    walk = run.walk
-    return None if walk is None else f"{max(walk.count - 1, 0)}/{walk.known}"
-
-
-def _names(tasks: tuple[AnyTask, ...]) -> str:
-    shown = ", ".join(str(task.name) for task in tasks[:NAMES_SHOWN])
-    return f"{shown} and {len(tasks) - NAMES_SHOWN} more" if len(tasks) > NAMES_SHOWN else shown
+def _shown(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown

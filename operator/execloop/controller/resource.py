@@ -204,6 +204,9 @@ class Approval(Model):
     """Digest of the pending tasks that was approved."""
     by: str | None = None
     """Who approved, as the API server knew them."""
+    tasks: str | None = None
+    """Hashes of the names that were approved, 8 characters each: later runs of the execution may ask for no others.
+    Not there when they were more than 2,000: the approval is then good for one run."""
 
 
 class SameWork(Model):
@@ -213,6 +216,8 @@ class SameWork(Model):
     """How many runs in a row."""
     since: _Instant
     """When the first of them ended."""
+    tasks: str | None = None
+    """Digest of the tasks that they asked for."""
 
 
 class ExecutionStatus(Model):

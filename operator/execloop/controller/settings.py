@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from execloop.controller.access import Access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,3 +27,4 @@ class Settings:
     health_port: int | None = None
     log_format: Literal["json", "plain"] = "plain"
     log_level: str = "info"
+    access: Access = field(default_factory=Access)

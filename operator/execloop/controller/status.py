@@ -10,7 +10,22 @@ from execloop.controller.resource import Condition, PlanStatus
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Done", "Kept", "Progressing", "Retrying", "Stalled", "State", "advance", "cut", "is_ready"]
+__all__ = [
+    "Awaiting",
+    "Done",
+    "Kept",
+    "Progressing",
+    "Retrying",
+    "Stalled",
+    "State",
+    "TeardownFailed",
+    "TearingDown",
+    "advance",
+    "cut",
+    "has",
+    "is_ready",
+    "while_tearing_down",
+]
 
 MESSAGE_BYTES = 1024
 
@@ -28,6 +43,13 @@ class Retrying:
     """An error was tolerated, or something is waited for: it is tried again."""
 
     reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """Tasks remain, and nobody has approved them yet."""
+
     message: str
 
 
@@ -54,7 +76,22 @@ class Kept:
     settled: bool
 
 
-State: TypeAlias = Progressing | Retrying | Done | Stalled | Kept
+@dataclass(frozen=True, slots=True)
+class TearingDown:
+    """Deleted, and what it made is being undone; `retrying` after an error, or while something is waited for."""
+
+    message: str
+    retrying: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TeardownFailed:
+    """Deleted, and its teardown will not go on by itself."""
+
+    message: str
+
+
+State: TypeAlias = Progressing | Retrying | Awaiting | Done | Stalled | Kept | TearingDown | TeardownFailed
 _Status: TypeAlias = Literal["True", "False", "Unknown"]
 _Wanted: TypeAlias = "dict[str, tuple[_Status, str, str]]"
 
@@ -67,7 +104,7 @@ def cut(text: str, most: int = MESSAGE_BYTES) -> str:
     return data[: most - 3].decode(errors="ignore") + "…"
 
 
-def _conditions(state: State, before: PlanStatus) -> _Wanted:
+def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 - one row of the table each
     """Type to (status, reason, message); what is not here is taken away."""
     match state:
         case Progressing(message, failed):
@@ -76,10 +113,20 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:
             return {"Ready": (ready, reason, message), "Reconciling": ("True", "Progressing", message)}
         case Retrying(reason, message):
             return {"Ready": ("False", reason, message), "Reconciling": ("True", "ProgressingWithRetry", message)}
+        case Awaiting(message):
+            return {
+                "Ready": ("Unknown", "ApprovalRequired", message),
+                "Reconciling": ("True", "ApprovalRequired", message),
+            }
         case Done(reason, message):
             return {"Ready": ("True", reason, message)}
         case Stalled(reason, message):
             return {"Ready": ("False", reason, message), "Stalled": ("True", reason, message)}
+        case TearingDown(message, retrying):
+            reason = "ProgressingWithRetry" if retrying else "TearingDown"
+            return {"Ready": ("False", "TearingDown", message), "Reconciling": ("True", reason, message)}
+        case TeardownFailed(message):
+            return {"Ready": ("False", "TearingDown", message), "Stalled": ("True", "TeardownFailed", message)}
         case Kept(settled):
             kept: _Wanted = {
                 c.type: (c.status, c.reason, c.message) for c in before.conditions if c.type in {"Ready", "Stalled"}
@@ -87,6 +134,24 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:
             if not kept and not settled:
                 kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
             return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+
+
+def while_tearing_down(state: State) -> State:
+    """What a state of an execution means for a Plan that is being deleted."""
+    match state:
+        case Progressing(message, failed):
+            return TearingDown(message, failed)
+        case Retrying(_, message):
+            return TearingDown(message, retrying=True)
+        case Stalled(reason, message):
+            return TeardownFailed(f"{reason}: {message}")
+        case _:
+            return state
+
+
+def has(status: PlanStatus, kind: str) -> bool:
+    """Whether a condition of this type is there; all but Ready are there only when True."""
+    return any(c.type == kind for c in status.conditions)
 
 
 def is_ready(status: PlanStatus) -> bool:

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from execloop.controller.admit import Admitted
+    from execloop.controller.parameters import Version
     from execloop.controller.resource import ExecutionStatus
     from execloop.controller.status import Stalled
     from execloop.walk import Stop
 
-__all__ = ["REQUESTED_AT", "Cache", "Key", "Track"]
+__all__ = ["FINALIZER", "Cache", "Concern", "Key", "Track"]
 
-REQUESTED_AT = "execloop.dev/requestedAt"
+FINALIZER = "execloop.dev/teardown"
+_ANNOTATION = "execloop.dev/"
 
 
 class Key(NamedTuple):
@@ -28,6 +30,14 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Concern(NamedTuple):
+    generation: int
+    deleting: bool
+    requested_at: str | None
+    approve: str | None
+    abandoned: bool
 
 
 @dataclass(slots=True)
@@ -52,6 +62,12 @@ class Track:
     """Of the run that is under way."""
     failures: int = 0
     """Consecutive failures of the operator's own requests."""
+    waits: int = 0
+    """Consecutive reconciles that found something missing."""
+    versions: tuple[Version, ...] = ()
+    """Of the objects that the parameters came from, when they were read last."""
+    ignored: str | None = None
+    """The annotation that approves something else than what is pending, once that was told."""
     seen: bool = False
     """Whether this process has reconciled it."""
 
@@ -74,7 +90,29 @@ class Track:
 
     @property
     def requested_at(self) -> str | None:
-        value = (self.metadata.get("annotations") or {}).get(REQUESTED_AT)
+        return self._annotation("requestedAt")
+
+    @property
+    def approve(self) -> str | None:
+        """The digest that somebody approved."""
+        return self._annotation("approve")
+
+    @property
+    def approved_by(self) -> str | None:
+        """Who set it, as the API server recorded; None where its policy is not installed."""
+        return self._annotation("approved-by")
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether somebody wants it gone without its teardown."""
+        return self._annotation("abandon") == "true"
+
+    @property
+    def finalizers(self) -> list[str]:
+        return list(self.metadata.get("finalizers") or ())
+
+    def _annotation(self, name: str) -> str | None:
+        value = (self.metadata.get("annotations") or {}).get(_ANNOTATION + name)
         return None if value is None else str(value)
 
     @property
@@ -83,9 +121,9 @@ class Track:
         return self.status.model_copy(update=self.pending) if self.pending else self.status
 
     @property
-    def concern(self) -> tuple[int, bool, str | None]:
+    def concern(self) -> Concern:
         """What calls for a reconcile when it changes."""
-        return self.generation, self.deleting, self.requested_at
+        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned)
 
     def refresh(self, body: dict[str, Any]) -> None:
         self.object = body

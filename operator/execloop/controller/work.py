@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from execloop.controller.plancode import Escaped, LoopGivenUp, PlanCode, TooManyBlocked
 from execloop.errors import FatalError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from execloop.plans import Definition, Plan
     from execloop.walk import Stop
 
-__all__ = ["Nothing", "Observed", "Postponed", "Prepared", "Work", "drive", "observe", "unmade"]
+__all__ = ["Nothing", "Observed", "Postponed", "Prepared", "Ran", "Work", "drive", "observe", "unmade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,16 @@ class Postponed:
     """No fault of the plan: its run begins again, uncounted."""
 
     message: str
+
+
+class Ran(NamedTuple):
+    """How an attempt at a run ended."""
+
+    outcome: Outcome | Postponed
+    names: tuple[str, ...] = ()
+    """The tasks that `create()` asked for, as they may be told."""
+    last_error: str | None = None
+    """The last error of a task, as it may be told."""
 
 
 Observed: TypeAlias = Nothing | Work | Postponed | CreateFailed | Failed
@@ -73,7 +83,17 @@ class _UnmadeAsync(_Unmade):
         return await created if inspect.isawaitable(created) else created
 
 
-def unmade(definition: Definition, make: Callable[[], Plan]) -> Plan:
+class _Undoing:
+    """A plan whose `teardown()` is what `create()` is to others."""
+
+    def __init__(self, plan: Any) -> None:
+        self.create = plan.teardown
+
+
+def unmade(definition: Definition, make: Callable[[], Plan], *, teardown: bool = False) -> Plan:
+    if teardown:
+        kind = _UnmadeAsync if definition.teardown_asynchronous else _Unmade
+        return kind(definition.name, lambda: _Undoing(make()))
     return (_UnmadeAsync if definition.asynchronous else _Unmade)(definition.name, make)
 
 

@@ -11,6 +11,7 @@ from execloop.kube.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.connection import APPLY, JSON, MERGE_PATCH, Connection
 from execloop.kube.election import Terms
 from execloop.kube.errors import ApiError, ConfigurationError, LeaseLost, NoCluster
+from execloop.kube.health import Health, judge
 from execloop.kube.lease import Lease
 from execloop.kube.official import api_client
 from execloop.kube.ownership import PLAN_UID_LABEL, Owner, field_manager
@@ -29,6 +30,7 @@ __all__ = [
     "Connection",
     "Drifted",
     "EventType",
+    "Health",
     "Kube",
     "Lease",
     "LeaseLost",
@@ -43,4 +45,5 @@ __all__ = [
     "Watch",
     "api_client",
     "field_manager",
+    "judge",
 ]
