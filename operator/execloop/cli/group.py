@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("execloop.cli.validate:validate", "Check Plan manifests without a cluster."),
     "new": ("execloop.cli.new:new", "Write a small, tested package for a plan of your own."),
     "operator": ("execloop.cli.operator:operator", "Converge the Plans of a cluster."),
+    "teardowns": ("execloop.cli.teardowns:teardowns", "List the Plans that still have a teardown to do."),
 }
 
 
