@@ -28,6 +28,10 @@ demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 
 test: venv ## Run every test that this machine can run
 	$(BIN)/python -m pytest -n $(JOBS) tests
 
+.PHONY: test-pythons
+test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
+	@$(BIN)/python -m tests.pythons
+
 .PHONY: check
 check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/ruff format --check .
