@@ -123,7 +123,7 @@ class Controller:
         """Reconcile, whenever it is due, until it is at rest."""
         for _ in range(_STEPS):
             delay = self.reconcile(name)
-            if delay is None or self.status(name).get("execution", {}).get("finishedAt"):
+            if delay is None or (delay and self._rests(name)):
                 return delay
             self.clock.advance(delay)
         raise AssertionError(f"{name} does not come to rest")
@@ -178,6 +178,11 @@ class Controller:
     def results(self, name: str = "a") -> list[str]:
         """Of the history, newest first."""
         return [entry["result"] for entry in self.status(name).get("history", ())]
+
+    def _rests(self, name: str) -> bool:
+        """Whether the status tells of an execution that has ended, of the spec as it is."""
+        status, generation = self.status(name), self.cluster.objects[f"{PLANS}/{name}"]["metadata"]["generation"]
+        return "finishedAt" in status.get("execution", {}) and status["observedGeneration"] == generation
 
     @property
     def written(self) -> list[Status]:

@@ -44,6 +44,7 @@ class FakeCluster:
         self.discovery = Discovery(self.request)
         self._numbers = itertools.count(1)
         self._surprises: deque[Callable[[], object]] = deque()
+        self._after_writes: Callable[[], object] = lambda: None
         self._down = False
 
     @property
@@ -57,6 +58,10 @@ class FakeCluster:
     def before_next_request(self, *surprises: Callable[[], object]) -> None:
         """What happens just before each of the operator's next requests is answered; it may raise ApiError."""
         self._surprises.extend(surprises)
+
+    def after_writes(self, deed: Callable[[], object]) -> None:
+        """What happens just after each of the operator's own writes."""
+        self._after_writes = deed
 
     def fail_next(self, status: int = 500, reason: str = "InternalError", *, times: int = 1) -> None:
         self.before_next_request(*[lambda: _refuse(status, reason, "as the test wants it")] * times)
@@ -87,6 +92,7 @@ class FakeCluster:
         answer = self.answer(method, path, cast("Object", body))
         if method != "GET" and answer is not before:
             self.writes.append(Write(method, path, copy.deepcopy(answer)))
+            self._after_writes()
         return copy.deepcopy(answer)
 
     def answer(self, method: str, path: str, body: Object | None = None) -> Object:

@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 
+from execloop.controller.progress import Pace
 from execloop.controller.track import Key
 from execloop.execution import Execution
 from tests.controlling import NAMESPACE, Controller, conditions
@@ -147,16 +148,18 @@ class TestWrites:
         assert control.execution()["runs"] == 5
 
     @pytest.mark.parametrize("plan", ["scripted", "scripted-async"])
-    def test_a_long_run_writes_its_progress(self, control: Controller, plan: str) -> None:
-        written = Event()
-        control.script(["x"], {"y": None, "z": written.wait, "last": None})
-        control.apply(plan, sleepBetweenRuns="1s")
-        delay_after_next_run(control)
-        control.clock.advance(0.999)  # the write is due a moment after the run has begun
-        control.cluster.before_next_request(written.set)
+    def test_a_long_run_writes_its_progress(
+        self, control: Controller, plan: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Pace, "FIRST", 0.001)  # the gaps are those of a real clock
+        monkeypatch.setattr(Pace, "LONGEST", 0.001)
+        shown = Event()
+        control.script({"x": None, "y": lambda: shown.wait(30), "z": None})
+        control.apply(plan)
+        control.cluster.after_writes(lambda: shown.set() if control.status().get("progress") == "1/3" else None)
         control.reconcile()
-        assert control.written[0]["progress"] == "1/3"
-        assert conditions(control.written[0])["Reconciling"] == ("True", "Progressing")
+        told = next(status for status in control.written if status.get("progress") == "1/3")
+        assert conditions(told) == {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
         assert "progress" not in control.status()
 
     def test_a_backoff_is_written_with_the_time_of_the_next_run(self, control: Controller) -> None:

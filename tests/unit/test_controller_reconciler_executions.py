@@ -115,6 +115,45 @@ class TestBegins:
         assert control.conditions() == {"Ready": ("True", "Converged")}
         assert control.execution()["result"] == "Converged"
 
+    def test_an_execution_that_somebody_removed_is_put_back(self, control: Controller) -> None:
+        control.apply()
+        delay = control.settle()
+        before = control.status()
+        control.spoil(execution=None)
+        control.clock.advance(delay or 0)
+        assert control.reconcile() == 600
+        assert control.status() == before
+
+
+class TestUnchangedGeneration:
+    @pytest.mark.parametrize("change", [BEGINS["a request"], new_code], ids=["request", "code"])
+    def test_work_is_told_before_it_begins(self, control: Controller, change: Change) -> None:
+        control.apply()
+        control.settle()
+        seen: list[Status] = []
+        control.script({"x": lambda: seen.append(control.status())})
+        change(control)
+        control.settle()
+        assert conditions(seen[0]) == {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
+        assert len(control.written) == 3
+
+    @pytest.mark.parametrize("change", [BEGINS["a request"], new_code], ids=["request", "code"])
+    def test_without_work_there_is_nothing_to_tell_before(self, control: Controller, change: Change) -> None:
+        control.apply()
+        control.settle()
+        change(control)
+        control.settle()
+        assert [conditions(status) for status in control.written] == [{"Ready": ("True", "Converged")}] * 2
+
+    def test_work_that_was_overtaken_before_it_began_is_not_done(self, control: Controller) -> None:
+        control.apply()
+        control.settle()
+        script = control.script(["old"], ["new"])
+        control.annotate(requestedAt="now")
+        control.cluster.before_next_request(lambda: control.edit(parameters={"size": 2}))
+        control.settle()
+        assert script.performed == ["new"]
+
 
 class TestRequest:
     def test_it_is_answered_in_the_first_write_of_its_execution(self, control: Controller) -> None:

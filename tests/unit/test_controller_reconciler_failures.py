@@ -264,7 +264,7 @@ class TestOutage:
             failed.set()
             raise ApiError(500, "InternalError", "")
 
-        script = control.script(["x"], {"y": failed.wait})
+        script = control.script(["x"], {"y": lambda: failed.wait(30)})
         control.apply()
         control.clock.advance(control.reconcile() or 0)
         control.clock.advance(0.999)  # progress is due a moment after the run has begun

@@ -23,6 +23,13 @@ class TestOvertaken:
         assert control.results() == ["Converged", "Superseded"]
         assert control.status()["observedGeneration"] == 2
 
+    def test_a_mistake_in_the_spec_stops_it_too(self, control: Controller) -> None:
+        edit = control.meanwhile(lambda: control.edit(plan="nosuch"))
+        script = control.script({"x": edit, "never": None})
+        control.apply()
+        control.settle()
+        assert (script.performed, control.conditions()["Stalled"]) == (["x"], ("True", "UnknownPlan"))
+
     def test_an_unrelated_change_stops_nothing(self, control: Controller) -> None:
         script = control.script({"x": control.meanwhile(lambda: control.edit(interval="1h")), "y": None})
         control.apply()
