@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from execloop.kube.health import judge
 from tests.cluster import Cluster
 from tests.cluster.errors import KubectlFailed, Unavailable
 from tests.cluster.tools import find_tool
+from tests.gitops import argocd
+from tests.gitops.judge import Verdict, judged
 from tests.integration.operating import Plans, manifest, operating
 
 BACKOFF = {"initial": "100ms", "max": "300ms"}
@@ -141,6 +144,54 @@ class TestLook:
         text = plans.kubectl("explain", "xp", "--recursive")
         assert {"errorsToTolerate", "parametersFrom", "lastConvergedAt"} <= set(text.split())
         assert "<no description>" not in plans.kubectl("explain", "xp.spec") + plans.kubectl("explain", "xp.status")
+
+
+class TestGitOps:
+    """The judges of GitOps tools on live Plans; tests/gitops has every state."""
+
+    def test_judges_agree_on_live_plans(self, plans: Plans) -> None:
+        plans.apply(
+            manifest("done", "marks", parameters={"fix": "done"}),
+            manifest("stuck", "fatal"),
+            manifest("resting", "marks", suspend=True, parameters={"fix": "resting"}),
+            manifest("busy", "marks", parameters={"fix": "busy", "count": 200, "seconds": 1}),
+        )
+        plans.wait("done")
+        plans.wait("stuck", "Stalled")
+        plans.wait("resting", "Suspended")
+        plans.wait("busy", "Reconciling")
+        names = ("done", "stuck", "resting", "busy")
+        live = [plans.get(name) for name in names]
+        assert [argocd.health(plan)["status"] for plan in live] == ["Healthy", "Degraded", "Suspended", "Progressing"]
+        assert [judge(plan).state for plan in live] == ["Current", "Failed", "InProgress", "InProgress"]
+
+    def test_published_judges_agree_on_live_plans(self, plans: Plans) -> None:
+        plans.apply(manifest("done", "marks", parameters={"fix": "published"}), manifest("stuck", "fatal"))
+        plans.wait("done")
+        plans.wait("stuck", "Stalled")
+        try:
+            verdicts = judged([plans.get("done"), plans.get("stuck")])
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        assert verdicts == [Verdict("Current", "Current", "Current"), Verdict("Failed", "Failed", "Failed")]
+
+    def test_the_actions_of_argocd_do_what_they_say(self, plans: Plans) -> None:
+        def act(action: str) -> None:
+            changed = argocd.act(action, plans.get("a"))
+            patch = {"spec": changed["spec"], "metadata": {"annotations": changed["metadata"].get("annotations")}}
+            plans.kubectl("patch", "plan", "a", "--type=merge", f"--patch={json.dumps(patch)}")
+
+        plans.apply(manifest("a", "marks", parameters={"fix": "act"}))
+        plans.wait("a")
+        first = plans.status("a")["execution"]["id"]
+        act("suspend")
+        plans.wait("a", "Suspended")
+        act("resume")
+        plans.until(lambda: plans.condition("a", "Suspended") == ("", ""), "it is resumed")
+        assert plans.status("a")["execution"]["id"] == first
+        act("reconcile")
+        plans.until(lambda: plans.status("a")["execution"]["id"] != first, "another execution began")
+        plans.wait("a")
 
 
 class TestHelm:
