@@ -175,6 +175,8 @@ async def _watch(operator: Operator, settings: Settings, health: Health, stop: a
     try:
         await kopf.operator(
             registry=watching(operator.connection, operator.seen, operator.drain),
+            # Kopf's own asks for the user's name, and a container's user may have none.
+            identity="execloop",  # type: ignore[arg-type]  # a NewType that Kopf keeps to itself
             settings=settings_for(),
             standalone=True,
             stop_flag=stop,
