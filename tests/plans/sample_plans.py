@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -45,6 +46,11 @@ class WriteFiles:
 @plan("settled")
 def settled() -> list[Task]:
     return []
+
+
+@plan("settled-generator")
+def settled_generator() -> Iterator[Task]:
+    yield from ()
 
 
 @plan("free-form")

@@ -25,7 +25,7 @@ def test_json_says_which_tasks(tmp_path: Path) -> None:
     assert json.loads(result.stdout) == {"plan": "write-files", "converged": False, "tasks": ["f0", "f1"]}
 
 
-@pytest.mark.parametrize("plan", ["settled", "settled-async", "prints"])
+@pytest.mark.parametrize("plan", ["settled", "settled-async", "settled-generator", "prints"])
 def test_a_plan_that_needs_nothing_has_converged(plan: str) -> None:
     result = _preview(plan)
     assert result.exit_code == 0

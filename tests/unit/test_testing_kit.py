@@ -2,7 +2,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ class AsyncTwo(Two):
 
 class MixedTwo(Two):
     kind = AsyncCount
+
+
+class YieldedTwo(Two):
+    def create(self) -> Iterator[Task]:  # type: ignore[override]  # any iterable, as Plan allows
+        yield from super().create()
 
 
 # -- FakeClock
@@ -220,7 +225,7 @@ def test_within_must_be_a_number_of_runs(within: Any) -> None:
 # -- assert_idempotent
 
 
-@pytest.mark.parametrize("kind", [Two, AsyncTwo])
+@pytest.mark.parametrize("kind", [Two, AsyncTwo, YieldedTwo])
 def test_a_plan_that_has_converged_stays_so_when_asked_again(kind: type[Two]) -> None:
     assert assert_idempotent(kind()).runs == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import sys
 from contextlib import redirect_stdout
@@ -64,6 +65,6 @@ def preview(
 
 async def _ask(target: Target, context: Context) -> list[str]:
     created: Any = target.make(context).create()
-    if asyncio.iscoroutine(created):
+    if inspect.iscoroutine(created):
         created = await created
     return [task.name for task in as_tasks(created, lambda: f"create() of the plan {target.name!r}")]

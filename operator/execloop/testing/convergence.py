@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None =
     """Converge, then ask once more: a plan that has converged needs no task, however often it is asked."""
     report = converge(plan, within, clock=clock, **options)
     again: Any = plan.create()
-    if asyncio.iscoroutine(again):
+    if inspect.iscoroutine(again):
         again = asyncio.run(again)
     if left := tuple(task.name for task in as_tasks(again, lambda: "create()")):
         raise AssertionError(f"converged after {report.runs} runs, but asked again it still needs {_listed(left)}")
