@@ -5,6 +5,7 @@ clock that moves when it is told to.
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import inspect
 import time
@@ -59,6 +60,7 @@ class Controller:
         self.contexts: list[Context] = []
         """What plan code was given, in order."""
         self._scripts: dict[str, ScriptedPlan] = {}
+        self._undoing: dict[str, ScriptedPlan] = {}
         self.code = PlanCode(1, 1)
         self.start()
 
@@ -90,11 +92,28 @@ class Controller:
         self._scripts[name] = ScriptedPlan(*steps)
         return self._scripts[name]
 
+    def undo(self, *steps: Step, name: str = "a") -> ScriptedPlan:
+        """The same for its `teardown()`."""
+        self._undoing[name] = ScriptedPlan(*steps)
+        return self._undoing[name]
+
+    def put(self, kind: str, name: str, data: dict[str, str] | None = None) -> None:
+        """A ConfigMap, Secret or ServiceAccount, as it is from now on. Values of a Secret are given in the clear."""
+        if kind == "Secret":
+            data = {key: base64.b64encode(value.encode()).decode() for key, value in (data or {}).items()}
+        collection = f"/api/v1/namespaces/{NAMESPACE}/{kind.lower()}s"
+        if f"{collection}/{name}" in self.cluster.objects:
+            self.cluster.answer("PATCH", f"{collection}/{name}", {"data": data})
+        else:
+            metadata = {"name": name, "namespace": NAMESPACE}
+            self.cluster.answer("POST", collection, {"kind": kind, "metadata": metadata, "data": data or {}})
+
     def apply(self, plan: str = "scripted", name: str = "a", **spec: Any) -> None:
         metadata = {"name": name, "namespace": NAMESPACE}
         body = {"apiVersion": "execloop.dev/v1alpha1", "kind": "Plan", "metadata": metadata}
         self.cluster.answer("POST", PLANS, {**body, "spec": {"plan": plan, **spec}})
         self._scripts.setdefault(name, ScriptedPlan())
+        self._undoing.setdefault(name, ScriptedPlan())
 
     def edit(self, name: str = "a", **spec: Any) -> None:
         self.cluster.answer("PATCH", f"{PLANS}/{name}", {"spec": spec})
@@ -196,7 +215,7 @@ class Controller:
         return [(event["type"], event["reason"]) for event in events]
 
     def _registered(self) -> Iterator[Registered]:
-        for made in () if self.plans_are_missing else _plans(self._scripts, self.contexts):
+        for made in () if self.plans_are_missing else _plans(self._scripts, self._undoing, self.contexts):
             definition = definition_of(made)
             assert definition is not None
             yield Registered(definition, "tests", self.code_version)
@@ -206,22 +225,29 @@ def conditions(status: Status) -> dict[str, tuple[str, str]]:
     return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions", ())}
 
 
-def _plans(scripts: dict[str, ScriptedPlan], contexts: list[Context]) -> list[object]:
+def _plans(scripts: dict[str, ScriptedPlan], undoing: dict[str, ScriptedPlan], contexts: list[Context]) -> list[object]:
     @plan("scripted")
     class Scripted:
         """Does what the script says that stands for the Plan's name."""
 
-        def __init__(self, _parameters: object, context: Context) -> None:
+        def __init__(self, parameters: object, context: Context) -> None:
             contexts.append(context)
-            self.script = scripts[context.name]
+            self.script, self.undoing = scripts[context.name], undoing[context.name]
+            self.parameters = parameters
 
         def create(self) -> Any:
             return self.script.create()
+
+        def teardown(self) -> Any:
+            return self.undoing.create()
 
     @plan("scripted-async")
     class ScriptedAsync(Scripted):
         async def create(self) -> Any:
             return self.script.create()
+
+        async def teardown(self) -> Any:
+            return self.undoing.create()
 
     @plan("scripted-constructor")
     class ScriptedConstructor(Scripted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import itertools
 from collections import deque
@@ -12,7 +13,7 @@ from execloop.kube.discovery import Discovery
 from tests.merge_patch import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
 Object: TypeAlias = dict[str, Any]
 
@@ -41,6 +42,8 @@ class FakeCluster:
         """The operator's own."""
         self.requests = 0
         """The operator's own, those that failed included."""
+        self.acted_as: list[str] = []
+        """Service accounts that somebody had a connection for."""
         self.discovery = Discovery(self.request)
         self._numbers = itertools.count(1)
         self._surprises: deque[Callable[[], object]] = deque()
@@ -95,6 +98,15 @@ class FakeCluster:
             self._after_writes()
         return copy.deepcopy(answer)
 
+    async def stream(self, path: str, query: object = None, *, accept: str = JSON) -> AsyncGenerator[Object, None]:
+        """A watch that never tells anything: what changed is found by looking."""
+        await asyncio.Event().wait()
+        yield {}
+
+    def impersonating(self, namespace: str, service_account: str) -> Connection:
+        self.acted_as.append(f"{namespace}/{service_account}")
+        return self.connection
+
     def answer(self, method: str, path: str, body: Object | None = None) -> Object:
         """Anybody's. Raises ApiError."""
         match method:
@@ -113,7 +125,8 @@ class FakeCluster:
         if path in _SERVED:
             return {"resources": [{"kind": k, "name": n, "namespaced": True} for k, n in _SERVED[path].items()]}
         if path.rpartition("/")[2] in {plural for served in _SERVED.values() for plural in served.values()}:
-            return {"metadata": {}, "items": [o for p, o in self.objects.items() if p.rpartition("/")[0] == path]}
+            items = [body for found, body in self.objects.items() if found.rpartition("/")[0] == path]
+            return {"metadata": {"resourceVersion": str(next(self._numbers))}, "items": items}
         return self._found(path)
 
     def _found(self, path: str) -> Object:

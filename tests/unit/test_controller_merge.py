@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from execloop.controller.merge import difference
 from tests.merge_patch import merged
 
-_names = st.sampled_from("xyz")
 _leaves = st.sampled_from([0, "", "a", [], ["a", 1]])
-_shallow = st.dictionaries(_names, _leaves)
-_documents = st.dictionaries(_names, _leaves | _shallow | st.dictionaries(_names, _leaves | _shallow))
+
+
+def _objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={"x": values, "y": values})
+
+
+_documents = _objects(_leaves | _objects(_leaves | _objects(_leaves)))
 
 
 @given(_documents, _documents)

@@ -8,7 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execloop.controller.resource import Condition, PlanStatus
-from execloop.controller.status import Done, Kept, Progressing, Retrying, Stalled, State, advance, cut, is_ready
+from execloop.controller.status import (
+    Awaiting,
+    Done,
+    Kept,
+    Progressing,
+    Retrying,
+    Stalled,
+    State,
+    TeardownFailed,
+    TearingDown,
+    advance,
+    cut,
+    is_ready,
+    while_tearing_down,
+)
 
 Row: TypeAlias = tuple[str, str]
 
@@ -70,6 +84,18 @@ TABLE: list[tuple[State, dict[str, Row], Literal["moves", "stays"]]] = [
             "ServiceAccountNotFound",
         )
     ),
+    (
+        Awaiting("tasks remain"),
+        {"Ready": ("Unknown", "ApprovalRequired"), "Reconciling": ("True", "ApprovalRequired")},
+        "stays",
+    ),
+    (TearingDown("a"), {"Ready": ("False", "TearingDown"), "Reconciling": ("True", "TearingDown")}, "stays"),
+    (
+        TearingDown("a", retrying=True),
+        {"Ready": ("False", "TearingDown"), "Reconciling": ("True", "ProgressingWithRetry")},
+        "stays",
+    ),
+    (TeardownFailed("a"), {"Ready": ("False", "TearingDown"), "Stalled": ("True", "TeardownFailed")}, "stays"),
     (Done("Converged", "no tasks remain"), {"Ready": ("True", "Converged")}, "moves"),
     (Done("Previewed", "2 tasks would run"), {"Ready": ("True", "Previewed")}, "moves"),
     *(
@@ -183,6 +209,9 @@ _states = (
     | st.builds(Done, _words, _words)
     | st.builds(Stalled, _words, _words)
     | st.builds(Kept, st.booleans())
+    | st.builds(Awaiting, _words)
+    | st.builds(TearingDown, _words, st.booleans())
+    | st.builds(TeardownFailed, _words)
 )
 
 
@@ -199,6 +228,20 @@ def test_whatever_happens_the_conditions_agree_with_each_other(course: list[tupl
         assert before.observed_generation <= found.observed_generation <= generation
         if found.observed_generation != before.observed_generation:
             assert {c.observed_generation for c in found.conditions} <= {found.observed_generation}
+
+
+@pytest.mark.parametrize(
+    ("state", "meaning"),
+    [
+        (Progressing("x"), TearingDown("x")),
+        (Progressing("x", failed=True), TearingDown("x", retrying=True)),
+        (Retrying("TasksFailed", "x"), TearingDown("x", retrying=True)),
+        (Stalled("FatalError", "x"), TeardownFailed("FatalError: x")),
+        (Kept(settled=False), Kept(settled=False)),
+    ],
+)
+def test_a_plan_that_is_being_deleted_tells_of_its_teardown(state: State, meaning: State) -> None:
+    assert while_tearing_down(state) == meaning
 
 
 def test_a_message_is_cut_to_a_kibibyte() -> None:
