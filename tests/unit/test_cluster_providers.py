@@ -230,7 +230,7 @@ PULLABLE = '[ "$1" = info ] || [ "$1" = pull ]'
         (("docker",), PRESENT, "", "kind is not on the PATH"),
         (("docker", "kind"), PRESENT, "", "kubectl is not on the PATH"),
         (("docker", "kind", "kubectl"), NO_DAEMON, "", "no Docker daemon answers"),
-        (("docker", "kind", "kubectl"), NO_IMAGE, "", "kindest/node:.* cannot be pulled: no such image"),
+        (("docker", "kind", "kubectl"), NO_IMAGE, "", "kindest/node:.* cannot be pulled: docker pull: no such image"),
         (("docker", "kind", "kubectl"), PULLABLE, "1", "kindest/node:.* is not here, and EXECLOOP_OFFLINE=1"),
     ],
 )
