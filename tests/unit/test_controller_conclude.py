@@ -111,7 +111,7 @@ def test_the_end_of_a_run_decides_conditions_delay_and_whether_it_is_written_at_
         (Again(failing(1), 1.0, failed=1), "x, perform: OSError: down"),
         (CreateFailed(state(), DOWN), "OSError: the database is down"),
         (CreateFailed(failing(5), DOWN), "create(): OSError: the database is down"),
-        (Failed(failing(6), SPENT), "more errors than tolerated; the last: OSError: the database is down"),
+        (Failed(failing(6), SPENT), "more errors than tolerated; the last: x, perform: OSError: down"),
         (Failed(state(), FatalError("hopeless")), "FatalError: hopeless"),
         (Failed(state(), ExecutionTimeout("not converged")), "ExecutionTimeout: not converged"),
     ],

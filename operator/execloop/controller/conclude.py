@@ -58,7 +58,8 @@ def conclude(
         case CreateFailed(state, error):
             return _not_created(case, execution, state, error, now, chance)
         case Failed(state, error):
-            return _stalled(case, taken_back(execution, state, case.told(error)), _why(case, error), now, chance)
+            execution = taken_back(execution, state, ran.last_error or case.told(error))
+            return _stalled(case, execution, _why(case, error, ran.last_error), now, chance)
         case Postponed():
             raise AssertionError("a run that was postponed has not ended")
 
@@ -73,16 +74,14 @@ def rest(case: Case, chance: Callable[[], float]) -> float | None:
     return jittered(spec.interval, chance) if spec.interval else None
 
 
-def _why(case: Case, error: Exception) -> Stalled:
+def _why(case: Case, error: Exception, last_error: str | None) -> Stalled:
     match error:
-        case ToleranceExceeded(__cause__=cause) if cause is not None:
-            return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {case.told(cause)}")
         case ToleranceExceeded():
-            return Stalled("ErrorsExceeded", case.told(error))
+            return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {last_error or case.told(error)}")
         case ExecutionTimeout():
             return Stalled("ExecutionTimeout", case.told(error))
         case _:
-            return Stalled("FatalError", case.told(error))
+            return Stalled("FatalError", last_error or case.told(error))
 
 
 def _converged(case: Case, execution: ExecutionStatus, now: float, chance: Callable[[], float]) -> Conclusion:

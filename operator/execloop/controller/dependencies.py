@@ -64,7 +64,9 @@ class Dependencies:
         if found is None:
             return f"{one} is not there"
         health = judge(found)
-        return None if health.state == "Current" else f"{one} is {health.state}: {health.message}"
+        if health.state == "Current":
+            return None
+        return f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}"
 
     def _cycle(self, key: Key) -> tuple[Key, ...]:
         """The Plans on a way from this one back to itself; empty when there is none."""
@@ -92,6 +94,12 @@ class Dependencies:
                 and one.get("apiVersion", API_VERSION) == API_VERSION
             ):
                 yield Key(str(one.get("namespace") or key.namespace), str(one.get("name")))
+
+
+def _reason(plan: dict[str, Any]) -> str:
+    """Why a Plan is not ready, in the word of its own condition."""
+    conditions = (plan.get("status") or {}).get("conditions") or ()
+    return next((str(c.get("reason")) for c in conditions if c.get("type") == "Ready"), "it has not been looked at yet")
 
 
 def _reference(key: Key, one: DependsOn) -> Reference:

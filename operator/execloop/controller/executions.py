@@ -58,7 +58,7 @@ def resumed(execution: ExecutionStatus, now: float) -> ExecutionStatus:
     if execution.paused_since is None:
         return execution
     since = max(0.0, now - execution.paused_since.timestamp())
-    return execution.model_copy(update={"paused_since": None, "paused": execution.paused + since})
+    return execution.model_copy(update={"paused_since": None, "paused": round(execution.paused + since, 3)})
 
 
 def ended(execution: ExecutionStatus, result: str, now: float) -> ExecutionStatus:
