@@ -59,6 +59,8 @@ class Controller:
         self.workers, self.max_threads = 10, 10
         self.contexts: list[Context] = []
         """What plan code was given, in order."""
+        self.parameters: list[Any] = []
+        """What the plan `free` was given, in order."""
         self._scripts: dict[str, ScriptedPlan] = {}
         self._undoing: dict[str, ScriptedPlan] = {}
         self.code = PlanCode(1, 1)
@@ -182,6 +184,10 @@ class Controller:
 
     # -- what can be seen
 
+    def names(self) -> list[str]:
+        """Of the Plans that are there."""
+        return [path.rpartition("/")[2] for path in self.cluster.objects if path.startswith(f"{PLANS}/")]
+
     def status(self, name: str = "a") -> Status:
         found: Status = copy.deepcopy(self.cluster.objects[f"{PLANS}/{name}"]["status"])
         return found
@@ -215,7 +221,7 @@ class Controller:
         return [(event["type"], event["reason"]) for event in events]
 
     def _registered(self) -> Iterator[Registered]:
-        for made in () if self.plans_are_missing else _plans(self._scripts, self._undoing, self.contexts):
+        for made in () if self.plans_are_missing else _plans(self):
             definition = definition_of(made)
             assert definition is not None
             yield Registered(definition, "tests", self.code_version)
@@ -225,14 +231,14 @@ def conditions(status: Status) -> dict[str, tuple[str, str]]:
     return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions", ())}
 
 
-def _plans(scripts: dict[str, ScriptedPlan], undoing: dict[str, ScriptedPlan], contexts: list[Context]) -> list[object]:
+def _plans(control: Controller) -> list[object]:
     @plan("scripted")
     class Scripted:
         """Does what the script says that stands for the Plan's name."""
 
         def __init__(self, parameters: object, context: Context) -> None:
-            contexts.append(context)
-            self.script, self.undoing = scripts[context.name], undoing[context.name]
+            control.contexts.append(context)
+            self.script, self.undoing = control._scripts[context.name], control._undoing[context.name]
             self.parameters = parameters
 
         def create(self) -> Any:
@@ -264,6 +270,10 @@ def _plans(scripts: dict[str, ScriptedPlan], undoing: dict[str, ScriptedPlan], c
     def strict(_parameters: Count) -> None:
         """Takes one parameter, above 0."""
 
+    @plan("free")
+    def free(parameters: dict[str, Any]) -> None:
+        control.parameters.append(parameters)
+
     @plan("rubbish")
     def rubbish() -> object:
         return 42
@@ -276,7 +286,7 @@ def _plans(scripts: dict[str, ScriptedPlan], undoing: dict[str, ScriptedPlan], c
     async def exits_async() -> None:
         raise KeyboardInterrupt
 
-    return [Scripted, ScriptedAsync, ScriptedConstructor, strict, rubbish, exits, exits_async]
+    return [Scripted, ScriptedAsync, ScriptedConstructor, strict, free, rubbish, exits, exits_async]
 
 
 @contextmanager

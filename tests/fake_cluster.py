@@ -91,6 +91,8 @@ class FakeCluster:
             _refuse(0, "Unreachable", "connection refused")
         if self._surprises:
             self._surprises.popleft()()
+        if (query or {}).get("dryRun") == "All":
+            return copy.deepcopy(cast("Object", body))
         before = self.objects.get(path.removesuffix(_STATUS))
         answer = self.answer(method, path, cast("Object", body))
         if method != "GET" and answer is not before:
@@ -117,7 +119,7 @@ class FakeCluster:
             case "PATCH":
                 return self._patch(path, copy.deepcopy(body or {}))
             case "DELETE":
-                return self._delete(path)
+                return self._delete(path, body or {})
             case _:
                 raise AssertionError(f"the fake cluster knows no {method}")
 
@@ -160,8 +162,10 @@ class FakeCluster:
             new["metadata"] = new["metadata"] | {"generation": old["metadata"]["generation"] + 1}
         return self._store(path.removesuffix(_STATUS), new)
 
-    def _delete(self, path: str) -> Object:
+    def _delete(self, path: str, options: Object) -> Object:
         old = self._found(path)
+        if any(old["metadata"][field] != value for field, value in options.get("preconditions", {}).items()):
+            _refuse(409, "Conflict", "the object has been modified")
         if "deletionTimestamp" in old["metadata"]:
             return old
         deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z", "generation": old["metadata"]["generation"] + 1}

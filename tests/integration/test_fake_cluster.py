@@ -34,8 +34,9 @@ class Plans:
         path = f"{self._collection}/a{subresource}"
         return await self._kube.request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
-    async def delete(self) -> Object:
-        return await self._kube.request("DELETE", f"{self._collection}/a")
+    async def delete(self, **preconditions: str) -> Object:
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        return await self._kube.request("DELETE", f"{self._collection}/a", body=options)
 
 
 Served: TypeAlias = Callable[[], Any]
@@ -152,3 +153,15 @@ async def test_a_plan_goes_at_once_or_when_its_last_finalizer_has(served: Served
         assert held["metadata"]["generation"] == made["metadata"]["generation"] + 1
         await plans.patch({"metadata": {"finalizers": None}})
         assert await refused(plans.get()) == (404, "NotFound")
+
+
+@in_event_loop
+async def test_a_deletion_may_be_of_one_version_alone(served: Served) -> None:
+    async with served() as plans:
+        made = await plans.create()
+        uid, stale = made["metadata"]["uid"], version(made)
+        newest = version(await plans.patch({"metadata": {"labels": {"team": "ours"}}}))
+        assert await refused(plans.delete(uid=uid, resourceVersion=stale)) == (409, "Conflict")
+        assert await refused(plans.delete(uid="another", resourceVersion=newest)) == (409, "Conflict")
+        await plans.delete(uid=uid, resourceVersion=newest)
+        assert await plans.names() == []
