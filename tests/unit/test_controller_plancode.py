@@ -2,71 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Any, TypeAlias
 
 import pytest
 
-from execloop.controller.plancode import Escaped, LoopGivenUp, PlanCode, TooManyBlocked
+from execloop.controller.plancode import Escaped, PlanCode, TooManyBlocked
 from tests.asynchronous import in_event_loop
+from tests.plan_code import LONG, blocked, plan_code, until
 
-LONG = 600.0
-"""Longer than any test."""
 Call: TypeAlias = Callable[[Hashable, Callable[[], Any]], Awaitable[Any]]
-
-
-class Blocked:
-    """A call that says when it has begun, and does not return until it is told to."""
-
-    def __init__(self) -> None:
-        self.begun, self.released = threading.Event(), threading.Event()
-
-    def __call__(self) -> str:
-        self.begun.set()
-        self.released.wait()
-        return "returned"
-
-    async def on_loop(self) -> str:
-        """The mistake of async code that blocks."""
-        return self()
-
-    async def has_begun(self) -> None:
-        await until(self.begun.is_set)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - another thread makes it so
-            await asyncio.sleep(0)
-
-
-@contextmanager
-def blocked() -> Iterator[Blocked]:
-    call = Blocked()
-    try:
-        yield call
-    finally:
-        call.released.set()
-
-
-@asynccontextmanager
-async def plan_code(
-    *, workers: int = 10, threads: int = 10, long_call: float = LONG
-) -> AsyncIterator[tuple[PlanCode, list[Hashable]]]:
-    """Plan code that is watched, and the keys that it says are free again."""
-    freed: list[Hashable] = []
-    code = PlanCode(workers, threads, freed.append, long_call=long_call, beat=0.001)
-    watching = asyncio.create_task(code.watch())
-    try:
-        yield code, freed
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-        if code._loop is not None:
-            code._loop.loop.call_soon_threadsafe(code._loop.end)
 
 
 def call_of(code: PlanCode, kind: str) -> Call:
@@ -226,108 +172,3 @@ class TestLeftBehind:
             left.cancel()
             await until(cancelled.is_set)
             assert code.barred == set()
-
-
-class TestTheirEventLoop:
-    @in_event_loop
-    async def test_all_async_code_shares_one_that_is_not_ours(self) -> None:
-        async def where() -> object:
-            return asyncio.get_running_loop()
-
-        async with plan_code() as (code, _):
-            first, second = [await code.on_loop(key, where) for key in "ab"]
-            assert first is second is not asyncio.get_running_loop()
-
-    @in_event_loop
-    async def test_it_outlives_a_task_that_would_end_the_process(self) -> None:
-        async def leave() -> None:
-            raise SystemExit(3)
-
-        async def parent() -> None:
-            await asyncio.create_task(leave())
-
-        async def where() -> object:
-            return asyncio.get_running_loop()
-
-        async with plan_code() as (code, _):
-            loop = await code.on_loop("a", where)
-            with pytest.raises(Escaped, match="SystemExit: 3"):
-                await code.on_loop("a", parent)
-            assert await code.on_loop("b", where) is loop
-
-    @in_event_loop
-    async def test_one_that_has_nothing_to_do_is_kept(self) -> None:
-        async def where() -> object:
-            return asyncio.get_running_loop()
-
-        async with plan_code(long_call=0.0) as (code, _):
-            loop = await code.on_loop("a", where)
-            for _ in range(5):
-                await asyncio.sleep(0.001)
-            assert code._loop is not None
-            assert code._loop.loop is loop
-
-
-class TestBlockedEventLoop:
-    @in_event_loop
-    async def test_the_others_go_on_with_a_new_one_and_are_told_who_blocked(self) -> None:
-        async def wait() -> None:
-            await asyncio.Event().wait()
-
-        async def answer() -> str:
-            return "runs"
-
-        async with plan_code() as (code, _):
-            with blocked() as call:
-                other = asyncio.create_task(code.on_loop("other", wait))
-                culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
-                await given_up(code, call)
-                for told in (other, culprit):
-                    with pytest.raises(LoopGivenUp, match="culprit"):
-                        await told
-                assert await code.on_loop("other", answer) == "runs"
-
-    @in_event_loop
-    async def test_the_plan_that_blocks_is_named_and_barred_until_it_returns(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async with plan_code() as (code, freed):
-            with blocked() as call:
-                culprit = asyncio.create_task(code.on_loop("ns/culprit", call.on_loop))
-                await given_up(code, call)
-                assert (code.barred, freed) == ({"ns/culprit"}, [])
-                assert "ns/culprit blocks its event loop" in caplog.text
-            await until(lambda: freed)
-            assert (code.barred, freed) == (set(), ["ns/culprit"])
-            await asyncio.gather(culprit, return_exceptions=True)
-
-    @in_event_loop
-    async def test_what_was_left_on_it_is_cancelled_once_it_turns_again(self) -> None:
-        begun, cancelled = threading.Event(), threading.Event()
-
-        async def wait() -> None:
-            begun.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cancelled.set()
-                raise
-
-        async with plan_code() as (code, _):
-            with blocked() as call:
-                other = asyncio.create_task(code.on_loop("other", wait))
-                await until(begun.is_set)
-                culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
-                await given_up(code, call)
-                assert not cancelled.is_set()
-            await until(cancelled.is_set)
-            await asyncio.gather(other, culprit, return_exceptions=True)
-
-
-async def given_up(code: PlanCode, call: Blocked) -> None:
-    """The event loop that the call blocks is given up."""
-    await call.has_begun()
-    loop = code._loop
-    code._long_call = 0.0
-    await until(lambda: code._loop is not loop)
-    code._long_call = LONG
