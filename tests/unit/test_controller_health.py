@@ -1,97 +1,77 @@
-"""Probes: whether this process should be started again, and whether it knows the Plans."""
+"""What the endpoints answer."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 
-from execloop.controller.health import Health
-from execloop.controller.queue import WorkQueue
-from execloop.controller.track import Key
-from execloop.testing import FakeClock
+from execloop.controller.health import Health, missing_task, serve
 from tests.asynchronous import in_event_loop
 
-KEY = Key("team", "a")
+WATCHER = "watcher for plans.v1alpha1.execloop.dev@None"
 
 
 @asynccontextmanager
-async def watching(name: str = "watcher for plans.v1alpha1.execloop.dev@None") -> AsyncIterator[None]:
-    task = asyncio.create_task(asyncio.Event().wait(), name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
+async def served(health: Health, registry: CollectorRegistry | None = None) -> AsyncIterator[str]:
+    async with serve(health, registry or CollectorRegistry(), 0, "127.0.0.1") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
-def probes(*, ready: bool = True, overdue: float = 0.0) -> Health:
-    clock = FakeClock()
-    queue = WorkQueue[Key](clock.monotonic)
-    queue.add(KEY)
-    clock.advance(overdue)
-    health = Health(queue, "plans")
-    if ready:
-        health.ready.set()
-    return health
+async def asked(url: str, **headers: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        return answer.status, await answer.text(), answer.headers["Content-Type"]
 
 
-class TestProblem:
+class TestProbes:
+    @pytest.mark.parametrize(("problem", "status", "text"), [("", 200, "ok\n"), ("it is stuck", 503, "it is stuck\n")])
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+    @in_event_loop
+    async def test_a_problem_is_told_with_503(self, path: str, problem: str, status: int, text: str) -> None:
+        health = Health()
+        health.unready = health.unwell = lambda: problem
+        async with served(health) as server:
+            assert (await asked(server + path))[:2] == (status, text)
+
+    @in_event_loop
+    async def test_a_process_that_starts_is_well_and_not_ready(self) -> None:
+        async with served(Health()) as server:
+            assert (await asked(f"{server}/healthz"))[0] == 200
+            assert (await asked(f"{server}/readyz"))[:2] == (503, "starting\n")
+
+    @in_event_loop
+    async def test_the_port_is_free_afterwards(self) -> None:
+        async with serve(Health(), CollectorRegistry(), 0, "127.0.0.1") as port:
+            pass
+        async with serve(Health(), CollectorRegistry(), port, "127.0.0.1"):
+            pass
+
+
+class TestMetrics:
     @pytest.mark.parametrize(
-        "name", ["watcher for plans.v1alpha1.execloop.dev@None", "watcher for plans.v1alpha1.execloop.dev@team"]
-    )
-    @in_event_loop
-    async def test_while_the_watch_lives_and_the_queue_moves_there_is_none(self, name: str) -> None:
-        async with watching(name):
-            assert probes(overdue=59).problem() == ""
-
-    @in_event_loop
-    async def test_a_watch_that_has_ended_is_one(self) -> None:
-        async with watching("watcher for pods.v1@None"):
-            assert probes().problem() == "the watch of Plans has ended"
-
-    @in_event_loop
-    async def test_a_queue_that_does_not_move_is_one(self) -> None:
-        async with watching():
-            assert probes(overdue=61).problem() == "the queue does not move"
-
-    @in_event_loop
-    async def test_before_the_plans_were_listed_there_is_none_that_a_restart_would_mend(self) -> None:
-        assert probes(ready=False, overdue=61).problem() == ""
-
-
-class TestServed:
-    @pytest.mark.parametrize(
-        ("path", "ready", "overdue", "status", "text"),
+        ("accepts", "content_type"),
         [
-            ("/healthz", True, 0, 200, "ok"),
-            ("/healthz", True, 61, 503, "the queue does not move"),
-            ("/healthz", False, 61, 200, "ok"),
-            ("/readyz", True, 61, 200, "ok"),
-            ("/readyz", False, 0, 503, "Plans are not listed yet"),
+            ("*/*", "text/plain; version=0.0.4"),
+            ("application/openmetrics-text;version=1.0.0", "application/openmetrics"),
         ],
     )
     @in_event_loop
-    async def test_a_probe_is_answered(self, path: str, ready: bool, overdue: float, status: int, text: str) -> None:
-        port = free_port()
-        async with watching(), probes(ready=ready, overdue=overdue).served(port):
-            assert await asked(f"http://localhost:{port}{path}") == (status, text)
+    async def test_they_come_in_the_form_that_is_asked_for(self, accepts: str, content_type: str) -> None:
+        Counter("things", "Things.", registry=(registry := CollectorRegistry())).inc()
+        async with served(Health(), registry) as server:
+            status, text, found = await asked(f"{server}/metrics", Accept=accepts)
+        assert (status, found.startswith(content_type)) == (200, True)
+        assert "things_total 1.0\n" in text
 
+
+class TestMissingTask:
     @in_event_loop
-    async def test_its_port_is_free_afterwards(self) -> None:
-        port = free_port()
-        for _ in range(2):
-            async with probes().served(port):
-                pass
-
-
-async def asked(url: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return answer.status, await answer.text()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("", 0))
-        return int(found.getsockname()[1])
+    async def test_a_task_that_runs_is_there_and_one_that_has_ended_is_not(self) -> None:
+        task = asyncio.create_task(asyncio.Event().wait(), name=WATCHER)
+        assert missing_task(WATCHER) == ""
+        assert missing_task(WATCHER, "another") == "another"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert missing_task(WATCHER) == WATCHER

@@ -8,14 +8,17 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from execloop.controller import operator as operator_module
 from execloop.controller.drift import DriftWatches
+from execloop.controller.leadership import Alone, Leadership
+from execloop.controller.metrics import Metrics
 from execloop.controller.operator import Operator
 from execloop.controller.queue import WorkQueue
 from execloop.controller.references import References
-from execloop.controller.settings import Settings
 from execloop.controller.track import Key
-from execloop.kube import ApiError
+from execloop.kube import ApiError, LeaseLost
 from tests.controlling import NAMESPACE, PLANS, Controller
 
 KEY = Key(NAMESPACE, "a")
@@ -27,12 +30,16 @@ class Operating:
     def __init__(self, control: Controller) -> None:
         self.control = control
         self.queue = WorkQueue[Key](control.clock.monotonic)
+        self.leadership: Leadership = Alone()
+        self.places = 10
+        self.metrics = Metrics(CollectorRegistry())
 
     def run(self, main: Callable[[Operator], Coroutine[Any, Any, None]]) -> None:
         async def operate() -> None:
             drift = DriftWatches(self.control.cluster.kube, (), lambda _: None)
             operator = Operator(
-                settings=Settings(),
+                leadership=self.leadership,
+                metrics=self.metrics,
                 connection=self.control.cluster.connection,
                 cache=self.control.cache,
                 queue=self.queue,
@@ -40,6 +47,7 @@ class Operating:
                 reconciler=self.control.reconciler,
                 drift=drift,
                 references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
+                places=asyncio.Semaphore(self.places),
             )
             await main(operator)
 
@@ -184,12 +192,102 @@ class TestWork:
         assert control.conditions() == {"Ready": ("True", "Converged")}
 
 
+class Deposed(Alone):
+    """Another process may have taken over."""
+
+    held = False
+
+    def require(self) -> None:
+        raise LeaseLost("not held")
+
+
+class TestLeaseLost:
+    def test_nothing_is_begun(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.leadership = Deposed()
+        operating.work()
+        assert (control.contexts, control.written) == ([], [])
+
+    def test_it_is_no_trouble_that_anybody_needs_to_hear_of(
+        self, control: Controller, operating: Operating, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.leadership = Deposed()
+        operating.work()
+        assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+class TestMetrics:
+    def count(self, operating: Operating, name: str, **labels: str) -> float | None:
+        return operating.metrics.registry.get_sample_value(f"execloop_{name}", labels)
+
+    def test_each_reconcile_is_counted_by_its_result(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.fail_next()
+        operating.work()
+        control.clock.advance(operating.due() or 0)
+        operating.work()
+        results = {
+            result: self.count(operating, "reconciles_total", result=result)
+            for result in ("done", "requeued", "api_error", "fault")
+        }
+        assert results == {"done": 0, "requeued": 1, "api_error": 1, "fault": 0}
+        assert self.count(operating, "reconcile_duration_seconds_count") == 2
+
+
+class TestStuck:
+    def stuck(self, operating: Operating) -> str:
+        said = []
+
+        async def main(operator: Operator) -> None:
+            said.append(operator.stuck())
+
+        operating.run(main)
+        return said[0]
+
+    def test_a_queue_whose_keys_are_not_taken_is(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(61)
+        assert self.stuck(operating) == "the queue has not moved for 61 s"
+
+    def test_one_that_moves_is_not(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(59)
+        assert self.stuck(operating) == ""
+
+    def test_one_that_waits_for_a_place_is_not(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(61)
+        operating.places = 0
+        assert self.stuck(operating) == ""
+
+
 class TestDrain:
     def drain(self, operating: Operating) -> None:
         async def main(operator: Operator) -> None:
-            await operator.drain()
+            assert await operator.drain()
 
         operating.run(main)
+
+    def test_plan_code_that_does_not_return_is_left_behind_and_told(
+        self, operating: Operating, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """So that the Lease is not released while it may still do something."""
+        monkeypatch.setattr(operator_module, "_GRACE", 0.0)
+
+        async def main(operator: Operator) -> None:
+            task = asyncio.create_task(asyncio.Event().wait())
+            operator.working.add(task)  # type: ignore[arg-type]  # a stand-in
+            operating.queue.add(KEY)
+            operating.queue.pop()
+            assert not await operator.drain()
+            task.cancel()
+
+        operating.run(main)
+        assert "is left behind" in caplog.text
 
     def test_what_only_memory_holds_is_written(self, control: Controller, operating: Operating) -> None:
         control.script(["x"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,26 @@ from execloop.cli.target import plans_option
 if TYPE_CHECKING:
     from typing import Literal
 
+    from execloop.controller.settings import Election
+
 __all__ = ["operator"]
+
+_SHORTEST, _LONGEST = 3, 3600
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """A Lease counts whole seconds."""
+    from execloop.controller.duration import parse_duration  # noqa: PLC0415 - needs the extra `operator`
+
+    if value is None:
+        return None
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} {error}") from None
+    if not _SHORTEST <= seconds <= _LONGEST or seconds != int(seconds):
+        raise click.BadParameter(f"{value!r} should be whole seconds, from {_SHORTEST}s to 1h")
+    return int(seconds)
 
 
 @click.command()
@@ -38,7 +57,16 @@ __all__ = ["operator"]
 @click.option("--default-service-account", metavar="NAME", help="Whom Plans act as that name no service account.")
 @click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
 @click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
-@click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz and /readyz on this port.")
+@click.option("--leader-elect", is_flag=True, help="Work only while holding a Lease: for two replicas and more.")
+@click.option("--lease-name", metavar="NAME", help="The Lease.  [default: execloop]")
+@click.option("--lease-namespace", metavar="NS", help="Where it is.  [default: the operator's own namespace]")
+@click.option(
+    "--lease-duration",
+    callback=_seconds,
+    metavar="DURATION",
+    help="Until a standby takes over from one that is gone.  [default: 15s]",
+)
+@click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz, /readyz and /metrics on this port.")
 @click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -54,19 +82,24 @@ def operator(
     default_service_account: str | None,
     require_service_account: bool,
     cross_namespace_dependencies: bool,
+    leader_elect: bool,
+    lease_name: str | None,
+    lease_namespace: str | None,
+    lease_duration: int | None,
     health_port: int | None,
     log_format: Literal["plain", "json"],
     log_level: str,
 ) -> int:
     """Converge the Plans of a cluster, until SIGTERM."""
-    from execloop.controller import operator as life  # noqa: PLC0415 - Kopf is costly to import
-    from execloop.controller.access import Access  # noqa: PLC0415
+    from execloop.controller.access import Access  # noqa: PLC0415 - Kopf and others are costly to import
     from execloop.controller.logs import configure  # noqa: PLC0415
+    from execloop.controller.process import run  # noqa: PLC0415
     from execloop.controller.settings import Settings  # noqa: PLC0415
     from execloop.kube import ConfigurationError  # noqa: PLC0415
 
     if namespaces and all_namespaces:
         raise Mistake("--namespace and --all-namespaces contradict each other")
+    election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     configure(log_format, log_level)
     try:
         access = Access.parse(
@@ -78,9 +111,27 @@ def operator(
     except ValueError as error:
         raise Mistake(f"--allow: {error}") from None
     settings = Settings(
-        namespaces, folders, kubeconfig, workers, max_threads, health_port, log_format, log_level, access
+        namespaces=namespaces,
+        plans=folders,
+        kubeconfig=kubeconfig,
+        workers=workers,
+        max_threads=max_threads,
+        health_port=health_port,
+        election=election,
+        log_format=log_format,
+        log_level=log_level,
+        access=access,
     )
     try:
-        return asyncio.run(life.run(settings))
+        return asyncio.run(run(settings))
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
+
+
+def _election(wanted: bool, **options: str | int | None) -> Election | None:
+    from execloop.controller.settings import Election  # noqa: PLC0415 - as above
+
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if given and not wanted:
+        raise Mistake(f"--lease-{next(iter(given))} needs --leader-elect")
+    return Election(**given) if wanted else None

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from execloop.controller.plancode import PlanCode
     from execloop.controller.references import References
     from execloop.controller.track import Cache, Key
-    from execloop.controller.work import Postponed
-    from execloop.execution import Outcome
+    from execloop.controller.work import Ran
     from execloop.kube import Kube
-    from execloop.run import Run
 
 __all__ = ["assemble"]
 
@@ -43,7 +41,7 @@ def assemble(
     times: Times = Times(),  # noqa: B008 - frozen
     *,
     stop: Callable[[], Stop] = Stop,
-    ran: Callable[[Run, Outcome | Postponed], None] = lambda _run, _outcome: None,
+    ran: Callable[[Ran], None] = lambda _ran: None,
 ) -> Reconciler:
     """A reconciler and the parts that it stands on."""
     announcer, finalizer = Announcer(kube), Finalizer(kube, cache)

@@ -1,57 +1,67 @@
-"""Probes: /healthz says that the watch and the queue live, /readyz that the Plans were listed."""
+"""The HTTP endpoints of the operator: two probes, and metrics."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
+from prometheus_client.exposition import choose_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from execloop.controller.queue import WorkQueue
-    from execloop.controller.track import Key
+    from prometheus_client import CollectorRegistry
 
-__all__ = ["Health"]
+__all__ = ["Check", "Health", "missing_task", "serve"]
 
-_STUCK = 60.0
+Check: TypeAlias = "Callable[[], str]"
+"""What is wrong; empty when nothing is."""
+
+_FAREWELL_SECONDS = 1.0
 
 
 class Health:
-    def __init__(self, queue: WorkQueue[Key], plural: str) -> None:
-        self._queue = queue
-        self._watcher = f"watcher for {plural}."
-        self.ready = asyncio.Event()
+    """Set anew at each stage of the process's life."""
 
-    def problem(self) -> str:
-        """Why this process should be started again; empty when it should not."""
-        if not self.ready.is_set():
-            return ""  # still waiting for the API server: a restart would not help
-        if not any(task.get_name().startswith(self._watcher) for task in asyncio.all_tasks()):
-            return "the watch of Plans has ended"
-        if self._queue.overdue() > _STUCK:
-            return "the queue does not move"
-        return ""
+    def __init__(self) -> None:
+        self.unready: Check = lambda: "starting"
+        """Why it cannot do its part yet, or any more."""
+        self.unwell: Check = lambda: ""
+        """Why it should be started again: nothing that is wrong elsewhere, which a restart would not mend."""
 
-    @asynccontextmanager
-    async def served(self, port: int) -> AsyncIterator[None]:
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, port=port).start()
-        try:
-            yield
-        finally:
-            await runner.cleanup()
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        problem = self.problem()
-        return web.Response(text=problem or "ok", status=503 if problem else 200)
+@asynccontextmanager
+async def serve(health: Health, registry: CollectorRegistry, port: int, host: str | None = None) -> AsyncIterator[int]:
+    """Gives the port. Raises OSError when it cannot be had."""
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        ready = self.ready.is_set()
-        return web.Response(text="ok" if ready else "Plans are not listed yet", status=200 if ready else 503)
+    async def healthz(_: web.Request) -> web.Response:
+        return _verdict(health.unwell())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(health.unready())
+
+    async def metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FAREWELL_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _verdict(problem: str) -> web.Response:
+    return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+
+
+def missing_task(*names: str) -> str:
+    """The first of these names that no task of the running loop has; empty when each has one."""
+    running = {task.get_name() for task in asyncio.all_tasks()}
+    return next((name for name in names if name not in running), "")

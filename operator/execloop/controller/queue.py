@@ -28,11 +28,13 @@ class WorkQueue(Generic[K]):
     """Due keys come by priority (lower first), then by due time. Times are seconds of `clock`.
 
     Adding a key that waits keeps the earlier time and the better priority. One that is in work is due again once
-    that work is done.
+    that work is done. `waited` is told for how long each key was due when its work begins.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, waited: Callable[[float], object] = lambda _seconds: None
+    ) -> None:
+        self._clock, self._waited = clock, waited
         self._entries: dict[K, _Entry] = {}
         self._waiting: list[tuple[float, int, K]] = []
         self._ready: list[tuple[int, float, int, K]] = []
@@ -68,8 +70,9 @@ class WorkQueue(Generic[K]):
             if self._stands(key, number):
                 heapq.heappush(self._ready, (self._entries[key].priority, due, number, key))
         while self._ready:
-            _, _, number, key = heapq.heappop(self._ready)
+            _, due, number, key = heapq.heappop(self._ready)
             if self._stands(key, number):
+                self._waited(now - due)
                 del self._entries[key]
                 self._in_work.add(key)
                 self._idle.clear()
@@ -96,6 +99,11 @@ class WorkQueue(Generic[K]):
         while self._waiting and not self._stands(self._waiting[0][2], self._waiting[0][1]):
             heapq.heappop(self._waiting)
         return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else None
+
+    def depth(self) -> int:
+        """Keys that are due, and not in work."""
+        now = self._clock()
+        return sum(entry.due <= now for key, entry in self._entries.items() if key not in self._in_work)
 
     def overdue(self) -> float:
         """Seconds that a key has been due for, the longest of all."""

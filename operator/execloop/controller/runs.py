@@ -36,8 +36,8 @@ __all__ = ["Runs"]
 
 
 class Runs:
-    """`declare(key, uid, plan)` is told of each plan that was made, from whatever thread made it; `ran` of each run
-    that was driven. `stop` makes what can stop a run.
+    """`declare(key, uid, plan)` is told of each plan that was made, from whatever thread made it; `ran` of each run.
+    `stop` makes what can stop one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Runs:
         now: Callable[[], float],
         declare: Callable[[Key, str, object], None],
         stop: Callable[[], Stop],
-        ran: Callable[[Run, Outcome | Postponed], None],
+        ran: Callable[[Ran], None],
     ) -> None:
         self._code, self._clients, self._reporter = code, clients, reporter
         self._now, self._declare, self._stop, self._ran = now, declare, stop, ran
@@ -66,6 +66,11 @@ class Runs:
 
     async def attempt(self, case: Case, execution: ExecutionStatus, observed: Observed | None = None) -> Ran:
         """One run, of what was observed already or of what the plan is about to ask for."""
+        ran = await self._attempt(case, execution, observed)
+        self._ran(ran)
+        return ran
+
+    async def _attempt(self, case: Case, execution: ExecutionStatus, observed: Observed | None) -> Ran:
         state, timeout = self._state(execution), case.options.timeout
         if timeout is not None and self._now() >= state.deadline(timeout):
             return Ran(Failed(state, out_of_time(case.options)))
@@ -117,9 +122,7 @@ class Runs:
                 if not driving.done():
                     with suppress(ApiError):  # the next one tells it; the work goes on
                         await self._reporter.progress(case, execution, _done(run))
-            outcome = await driving
-            self._ran(run, outcome)
-            return _ran(case, run, outcome)
+            return _ran(case, run, await driving)
         finally:
             driving.cancel()
             case.track.stop = None
@@ -131,7 +134,7 @@ def _ran(case: Case, run: Run, outcome: Outcome | Postponed) -> Ran:
         return Ran(outcome)
     last = walk.records[-1] if walk.records else None
     told = None if last is None else f"{redactor.text(f'{last.path} {last.phase}')}: {redactor.error(last.exception)}"
-    return Ran(outcome, case.names(walk.tasks), told)
+    return Ran(outcome, case.names(walk.tasks), told, walk.count, walk.errors)
 
 
 def _misleading(case: Case) -> bool:

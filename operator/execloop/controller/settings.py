@@ -10,7 +10,18 @@ from execloop.controller.access import Access
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Settings"]
+__all__ = ["Election", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """The Lease whose holder leads."""
+
+    name: str = "execloop"
+    namespace: str = ""
+    """Empty: the one that the operator itself is in."""
+    duration: int = 15
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,8 @@ class Settings:
     max_threads: int = 200
     """Threads that blocked plan code may hold."""
     health_port: int | None = None
+    election: Election | None = None
+    """None: there is no other operator."""
     log_format: Literal["json", "plain"] = "plain"
     log_level: str = "info"
     access: Access = field(default_factory=Access)

@@ -51,6 +51,9 @@ class Ran(NamedTuple):
     """The tasks that `create()` asked for, as they may be told."""
     last_error: str | None = None
     """The last error of a task, as it may be told."""
+    attempted: int = 0
+    """Tasks, those that failed among them."""
+    failed: int = 0
 
 
 Observed: TypeAlias = Nothing | Work | Postponed | CreateFailed | Failed
