@@ -7,11 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import kopf
+from kopf._core.intents.registries import WatchingRegistry
 
 from execloop.controller.resource import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Container, Iterator
+
+    from kopf import HandlerId
+    from kopf._core.intents.causes import WatchingCause
+    from kopf._core.intents.handlers import WatchingHandler
 
     from execloop.kube import Cluster, Connection
 
@@ -26,10 +31,10 @@ def watching(
 ) -> kopf.OperatorRegistry:
     """`seen(type, object)` for each event; `drain` once nothing more is to begin."""
     registry = kopf.OperatorRegistry()
+    registry._watching = _Told(seen)  # noqa: SLF001 - no other way
 
     @kopf.on.event(*_RESOURCE, registry=registry)
-    async def event(event: kopf.RawEvent, **_: Any) -> None:  # nothing is returned: Kopf would write it
-        seen(event["type"], dict(event["object"]))
+    async def event(**_: Any) -> None: ...  # so that Kopf watches
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
@@ -40,6 +45,25 @@ def watching(
         await drain()
 
     return registry
+
+
+class _Told(WatchingRegistry):
+    """Tells of an event where Kopf asks which handlers to call, and has it call none.
+
+    A call costs more than all that Kopf does before: 231 µs an event with it, 108 without.
+    """
+
+    def __init__(self, seen: Callable[[str | None, dict[str, Any]], None]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def iter_handlers(
+        self,
+        cause: WatchingCause,
+        excluded: Container[HandlerId] = frozenset(),  # noqa: ARG002 - Kopf's signature
+    ) -> Iterator[WatchingHandler]:
+        self._seen(cause.event["type"], dict(cause.event["object"]))
+        return iter(())
 
 
 class _NoDiff(kopf.DiffBaseStorage):
