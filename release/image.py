@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--revision", default="unknown", help="the commit, for the image's labels")
     options = parser.parse_args()
     try:
-        build(options.base or _default_base(), options.tag, options.revision)
+        build(options.base or default_base(), options.tag, options.revision)
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"{' '.join(map(str, error.cmd[:2]))} failed\n")
         return 1
@@ -32,12 +32,12 @@ def main() -> int:
     return 0
 
 
-def build(base: str, tag: str, revision: str) -> None:
+def build(base: str, tag: str, revision: str, *, cache: bool = True) -> None:
     asked = _docker("run", "--rm", "--entrypoint=python3", base, "-c", _ASK_BASE)
     python_version, machine = asked.split()
     collect(_CONTEXT / "wheels", python_version, machine)
     arguments = {"BASE": base, "VERSION": version(), "REVISION": revision}
-    settings = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    settings = [f"--build-arg={name}={value}" for name, value in arguments.items()] + ["--no-cache"] * (not cache)
     _docker("build", "--quiet", f"--tag={tag}", f"--file={_ROOT / 'Dockerfile'}", *settings, str(_CONTEXT))
     sys.stdout.write(f"{tag}\n")
 
@@ -47,7 +47,7 @@ def version() -> str:
     return found
 
 
-def _default_base() -> str:
+def default_base() -> str:
     lines = (_ROOT / "Dockerfile").read_text().splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE="))
 

@@ -115,6 +115,13 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         True,
     ),
     "operator.requireServiceAccount": (True, {}, lambda r: "--require-service-account" in arguments(r), True),
+    "operator.allow": (["a=b,c-*"], {}, lambda r: "--allow=a=b,c-*" in arguments(r), True),
+    "operator.crossNamespaceDependencies": (
+        True,
+        {},
+        lambda r: "--cross-namespace-dependencies" in arguments(r),
+        True,
+    ),
     "operator.extraArgs": (["--x=1"], {}, lambda r: arguments(r)[-1], "--x=1"),
     "plans.configMap": (
         "code",

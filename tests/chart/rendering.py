@@ -1,5 +1,6 @@
 """`helm template`, and what came of it."""
 
+import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ class Chart:
         self, values: Values | None = None, *, kube: str = KUBE_VERSION, apis: Sequence[str] = (MUTATING, MONITORING)
     ) -> Rendered:
         """What `helm template` makes of the values, hooks included. Raises Refused."""
-        self._values.write_text(yaml.safe_dump(dict(values or {})))
+        self._values.write_text(json.dumps(values or {}))
         options = [f"--namespace={NAMESPACE}", f"--values={self._values}", f"--kube-version={kube}"]
         options += [f"--api-versions={api}" for api in apis]
         command: list[str | Path] = [self._helm, "template", "execloop", CHART, *options]

@@ -29,6 +29,12 @@
 {{- if .Values.operator.requireServiceAccount }}
 - --require-service-account
 {{- end }}
+{{- range .Values.operator.allow }}
+- {{ printf "--allow=%s" . | quote }}
+{{- end }}
+{{- if .Values.operator.crossNamespaceDependencies }}
+- --cross-namespace-dependencies
+{{- end }}
 {{- range .Values.operator.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -1,14 +1,14 @@
 {{/* The operator's own rights, wherever it watches. docs/install.md has the reason of each; a test knows them all. */}}
 {{- define "execloop.rules" -}}
-# find Plans, follow them
+# find Plans, follow them; patch: the finalizer of those with a teardown; delete: ttlAfterFinished
 - apiGroups: [execloop.dev]
   resources: [plans]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch, delete]
 # say how far they are
 - apiGroups: [execloop.dev]
   resources: [plans/status]
   verbs: [patch]
-# tell of what people care about: stalled, recovered, drift repaired
+# tell of what people care about: stalled, recovered, drift repaired; notice that a namespace goes
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
@@ -29,7 +29,7 @@
 - apiGroups: [""]
   resources: [serviceaccounts]
   resourceNames: {{ toJson .names }}
-  verbs: [impersonate]
+  verbs: [get, impersonate]
 {{- end }}
 {{- end }}
 {{- with .Values.rbac.extraRules }}
