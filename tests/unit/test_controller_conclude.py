@@ -203,6 +203,16 @@ class TestExecution:
         conclusion = concluded(outcome)
         assert (conclusion.status.history, conclusion.execution.finished_at) == ((), None)
 
+    @pytest.mark.parametrize(
+        ("outcome", "last_error"),
+        [
+            (Failed(failing(6), SPENT), "x, perform: OSError: down"),
+            (Failed(state(), FatalError("hopeless")), "FatalError: hopeless"),
+        ],
+    )
+    def test_its_last_error_is_that_of_a_task_or_else_why_it_ended(self, outcome: Outcome, last_error: str) -> None:
+        assert concluded(outcome).execution.last_error == last_error
+
     def test_a_long_error_is_cut_to_a_kibibyte(self) -> None:
         execution = concluded(CreateFailed(state(), OSError("x" * 5000))).execution
         assert len((execution.last_error or "").encode()) == 1024
