@@ -21,9 +21,9 @@ PLANS = Path(__file__).parent / "plans"
 
 
 class Operator:
-    def __init__(self, cluster: Cluster, namespaces: Sequence[str], log: Path, world: Path, *options: str) -> None:
+    def __init__(self, kubeconfig: Path, namespaces: Sequence[str], log: Path, world: Path, *options: str) -> None:
         self.log = log
-        self._command = [sys.executable, "-m", "execloop.cli", "operator", "--kubeconfig", str(cluster.kubeconfig)]
+        self._command = [sys.executable, "-m", "execloop.cli", "operator", "--kubeconfig", str(kubeconfig)]
         self._command += [f"--plans={PLANS}", *options, *(f"--namespace={n}" for n in namespaces)]
         self._environment = {**os.environ, "EXECLOOP_TEST_WORLD": str(world)}
         self.process = self.start()
@@ -46,8 +46,17 @@ class Operator:
 
 
 @contextmanager
-def operating(cluster: Cluster, namespaces: Sequence[str], folder: Path, *options: str) -> Iterator[Operator]:
-    operator = Operator(cluster, namespaces, folder / "operator.log", folder, *options)
+def operating(
+    cluster: Cluster,
+    namespaces: Sequence[str],
+    folder: Path,
+    *options: str,
+    world: Path | None = None,
+    kubeconfig: Path | None = None,
+) -> Iterator[Operator]:
+    """`world` is the folder in which plans do their work, and `kubeconfig` who the operator is, if not the cluster's."""
+    log = folder / "operator.log"
+    operator = Operator(kubeconfig or cluster.kubeconfig, namespaces, log, world or folder, *options)
     try:
         yield operator
     finally:

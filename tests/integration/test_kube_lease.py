@@ -183,9 +183,11 @@ async def test_who_may_not_watch_looks_now_and_then(
     kubectl("create", "role", "lease", "--verb=get,create,update", "--resource=leases.coordination.k8s.io")
     poor = Connection.load(account(cluster, kubectl, namespace, "poor", tmp_path, role="lease"))
     first = await acquired(Lease(connection, "x", namespace, LONG))
-    async with waiting(Lease(poor, "x", namespace, Terms(duration=300, deadline=200, retry=0.3))) as standby:
+    second = Lease(poor, "x", namespace, Terms(duration=300, deadline=200, retry=0.3))
+    async with waiting(second) as standby:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(standby), 1)
+        assert second.problem == ""
         await first.release()
         await asyncio.wait_for(standby, PATIENCE)
 

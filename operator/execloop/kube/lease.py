@@ -26,7 +26,7 @@ __all__ = ["Lease", "identity"]
 logger = logging.getLogger(__name__)
 
 _API_VERSION = "coordination.k8s.io/v1"
-_CONFLICT, _NOT_FOUND = 409, 404
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 _JITTER = 0.2
 _WATCH_SECONDS = "600"
 
@@ -64,6 +64,7 @@ class Lease:
         self._connection, self._monotonic, self._now, self._chance = connection, monotonic, now, chance
         self._path = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
         self._object: dict[str, Any] | None = None
+        self._may_watch = True
         self._said = ""
 
     def __str__(self) -> str:
@@ -97,12 +98,12 @@ class Lease:
                 if told:
                     await self._take()
             except ApiError as error:
-                self._say(f"{error}; trying again every {self.terms.retry:g} s")
+                self._say(f"{error}; trying again")
                 told = False
             else:
                 self._said = ""
             if not told:
-                await asyncio.sleep(self.terms.retry * (1 + _JITTER * self._chance()))
+                await asyncio.sleep(self.terms.retry / 2 * (1 + _JITTER * self._chance()))
 
     async def keep(self) -> str:
         """Renew it until it is lost; returns why."""
@@ -137,6 +138,8 @@ class Lease:
         """Follow it until then: False when it must be read again to know what it says."""
         if not (seconds := self._wait()):
             return True
+        if not self._may_watch:
+            return False
         query = {
             "watch": "true",
             "fieldSelector": f"metadata.name={self.name}",
@@ -157,6 +160,11 @@ class Lease:
                     scope.reschedule(asyncio.get_running_loop().time() + seconds)
         except TimeoutError:  # nobody renewed it
             return True
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            logger.info("the Lease %s may not be watched: it is looked at now and then", self)
+            self._may_watch = False
         return False
 
     async def _take(self) -> None:
