@@ -241,6 +241,23 @@ def test_a_signal_ends_a_blocked_plan_with_a_report(plan: str, number: signal.Si
     assert "Traceback" not in stderr
 
 
+def test_ctrl_c_ends_the_sleep_between_runs_too(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "{apiVersion: execloop.dev/v1alpha1, kind: Plan, metadata: {name: mine}, spec: "
+        f"{{plan: write-files, parameters: {{folder: {tmp_path}}}, sleepBetweenRuns: 10m}}}}"
+    )
+    with _process(str(path)) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "run 1 finished; asking again in 600 s\n":
+                break
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr.startswith("mine: interrupted: 1 run, 2 tasks, 0 errors in ")
+
+
 def test_an_interrupted_plan_still_reports_in_json() -> None:
     with _process("blocked", "--json") as process:
         assert process.stderr is not None

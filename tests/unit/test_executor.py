@@ -1,8 +1,11 @@
 """The loop around the runs: sleeping, asking again, reporting, and letting go."""
 
 import asyncio
+import gc
 import threading
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,6 +148,28 @@ def test_the_report_agrees_with_the_model(script: Script, options: Options) -> N
         assert (state.runs, state.errors) == (expected.runs, expected.errors)
         assert len(report.errors) == expected.errors
         assert report.duration == pytest.approx(model.now)
+
+
+@drives
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_memory_does_not_grow_with_the_runs(drive: Drive, parallelism: int) -> None:
+    used: list[int] = []
+    runs = iter(range(900))
+
+    def create() -> Any:
+        number = next(runs)
+        if number % 300 == 299:  # by then there are as many errors as are kept
+            gc.collect()
+            used.append(tracemalloc.get_traced_memory()[0])
+        return [task("a", fail)] * 4 + [task("b", lambda: [task("c", lambda: None)])] if number < 899 else None
+
+    tracemalloc.start()
+    try:
+        report = drive(Executor(replace(FOREVER, sleep_between_runs=0, parallelism=parallelism)), creating(create))
+    finally:
+        tracemalloc.stop()
+    assert (report.runs, report.error_count, len(report.errors)) == (900, 4 * 899, 1_000)
+    assert used[2] - used[1] < 15_000
 
 
 # -- stopping, and going on

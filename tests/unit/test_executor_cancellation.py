@@ -17,7 +17,7 @@ from execloop.testing import FakeClock
 from tests.engine_model import PHASES, creating
 from tests.virtual_time import run_virtually
 
-CALLS = ["create", *PHASES]
+CALLS = ["create", *PHASES, *(f"child {phase}" for phase in PHASES)]
 Drive = Callable[[Executor, Any], Report]
 
 
@@ -34,13 +34,13 @@ def drive_async(executor: Executor, plan: Any) -> Report:
 
 
 def scene(where: str, what: Callable[[], Any], seen: list[str], *, asynchronous: bool) -> Any:
-    """A plan of two tasks in which something happens in one call of the first."""
+    """A plan of two tasks in which something happens in one call of the first, or of its child."""
 
     def call(name: str) -> Any:
         seen.append(name)
         if name == where:
             what()
-        return None if name != "create" else [make(""), make("later ")]
+        return {"create": [make(""), make("later ")], "perform": [make("child ")]}.get(name)
 
     def function(name: str) -> Callable[[], Any]:
         async def acall() -> Any:
@@ -121,28 +121,28 @@ def test_errors_before_an_interrupt_count_when_the_execution_goes_on(options: Op
 
 
 def waiting(where: str, seen: list[str]) -> Any:
-    """Two tasks; one call of the first waits for ever."""
+    """Two tasks; one call of the first, or of its child, waits for ever."""
 
-    async def call(name: str) -> None:
+    async def call(name: str) -> Any:
         seen.append(name)
         if name == where:
             await asyncio.get_running_loop().create_future()
+        return {"create": [make(""), make("later ")], "perform": [make("child ")]}.get(name)
 
     def make(prefix: str) -> Any:
         pre, perform, post = ((lambda p=phase: call(prefix + p)) for phase in PHASES)
         return _declared(prefix or "a", pre, perform, post)
 
     async def create() -> Any:
-        await call("create")
-        return [make(""), make("later ")]
+        return await call("create")
 
     return creating(create)
 
 
 def _declared(name: str, *phases: Callable[[], Any]) -> Any:
     def declare(phase: Callable[[], Any]) -> Callable[[], Any]:
-        async def awaited() -> None:
-            await phase()
+        async def awaited() -> Any:
+            return await phase()
 
         return awaited
 
@@ -182,7 +182,7 @@ def test_a_timeout_around_arun_can_fall_into_the_sleep() -> None:
 
     with pytest.raises(TimeoutError):
         run_virtually(clock, main)
-    assert (executor.report.runs, executor.report.tasks) == (1, 2)
+    assert (executor.report.runs, executor.report.tasks) == (1, 3)
 
 
 def test_a_cancelled_arun_leaves_a_blocking_call_to_itself_and_nothing_follows_from_it() -> None:
@@ -236,11 +236,15 @@ PROGRAM = """
         threading.Event().wait(60)
         return [task("never", lambda: print("never", flush=True))]
 
+    def sleep(event):
+        if type(event).__name__ == "RunFinished":
+            print("waiting", flush=True)
+
     class Plan:
         def create(self):
-            return [task("quick", lambda: None), task("slow", wait)]
+            return [task("quick", lambda: None), task("slow", {slow})]
 
-    executor = Executor(Options({options}))
+    executor = Executor(Options(60, {options}), listeners=[sleep])
     try:
         {drive}
     except KeyboardInterrupt:
@@ -259,8 +263,9 @@ PROGRAM = """
         ("import asyncio; asyncio.run(executor.arun(Plan()))", ""),
     ],
 )
-def test_ctrl_c_ends_the_program_at_once_with_a_report(drive: str, options: str) -> None:
-    program = textwrap.dedent(PROGRAM).format(drive=drive, options=options)
+@pytest.mark.parametrize("slow", ["wait", "lambda: None"], ids=["in a call", "in the sleep"])
+def test_ctrl_c_ends_the_program_at_once_with_a_report(slow: str, drive: str, options: str) -> None:
+    program = textwrap.dedent(PROGRAM).format(slow=slow, drive=drive, options=options)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
