@@ -80,7 +80,10 @@ def luigi(number: int) -> Callable[[], object]:
 
 def prefect(number: int) -> Callable[[], object]:
     os.environ.update(
-        PREFECT_LOGGING_LEVEL="CRITICAL", PREFECT_SERVER_ANALYTICS_ENABLED="false", PREFECT_HOME=str(Path.cwd())
+        PREFECT_HOME=str(Path.cwd()),
+        PREFECT_LOGGING_LEVEL="CRITICAL",
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="300",
     )
     module = import_module("prefect")
 
