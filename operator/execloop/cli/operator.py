@@ -92,6 +92,7 @@ def operator(
 ) -> int:
     """Converge the Plans of a cluster, until SIGTERM."""
     from execloop.controller.access import Access  # noqa: PLC0415 - Kopf and others are costly to import
+    from execloop.controller.interpreter import collect_seldom, loop_factory  # noqa: PLC0415
     from execloop.controller.logs import configure  # noqa: PLC0415
     from execloop.controller.process import run  # noqa: PLC0415
     from execloop.controller.settings import Settings  # noqa: PLC0415
@@ -122,8 +123,10 @@ def operator(
         log_level=log_level,
         access=access,
     )
+    collect_seldom()
     try:
-        return asyncio.run(run(settings))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(run(settings))
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
 
