@@ -188,6 +188,20 @@ def test_without_an_extra_the_command_says_what_to_install(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["run", "{plan}"], ["preview", "{plan}"], ["validate", "{plan}"]])
+def test_manifests_need_no_more_than_the_extra_cli(arguments: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("{apiVersion: execloop.dev/v1alpha1, kind: Plan, metadata: {name: x}, spec: {plan: settled}}")
+    arguments = [*(argument.format(plan=path) for argument in arguments), "--plans", str(PLANS)]
+    done = _python(
+        "import sys; sys.modules.update(dict.fromkeys(['kopf', 'kubernetes', 'aiohttp', 'prometheus_client']))\n"
+        f"sys.argv[1:] = {arguments}\n"
+        "from execloop.cli import main\n"
+        "main()"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     result = CliRunner().invoke(execloop, ["--version"])
     assert result.stdout.split()[-1] == version("execloop")
