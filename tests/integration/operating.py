@@ -54,7 +54,7 @@ def operating(
     world: Path | None = None,
     kubeconfig: Path | None = None,
 ) -> Iterator[Operator]:
-    """`world` is the folder in which plans do their work, and `kubeconfig` who the operator is, if not the cluster's."""
+    """`world` is the folder that plans do their work in, `kubeconfig` who the operator is, if not the cluster's."""
     log = folder / "operator.log"
     operator = Operator(kubeconfig or cluster.kubeconfig, namespaces, log, world or folder, *options)
     try:

@@ -97,7 +97,12 @@ class TestStalled:
     @pytest.mark.parametrize(
         ("plan", "step", "reason", "message"),
         [
-            ("scripted", {"x": DOWN}, "ErrorsExceeded", "more errors than tolerated; the last: x[0] perform: OSError: the data"),
+            (
+                "scripted",
+                {"x": DOWN},
+                "ErrorsExceeded",
+                "more errors than tolerated; the last: x[0] perform: OSError: the data",
+            ),
             ("scripted", DOWN, "ErrorsExceeded", "create(): OSError: the database is down"),
             ("scripted-async", DOWN, "ErrorsExceeded", "create(): OSError: the database is down"),
             ("scripted-constructor", DOWN, "ErrorsExceeded", "create(): OSError: the database is down"),
