@@ -26,9 +26,13 @@ class Endpoints:
     def healthy(self) -> str:
         return self._ask("healthz")
 
+    def served(self) -> str:
+        """The metrics."""
+        return self._ask("metrics")
+
     def metric(self, sample: str) -> float | None:
         """The value of a sample, `name` or `name{labels}`."""
-        for line in self._ask("metrics").splitlines():
+        for line in self.served().splitlines():
             name, _, value = line.rpartition(" ")
             if name == sample:
                 return float(value)
