@@ -12,6 +12,7 @@ from tests.cluster import Cluster
 from tests.integration.endpoints import Endpoints
 from tests.integration.operating import Operator, Plans, manifest, operating
 
+CRDS = Path(__file__).parents[2] / "crds"
 HOUR = "--lease-duration=1h"
 """Nothing that happens in a test happens because it expired."""
 
@@ -148,9 +149,26 @@ def test_a_lease_that_another_holder_took_ends_the_leader(pair: Pair, plans: Pla
     assert "Traceback" not in said
 
 
+def test_a_watch_that_ends_is_told_in_a_line_and_leaves_the_lease_to_others(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")
+    plans = Plans(own_cluster)
+    with replica(own_cluster, "default", tmp_path, HOUR) as leader:
+        plans.until(lambda: leader.endpoints.ready() == "ok", "it leads")
+        own_cluster.kubectl("delete", "crd", "plans.execloop.dev")
+        assert leader.operator.process.wait(timeout=30) == 1
+        assert own_cluster.kubectl("get", "lease", "execloop", "--output=jsonpath={.spec.holderIdentity}") == ""
+        said = leader.operator.said()
+        assert "the watch of Plans ended: APINotFoundError: " in said
+        assert "Traceback" not in said
+        leader.operator.start()
+        missing = "the CRD of Plans is not there: kubectl apply -f crds/"
+        plans.until(lambda: leader.endpoints.ready() == missing, "it waits for the CRD")
+
+
 def test_without_an_api_server_the_leader_exits_and_says_why(own_cluster: Cluster, tmp_path: Path) -> None:
-    crds = Path(__file__).parents[2] / "crds"
-    own_cluster.kubectl("apply", "--server-side", f"--filename={crds / 'execloop.dev_plans.yaml'}")
+    own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")
     plans = Plans(own_cluster)
     with replica(own_cluster, "default", tmp_path, "--lease-duration=3s") as leader:
         plans.until(leader.leads, "it leads")

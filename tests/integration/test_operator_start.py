@@ -104,6 +104,7 @@ def test_a_missing_crd_is_told_by_the_probe_too(own_cluster: Cluster, tmp_path: 
         assert endpoints.healthy() == "ok"
         own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")
         plans.until(lambda: endpoints.ready() == "ok", "it works")
+        assert endpoints.healthy() == "ok"
         assert warnings(operator) == [f"{missing}; trying again every 2 s"]
 
 

@@ -36,6 +36,8 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
+# What ends the watch is told in one line; theirs come with tracebacks, one for each level.
+_TALKATIVE = ("kopf._core.reactor.running", "kopf._core.reactor.orchestration")
 _RETRY = 2.0
 _FAREWELL = 2.0
 
@@ -158,6 +160,7 @@ class Process:
         for service in services:
             if service.done() and (error := service.exception()) is not None:
                 logger.error("%s ended: %s: %s", service.get_name(), type(error).__name__, error)
+                logger.debug("%s ended", service.get_name(), exc_info=error)
                 code = 1
         if await self._operator.drain():
             await _end((keeping,))
@@ -166,6 +169,8 @@ class Process:
 
     async def _watch(self, end: asyncio.Event) -> None:
         namespaces = self._settings.namespaces
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         logger.info("watching Plans in %s", ", ".join(namespaces) or "all namespaces")
         tasks = await kopf.spawn_tasks(
             registry=watching(self._operator.connection, self._operator.seen, _nothing_left),
