@@ -59,7 +59,7 @@ def test_all_of_it_works_where_nothing_is_installed(tmp_path: Path) -> None:
     program = PROGRAM.format(root=str(root))
     # -I: no environment, no user's site; -S: no site-packages; -W error: and nothing to complain about
     command = [sys.executable, "-I", "-S", "-W", "error", "-X", "dev", "-c", program]
-    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -74,5 +74,5 @@ def test_it_works_from_a_copy_of_its_files_alone(tmp_path: Path) -> None:
     )
     program = PROGRAM.format(root=str(tmp_path))
     command = [sys.executable, "-I", "-S", "-B", "-c", program]
-    done = subprocess.run(command, cwd=os.sep, env={}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=os.sep, env={}, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -235,7 +235,7 @@ def test_a_signal_ends_a_blocked_plan_with_a_report(plan: str, number: signal.Si
         assert process.stdout.readline() == "run 1: 1 task (wait), 5 errors left\n"
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == code
     assert stderr.startswith(f"{plan}: {word}: 1 run, 1 task, 0 errors in ")
     assert "Traceback" not in stderr
@@ -253,7 +253,7 @@ def test_ctrl_c_ends_the_sleep_between_runs_too(tmp_path: Path) -> None:
             if line == "run 1 finished; asking again in 600 s\n":
                 break
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert stderr.startswith("mine: interrupted: 1 run, 2 tasks, 0 errors in ")
 
@@ -263,7 +263,7 @@ def test_an_interrupted_plan_still_reports_in_json() -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=30)
+        stdout, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert json.loads(stdout)["result"] == "Interrupted"
 

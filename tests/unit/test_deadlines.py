@@ -341,11 +341,12 @@ def test_an_async_task_that_refuses_to_be_cancelled_is_awaited_and_nothing_follo
 
 def test_code_that_blocks_the_event_loop_cannot_hold_the_deadline_up() -> None:
     """No timer of the loop itself could fall while a coroutine never waits for anything."""
-    falls = threading.Event()
+    blocks, falls = threading.Event(), threading.Event()
 
     class Alarmed(FakeClock):
         def alarm(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
             def ring() -> None:
+                blocks.wait(60)
                 callback()
                 falls.set()
 
@@ -353,6 +354,7 @@ def test_code_that_blocks_the_event_loop_cannot_hold_the_deadline_up() -> None:
             return lambda: None
 
     async def block() -> None:
+        blocks.set()
         assert falls.wait(60)
 
     async def create() -> Any:

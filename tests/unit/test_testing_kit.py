@@ -393,6 +393,6 @@ def test_the_fixtures_work_together(fake_clock: FakeClock, converge: Callable[..
 
 def test_the_plugin_comes_with_the_installation(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "--fixtures", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     for fixture in ("fake_clock", "converge", "recorder"):
         assert f"{fixture} --" in done.stdout

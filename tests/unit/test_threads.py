@@ -140,7 +140,7 @@ def test_a_blocked_call_does_not_keep_the_process_from_exiting() -> None:
         from execloop.threads import Threads
         Threads().start(threading.Event().wait)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=300)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
@@ -155,4 +155,4 @@ def test_a_forked_process_makes_threads_of_its_own() -> None:
             os._exit(0)
         raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], check=True, timeout=300)
