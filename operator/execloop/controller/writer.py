@@ -36,15 +36,15 @@ class StatusWriter:
 
         Nothing is sent when nothing differs. Raises ApiError for what a retry may mend.
         """
-        uid, execution = track.uid, track.status.execution
+        uid, execution, wanted = track.uid, track.status.execution, status.to_json()
         for _ in range(_TRIES):
-            patch = difference(track.status.to_json(), status.to_json())
+            patch = difference(track.status.to_json(), wanted)
             if not patch:
                 return True
-            if status.execution is not None:
-                patch["execution"] = patch.get("execution", {}) | status.execution.to_json()
+            if "execution" in wanted:
+                patch["execution"] = patch.get("execution", {}) | wanted["execution"]
             try:
-                await self._send(key, track, patch)
+                await self._send(key, track, patch, (status, wanted))
             except ApiError as error:
                 if error.status == _NOT_FOUND:
                     self._cache.drop(key, uid)
@@ -63,13 +63,14 @@ class StatusWriter:
                 return True
         raise ApiError(_CONFLICT, "Conflict", f"the status of {key} was written by others {_TRIES} times in a row")
 
-    async def _send(self, key: Key, track: Track, patch: dict[str, object]) -> None:
+    async def _send(self, key: Key, track: Track, patch: dict[str, object], wanted: tuple[PlanStatus, object]) -> None:
         body = {"metadata": {"resourceVersion": track.metadata["resourceVersion"]}, "status": patch}
         answer = await self._kube.request("PATCH", _path(key) + "/status", body=body, content_type=MERGE_PATCH)
         self.writes += 1
         answer["metadata"].pop("managedFields", None)
         if self._cache.get(key) is track:
-            track.written(answer)
+            status, as_json = wanted
+            track.written(answer, status if answer.get("status") == as_json else None)
 
     async def _live(self, key: Key) -> dict[str, Any] | None:
         try:
