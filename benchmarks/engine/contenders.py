@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +26,9 @@ class Contender:
     tasks: int
     """How many at a time: as many as take long enough to be measured, and no more."""
     base: str = "bare"
-    """What its time is divided by."""
+    """Whose time its own is divided by; `ideal` for tasks that wait."""
     needs: tuple[str, ...] = ()
     """Distributions that its environment must have."""
-    waits: bool = False
-    """Whether its work is to wait; then real time is measured, else that of the processor."""
-
-    @property
-    def timer(self) -> Callable[[], float]:
-        return time.perf_counter if self.waits else time.process_time
 
 
 # -- loops by hand
@@ -138,8 +131,8 @@ CONTENDERS: dict[str, Contender] = {
     "ours_with_a_listener": Contender("execloop, run(), a listener", ours_with_a_listener, 20_000),
     "bare_awaiting": Contender("bare loop of awaits", bare_awaiting, 50_000, base="bare_awaiting"),
     "ours_awaiting": Contender("execloop, arun()", ours_awaiting, 50_000, base="bare_awaiting"),
-    "bare_semaphore": Contender("gather() with a semaphore", bare_semaphore, 1_000, base="ideal", waits=True),
-    "ours_waiting": Contender("execloop, arun(), parallelism=100", ours_waiting, 1_000, base="ideal", waits=True),
+    "bare_semaphore": Contender("gather() with a semaphore", bare_semaphore, 1_000, base="ideal"),
+    "ours_waiting": Contender("execloop, arun(), parallelism=100", ours_waiting, 1_000, base="ideal"),
     "ours_few_runs": Contender("execloop, run() of 1,000 runs", ours_many_runs, 1_000),
     "ours_many_runs": Contender("execloop, run() of 100,000 runs", ours_many_runs, 100_000),
     "tenacity": Contender("a loop with tenacity", peers.tenacity, 10_000, needs=("tenacity",)),

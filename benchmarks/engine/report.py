@@ -22,10 +22,10 @@ IDEAL_SECONDS = 0.1
 PREAMBLE = """\
 # What a task costs
 
-A task whose three phases do nothing, and what each contender adds to it. {machine}. Each contender has processes of its
-own, which take turns, {turns} each, in one sitting; the best of their rounds counts. What is measured is the processor
-time of that process: what else the machine does matters little then, and what the disk and the server of a peer take is
-not held against it. Made by `make bench-engine`.
+A task whose three phases do nothing, and what each contender adds to it, measured on {machine}.
+Each contender has processes of its own, which take turns, {turns} each, in one sitting; the best round counts. The
+figures are processor time of that process: what else the machine does matters little then, and what the disk and the
+server of a peer take is not held against it. Made by `make bench-engine`.
 
 ![Time a task, on a logarithmic scale](engine.svg)
 
@@ -49,7 +49,7 @@ def _label(result: Result) -> str:
 
 
 def _ratio(results: Mapping[str, Result], result: Result) -> str:
-    ratio = result.seconds / results[CONTENDERS[result.name].base].seconds
+    ratio = result.processor / results[CONTENDERS[result.name].base].processor
     return f"{ratio:,.{2 if ratio < 10 else 0}f}"
 
 
@@ -61,7 +61,7 @@ def _time(seconds: float) -> str:
 
 
 def _measured(results: Mapping[str, Result]) -> list[Result]:
-    return [result for result in results.values() if math.isfinite(result.seconds)]
+    return [result for result in results.values() if math.isfinite(result.real)]
 
 
 def _charted(results: Mapping[str, Result]) -> list[Result]:
@@ -83,16 +83,17 @@ def as_markdown(results: Mapping[str, Result], machine: str) -> str:
 def _costs(results: Mapping[str, Result]) -> Iterator[str]:
     yield "| | a task | times the loop by hand |\n|---|---:|---:|\n"
     for result in _charted(results):
-        yield f"| {_label(result)} | {_time(result.seconds)} | {_ratio(results, result)} |\n"
+        yield f"| {_label(result)} | {_time(result.processor)} | {_ratio(results, result)} |\n"
 
 
 def _waits(results: Mapping[str, Result]) -> Iterator[str]:
     yield "\n1,000 tasks that each wait 10 ms, 100 at a time: 100 ms if nothing else took any time.\n\n"
-    yield "| | in all | times the ideal |\n|---|---:|---:|\n"
+    yield "| | in all | times the ideal | processor time |\n|---|---:|---:|---:|\n"
     for result in _measured(results):
         if CONTENDERS[result.name].base == "ideal":
-            seconds = result.seconds * CONTENDERS[result.name].tasks
-            yield f"| {_label(result)} | {seconds * 1000:.0f} ms | {seconds / IDEAL_SECONDS:.2f} |\n"
+            real, processor = (each * CONTENDERS[result.name].tasks for each in (result.real, result.processor))
+            ratio = f"{real / IDEAL_SECONDS:.2f}"
+            yield f"| {_label(result)} | {real * 1000:.0f} ms | {ratio} | {processor * 1000:.0f} ms |\n"
 
 
 def _memory(results: Mapping[str, Result]) -> str:
@@ -121,8 +122,8 @@ STYLE = (
 
 def as_svg(results: Mapping[str, Result], machine: str) -> str:
     shown = _charted(results)
-    low = math.floor(math.log10(min(result.seconds for result in shown)))
-    high = math.ceil(math.log10(max(result.seconds for result in shown)))
+    low = math.floor(math.log10(min(result.processor for result in shown)))
+    high = math.ceil(math.log10(max(result.processor for result in shown)))
     scale = WIDTH / (high - low)
     height = TOP + ROW * len(shown) + 34
     grid = "".join(_gridline(low, exponent, scale, height) for exponent in range(low, high + 1))
@@ -145,9 +146,9 @@ def _gridline(low: int, exponent: int, scale: float, height: int) -> str:
 
 def _bar(results: Mapping[str, Result], result: Result, row: int, low: int, scale: float) -> str:
     y = TOP + row * ROW
-    width = (math.log10(result.seconds) - low) * scale
+    width = (math.log10(result.processor) - low) * scale
     kind = "ours" if result.name.startswith("ours") else "peer" if CONTENDERS[result.name].needs else "hand"
-    told = f"{_time(result.seconds)}, {_ratio(results, result)} times"
+    told = f"{_time(result.processor)}, {_ratio(results, result)} times"
     return (
         f'<text x="{LEFT - 10}" y="{y + 15}" text-anchor="end">{escape(_label(result))}</text>'
         f'<rect class="{kind}" x="{LEFT}" y="{y + 2}" width="{width:.1f}" height="{ROW - 8}" rx="3"/>'

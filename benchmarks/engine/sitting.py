@@ -26,14 +26,16 @@ class Result:
     """The best of all rounds of all turns: what else this machine does can only make a round slower."""
 
     name: str
-    seconds: float = float("inf")
-    """For one task."""
+    real: float = float("inf")
+    processor: float = float("inf")
+    """Both in seconds for one task."""
     peak_kib: int = 0
     versions: dict[str, str] | None = None
     missing: str | None = None
 
     def add(self, measured: dict[str, Any]) -> None:
-        self.seconds = min(self.seconds, measured["seconds"])
+        self.real = min(self.real, measured["real"])
+        self.processor = min(self.processor, measured["processor"])
         self.peak_kib = max(self.peak_kib, measured["peak_kib"])
         self.versions = measured["versions"]
 
@@ -75,7 +77,8 @@ def _take_turn(result: Result, python: Path) -> None:
         try:
             result.add(_measure(python, result.name, empty))
         except subprocess.CalledProcessError as error:
-            result.missing = f"it failed: {(error.stderr.strip().splitlines() or ['without a word'])[-1]}"
+            last_words = (error.stderr.strip().splitlines() or ["without a word"])[-1]
+            result.missing = f"it failed: {last_words.rstrip('.')}"
         except subprocess.TimeoutExpired as error:
             result.missing = f"it took more than {error.timeout:.0f} s"
 
