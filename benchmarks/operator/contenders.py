@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -46,14 +47,19 @@ def _floor(cluster: Cluster) -> list[str]:
 
 
 def _controller_runtime(_cluster: Cluster) -> list[str]:
-    """Built once, into the user's cache; Go itself knows whether that is still up to date."""
+    return [str(_built()), f"-namespace={NAMESPACE}"]
+
+
+@functools.cache
+def _built() -> Path:
+    """In the user's cache; Go itself knows whether that is still up to date."""
     program = cache() / "benchmarks" / "controller-runtime"
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
     command = [str(find_go()), "build", "-trimpath", "-ldflags=-s -w", f"-o={program}", "."]
     done = subprocess.run(command, cwd=_MODULE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"it cannot be built: {done.stderr.strip().rpartition(chr(10))[2]}")
-    return [str(program), f"-namespace={NAMESPACE}"]
+    return program
 
 
 def _kopf(_cluster: Cluster) -> list[str]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from execloop.kube import ApiError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Running", "running"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_SAID = 2000  # characters
 
 
 class Running:
