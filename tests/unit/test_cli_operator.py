@@ -12,6 +12,8 @@ from execloop.cli.operator import operator
         (["--lease-name=x"], "--lease-name needs --leader-elect"),
         (["--lease-namespace=x"], "--lease-namespace needs --leader-elect"),
         (["--lease-duration=15s"], "--lease-duration needs --leader-elect"),
+        (["--leader-elect", "--lease-name=a/b"], "'a/b' should be lower-case letters"),
+        (["--leader-elect", "--lease-namespace="], "'' should be lower-case letters"),
         (["--leader-elect", "--lease-duration=15"], "'15' should be a duration such as 90s"),
         (["--leader-elect", "--lease-duration=2s"], "'2s' should be whole seconds, from 3s to 1h"),
         (["--leader-elect", "--lease-duration=2h"], "'2h' should be whole seconds, from 3s to 1h"),

@@ -63,6 +63,12 @@ def test_requests_count_by_verb_and_code(metrics: Metrics) -> None:
     assert value(metrics, "api_request_duration_seconds_count", verb="PATCH") == 2
 
 
+def test_a_verb_that_nobody_knows_makes_no_series_of_its_own(metrics: Metrics) -> None:
+    for method in ("BREW", "PROPFIND"):
+        metrics.answered(method, 405, 0.1)
+    assert value(metrics, "api_requests_total", verb="OTHER", code="405") == 2
+
+
 def test_what_has_not_happened_yet_counts_as_0(metrics: Metrics) -> None:
     assert value(metrics, "reconciles_total", result="fault") == 0
     assert value(metrics, "runs_total", outcome="failed") == 0

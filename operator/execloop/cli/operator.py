@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["operator"]
 
 _SHORTEST, _LONGEST = 3, 3600
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def _name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None or _NAME.fullmatch(value):
+        return value
+    raise click.BadParameter(f"{value!r} should be lower-case letters, digits, '-' and '.'")
 
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -58,8 +66,10 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
 @click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
 @click.option("--leader-elect", is_flag=True, help="Work only while holding a Lease: for two replicas and more.")
-@click.option("--lease-name", metavar="NAME", help="The Lease.  [default: execloop]")
-@click.option("--lease-namespace", metavar="NS", help="Where it is.  [default: the operator's own namespace]")
+@click.option("--lease-name", callback=_name, metavar="NAME", help="The Lease.  [default: execloop]")
+@click.option(
+    "--lease-namespace", callback=_name, metavar="NS", help="Where it is.  [default: the operator's own namespace]"
+)
 @click.option(
     "--lease-duration",
     callback=_seconds,

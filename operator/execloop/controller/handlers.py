@@ -12,7 +12,7 @@ from kopf._core.intents.registries import WatchingRegistry
 from execloop.controller.resource import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from kopf import HandlerId
     from kopf._core.intents.causes import WatchingCause
@@ -26,10 +26,8 @@ _LOGIN_LASTS = timedelta(minutes=10)
 _RESOURCE = (GROUP, VERSION, PLURAL)
 
 
-def watching(
-    connection: Connection, seen: Callable[[str | None, dict[str, Any]], None], drain: Callable[[], Awaitable[None]]
-) -> kopf.OperatorRegistry:
-    """`seen(type, object)` for each event; `drain` once nothing more is to begin."""
+def watching(connection: Connection, seen: Callable[[str | None, dict[str, Any]], None]) -> kopf.OperatorRegistry:
+    """`seen(type, object)` for each event."""
     registry = kopf.OperatorRegistry()
     registry._watching = _Told(seen)  # noqa: SLF001 - no other way
 
@@ -39,10 +37,6 @@ def watching(
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await asyncio.to_thread(_log_in, connection.cluster)
-
-    @kopf.on.cleanup(registry=registry)
-    async def cleanup(**_: Any) -> None:
-        await drain()
 
     return registry
 

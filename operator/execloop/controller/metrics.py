@@ -39,6 +39,7 @@ _CONDITIONS = (
     ("Stalled", "True"),
     ("Suspended", "True"),
 )
+_VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "WATCH"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200)
 
 
@@ -98,8 +99,9 @@ class Metrics:
         self._tasks.labels("failed").inc(ran.failed)
 
     def answered(self, method: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, str(status) if status else "none").inc()
-        self._request_seconds.labels(method).observe(seconds)
+        verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes
+        self._requests.labels(verb, str(status) if status else "none").inc()
+        self._request_seconds.labels(verb).observe(seconds)
 
     def observe_state(
         self,

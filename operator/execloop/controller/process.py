@@ -143,6 +143,7 @@ class Process:
         listing = asyncio.create_task(self._listed())
         try:
             await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
+            listing.cancel()
             self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
             code = await self._stopped(keeping, services)
             end.set()
@@ -173,7 +174,7 @@ class Process:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         logger.info("watching Plans in %s", ", ".join(namespaces) or "all namespaces")
         tasks = await kopf.spawn_tasks(
-            registry=watching(self._operator.connection, self._operator.seen, _nothing_left),
+            registry=watching(self._operator.connection, self._operator.seen),
             # Kopf's own asks for the user's name, and a container's user may have none.
             identity="execloop",  # type: ignore[arg-type]  # a NewType that Kopf keeps to itself
             settings=settings_for(),
@@ -193,10 +194,6 @@ class Process:
         places = self._settings.namespaces or (None,)
         lacking = missing_task(*(f"watcher for {PLURAL}.{VERSION}.{GROUP}@{place}" for place in places))
         return f"there is no {lacking}" if lacking else self._operator.stuck()
-
-
-async def _nothing_left() -> None:
-    """Kopf is not told to end before all is drained."""
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
