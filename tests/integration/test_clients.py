@@ -192,6 +192,10 @@ class TestGitOps:
         act("reconcile")
         plans.until(lambda: plans.status("a")["execution"]["id"] != first, "another execution began")
         plans.wait("a")
+        plans.patch("a", approval="Manual", parameters={"fix": "approved"})
+        plans.until(lambda: plans.condition("a")[1] == "ApprovalRequired", "it awaits approval")
+        act("approve")
+        plans.wait("a")
 
 
 class TestHelm:

@@ -163,7 +163,7 @@ def test_a_watch_that_ends_is_told_in_a_line_and_leaves_the_lease_to_others(
         assert "the watch of Plans ended: APINotFoundError: " in said
         assert "Traceback" not in said
         leader.operator.start()
-        missing = "the CRD of Plans is not there: kubectl apply -f crds/"
+        missing = "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
         plans.until(lambda: leader.endpoints.ready() == missing, "it waits for the CRD")
 
 

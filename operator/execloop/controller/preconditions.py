@@ -68,7 +68,7 @@ async def _definition(connection: Connection) -> str:
     names = {resource["name"] for resource in served.get("resources") or ()}
     if {PLURAL, f"{PLURAL}/status"} <= names:
         return ""
-    return "the CRD of Plans is not there: kubectl apply -f crds/"
+    return "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
 
 
 async def _rights(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
