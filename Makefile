@@ -58,10 +58,26 @@ crds: venv ## Generate crds/ from the Pydantic models
 chart: venv ## Generate the chart's values.yaml, README and templates from its schema and crds/
 	$(BIN)/python -m release.chart
 
+.PHONY: kustomize
+kustomize: venv ## Generate kustomize/ from the chart; needs helm (HELM=its path)
+	$(BIN)/python -m release.kustomize $(or $(HELM),helm)
+
 .PHONY: image
 image: venv ## Build the operator's image (BASE=an image with Python, IMAGE=its name)
 	@$(BIN)/python -m release.image $(if $(BASE),--base=$(BASE)) $(if $(IMAGE),--tag=$(IMAGE)) \
 	  --revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.PHONY: sbom
+sbom: venv ## Write a CycloneDX bill of what the image installs to dist/
+	$(BIN)/python -m release.sbom dist/execloop.cdx.json
+
+.PHONY: audit
+audit: venv ## Look for known vulnerabilities (DATABASE=OSV's export for PyPI)
+	@$(BIN)/python -m release.audit $(DATABASE)
+
+.PHONY: release
+release: venv ## Make and check all that a release publishes, in dist/release; publish nothing
+	@$(BIN)/python -m release.candidate $(addprefix --helm=,$(or $(HELM),$(shell command -v helm)))
 
 .PHONY: lock
 lock: venv ## Refresh requirements.lock from pyproject.toml

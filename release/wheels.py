@@ -14,6 +14,8 @@ from pathlib import Path
 from release.locked import LOCK, needed
 
 EXTRAS = ("operator",)
+EPOCH = "315532800"
+"""For SOURCE_DATE_EPOCH: 1980, the first year that a zip file can tell."""
 _ROOT = LOCK.parent
 # What pip calls them; the machine that runs the image is Linux, whatever this one is.
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
@@ -52,7 +54,7 @@ def own_wheel(folder: Path) -> Path:
 
 
 def _run(*arguments: str) -> None:
-    environment = {"SOURCE_DATE_EPOCH": "315532800", **os.environ}  # 1980, the first that a zip file can tell
+    environment = {"SOURCE_DATE_EPOCH": EPOCH, **os.environ}
     subprocess.run([*_PIP, *arguments], check=True, env=environment)
 
 

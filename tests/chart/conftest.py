@@ -5,9 +5,9 @@ import pytest
 from tests.chart.rendering import Chart, Rendered
 from tests.cluster.errors import Unavailable
 from tests.cluster.tools import find_tool
-from tests.integration.conftest import cluster, crd, kubectl, namespace
+from tests.integration.conftest import cluster, crd, did, kubectl, namespace, plans
 
-__all__ = ["cluster", "crd", "kubectl", "namespace"]
+__all__ = ["cluster", "crd", "did", "kubectl", "namespace", "plans"]
 
 
 @pytest.fixture(scope="session")
