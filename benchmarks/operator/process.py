@@ -49,11 +49,10 @@ def running(contender: Contender, cluster: Cluster) -> Iterator[Running]:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(contender.environment(cluster)))
         try:
             yield Running(process.pid)
-        except (TimeoutError, OSError) as error:
+        except (TimeoutError, OSError, ApiError) as error:
             log.seek(0)
-            raise RuntimeError(
-                f"{contender.title}: {error or 'took too long'}; it said: {log.read()[-2000:]}"
-            ) from error
+            said = log.read()[-_SAID:]
+            raise RuntimeError(f"{contender.title}: {error or 'took too long'}; it said: {said}") from error
         finally:
             process.send_signal(signal.SIGTERM)
             try:
