@@ -147,7 +147,7 @@ class TestMistakes:
         plans.apply(manifest("bad", "blocks-loop"))
         plans.until(lambda: "bad blocks its event loop" in operator.said(), "it is named")
         plans.apply(manifest("good", "maps"))
-        plans.wait("good", seconds=5)
+        plans.wait("good")
 
     def test_a_module_that_cannot_be_imported_is_reported(self, plans: Plans, operator: Operator) -> None:
         plans.apply(manifest("good", "marks"))
