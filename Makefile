@@ -26,11 +26,15 @@ demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 
 
 .PHONY: test
 test: venv ## Run every test that this machine can run
-	$(BIN)/python -m pytest -n $(JOBS) tests
+	$(BIN)/python -m pytest -n $(JOBS) tests --ignore=tests/e2e
 
 .PHONY: test-pythons
 test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
 	@$(BIN)/python -m tests.pythons
+
+.PHONY: e2e
+e2e: venv ## Install the chart in a kind cluster and live through a release (EXECLOOP_APT=1 may install Debian packages)
+	EXECLOOP_E2E=1 $(BIN)/python -m pytest -v --durations=10 tests/e2e
 
 .PHONY: check
 check: venv ## Format, lint, types, layers, generated files

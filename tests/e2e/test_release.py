@@ -1,0 +1,162 @@
+"""The life of a release, as a platform team has it: each test goes on where the one before it stopped."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+
+from tests.e2e.plans.jobs import job
+from tests.e2e.site import CHART, IMAGE, PLANS, PLANS_IMAGE, PREVIOUS_IMAGE, RELEASE, SYSTEM, TEAM, HelmFailed, Site
+from tests.integration.operating import Plans, manifest
+
+Tell: TypeAlias = Callable[[str], None]
+
+JOBS_RULE = {
+    "apiGroups": ["batch"],
+    "resources": ["jobs"],
+    "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+}
+_CONTAINER = re.compile(r"containerd://(\w+)")
+
+
+@pytest.fixture
+def plans(site: Site) -> Plans:
+    return Plans(site.cluster, TEAM)
+
+
+def values(image: str = IMAGE, **others: Any) -> dict[str, Any]:
+    repository, _, tag = image.partition(":")
+    return {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+        "plans": {"configMap": "plans", "image": {"reference": PLANS_IMAGE, "pullPolicy": "Never"}},
+        "rbac": {"extraRules": [JOBS_RULE]},
+        **others,
+    }
+
+
+def previous_chart(folder: Path) -> Path:
+    """As this one, with an older version, and a CRD that lacks a field."""
+    chart = folder / "previous"
+    shutil.copytree(CHART, chart)
+    metadata = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({**metadata, "version": "0.0.9"}))
+    crd = chart / "templates" / "crds" / "plans.yaml"
+    crd.write_text(re.sub(r"\n( +)historyLimit:\n(\1 +.*\n)+", "\n", crd.read_text(), count=1))
+    return chart
+
+
+def knows_history_limit(site: Site) -> bool:
+    version = site.get("crd", "plans.execloop.dev")["spec"]["versions"][0]
+    return "historyLimit" in version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+
+
+def operators(site: Site) -> list[dict[str, Any]]:
+    selector = "--selector=app.kubernetes.io/component=operator"
+    found: list[dict[str, Any]] = site.get("pods", f"--namespace={SYSTEM}", selector)["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def holder(site: Site) -> str:
+    return str(site.get("lease", RELEASE, f"--namespace={SYSTEM}")["spec"].get("holderIdentity") or "")
+
+
+def test_helm_installs_it_into_a_restricted_namespace(site: Site, tmp_path: Path, tell: Tell) -> None:
+    code = PLANS / "jobs.py"
+    site.kubectl("create", "configmap", "plans", f"--namespace={SYSTEM}", f"--from-file={code}")
+    packaged = tmp_path / "packaged"
+    site.helm("package", previous_chart(tmp_path), f"--destination={packaged}")
+    seconds = site.upgrade(values(PREVIOUS_IMAGE), packaged / "execloop-0.0.9.tgz")
+    tell(f"helm install to Ready: {seconds:.1f} s")
+    assert not knows_history_limit(site)
+
+
+def test_a_plan_in_yaml_makes_a_job_whose_pod_runs(site: Site, plans: Plans, tell: Tell) -> None:
+    start = time.monotonic()
+    plans.apply(manifest("hello", "manifests", parameters={"objects": [job("hello", IMAGE, 0)]}))
+    plans.wait("hello")
+    tell(f"kubectl apply to Ready: {time.monotonic() - start:.1f} s")
+    plans.kubectl("wait", "--for=condition=Complete", "job/hello", "--timeout=60s")
+    assert plans.kubectl("logs", "job/hello") == "done\n"
+
+
+def test_plans_in_python_come_from_a_config_map_and_from_an_image(site: Site, plans: Plans) -> None:
+    plans.apply(manifest("steps", "jobs", parameters={"image": IMAGE}))
+    plans.wait("steps", seconds=90)
+    assert plans.get("steps")["status"]["execution"]["runs"] > 1
+    plans.apply(manifest("more", "more-jobs", parameters={"image": IMAGE, "prefix": "more"}))
+    plans.wait("more", seconds=90)
+
+
+def test_an_upgrade_brings_the_crd_and_goes_on_with_what_is_in_flight(site: Site, plans: Plans, tell: Tell) -> None:
+    parameters = {"image": IMAGE, "prefix": "journey", "steps": 6, "seconds": 8}
+    plans.apply(manifest("journey", "jobs", parameters=parameters))
+    plans.until(lambda: '"journey-2"' in plans.kubectl("get", "jobs", "--output=json"), "it is under way", 120)
+    execution = plans.status("journey")["execution"]
+    seconds = site.upgrade(values(replicas=2))
+    tell(f"helm upgrade to Ready, with a Plan in flight: {seconds:.1f} s")
+    assert knows_history_limit(site)
+    assert plans.condition("journey")[0] != "True", "the upgrade was to find it in flight"
+    plans.wait("journey", seconds=180)
+    after = plans.status("journey")["execution"]
+    assert (after["id"], after["startedAt"]) == (execution["id"], execution["startedAt"])
+    assert after["errors"] == 0
+
+
+def test_helm_test_reaches_the_operator(site: Site) -> None:
+    assert "Succeeded" in site.helm("test", RELEASE, "--logs", "--timeout=120s")
+
+
+def test_a_standby_takes_over_when_the_leader_is_killed(site: Site, plans: Plans, tell: Tell) -> None:
+    plans.until(lambda: len(operators(site)) == 2, "two operators run", 60)
+    before = holder(site)
+    (leader,) = [pod for pod in operators(site) if pod["metadata"]["name"] in before]
+    container = _CONTAINER.match(leader["status"]["containerStatuses"][0]["containerID"])
+    assert container
+    start = time.monotonic()
+    site.in_node("ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", container[1])
+    plans.apply(manifest("afterwards", "manifests", parameters={"objects": [job("afterwards", IMAGE, 0)]}))
+    plans.wait("afterwards", seconds=60)
+    tell(f"leader killed to the next Plan Ready: {time.monotonic() - start:.1f} s")
+    assert holder(site)
+
+
+def test_an_uninstallation_names_the_plans_with_a_teardown_to_do_and_stops(site: Site, plans: Plans) -> None:
+    plans.apply(manifest("kept", "jobs", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
+    plans.until(lambda: "finalizers" in plans.get("kept")["metadata"], "it has its finalizer")
+    with pytest.raises(HelmFailed, match="team-a/kept"):
+        site.helm("uninstall", RELEASE, "--timeout=120s")
+    assert len(operators(site)) == 2
+
+
+def test_a_plan_that_is_deleted_is_torn_down_by_the_operator_that_is_still_there(site: Site, plans: Plans) -> None:
+    plans.kubectl("delete", "plan", "kept", "--timeout=60s")
+    assert "kept-0" not in plans.kubectl("get", "jobs", "--output=name")
+
+
+def test_the_second_attempt_uninstalls_it_and_leaves_the_plans(site: Site, plans: Plans, tell: Tell) -> None:
+    start = time.monotonic()
+    assert "no Plan has a teardown to do" in site.helm("uninstall", RELEASE, "--wait", "--timeout=120s")
+    tell(f"helm uninstall: {time.monotonic() - start:.1f} s")
+    assert operators(site) == []
+    left = plans.kubectl("get", "plans", "--output=name")
+    assert all(f"/{name}\n" in left for name in ("hello", "steps", "journey"))
+
+
+def test_a_new_release_takes_over_what_the_old_one_kept(site: Site, plans: Plans) -> None:
+    site.upgrade(values(uninstall={"removeFinalizers": True}))
+    plans.apply(manifest("kept", "jobs", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
+    plans.wait("kept", seconds=90)
+    assert plans.get("kept")["metadata"]["finalizers"]
+    plans.wait("hello")
+
+
+def test_finalizers_are_taken_off_when_a_value_says_so(site: Site, plans: Plans) -> None:
+    assert "team-a/kept" in site.helm("uninstall", RELEASE, "--wait", "--timeout=120s")
+    assert "finalizers" not in plans.get("kept")["metadata"]
+    plans.kubectl("delete", "plan", "kept", "--timeout=20s")
+    assert plans.kubectl("get", "job", "kept-0", "--output=name") == "job.batch/kept-0\n"
