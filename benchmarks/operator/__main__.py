@@ -80,7 +80,7 @@ def main() -> int:
     if not Path("/proc/self/stat").exists():
         parser.error("CPU and memory are read from /proc: this needs Linux")
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    sitting = Sitting(machine, given.plans, rounds=1 if given.quick else 3, idle_seconds=30.0)
+    sitting = Sitting(machine, os.getloadavg()[0], given.plans, rounds=1 if given.quick else 3, idle_seconds=30.0)
     try:
         with provide() as cluster:
             names = prepare(cluster, given.contenders or list(CONTENDERS), sitting)

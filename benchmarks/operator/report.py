@@ -19,8 +19,13 @@ _PREAMBLE = """\
 # What the operator costs
 
 {number:,} Plans wait, an operator starts, and all become Ready: how many Plans a second from the first to the last.
-Each contender has the API server to itself, one after the other in one sitting, on {machine}, which the API server and
-its etcd share. Of {rounds} rounds the best. Made by `make bench-operator`.
+Each contender has the API server to itself, one after the other in one sitting. {machine}, shared with the API server
+and its etcd. Of {rounds} rounds the best. Made by `make bench-operator`.
+
+"""
+_NOT_QUIET = """\
+**The machine was not quiet**: it had a load average of {load:.0f} before the sitting began. Speeds are then low, times
+long and ratios rough; status writes and memory hold.
 
 """
 _NOTES = """\
@@ -37,18 +42,21 @@ The status that execloop writes also holds the execution and its history; the ot
 _REACTION = """\
 ## One Plan at a time
 
-From the request that creates a Plan `noop` to the watch event that shows it Ready, with nothing else going on. Then the
-writes, of any kind, while nothing changes.
+From the request that creates a Plan `noop` to the watch event that shows it Ready, with no other Plan there to
+reconcile. Then the writes, of any kind, while nothing changes.
 
 | | median | 90th percentile | writes in {idle:.0f} s at rest |
 |---|---:|---:|---:|
 """
 _NONE = "-"
+_QUIET = 0.5
 
 
 @dataclass
 class Sitting:
     machine: str
+    load: float
+    """The load average of the minute before it began."""
     number: int
     rounds: int
     idle_seconds: float
@@ -60,6 +68,8 @@ class Sitting:
 
 def as_markdown(sitting: Sitting) -> str:
     preamble = _PREAMBLE.format(machine=sitting.machine, number=sitting.number, rounds=sitting.rounds)
+    if sitting.load > _QUIET:
+        preamble += _NOT_QUIET.format(load=sitting.load)
     plans = dict.fromkeys(plan for plan, _ in sitting.backlogs)
     tables = [line for plan in plans for line in _table(sitting, plan)]
     return "".join([preamble, *tables, _NOTES, *_left_out(sitting), *_reaction(sitting)])
