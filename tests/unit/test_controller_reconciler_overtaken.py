@@ -113,3 +113,5 @@ class TestConflict:
         control.cluster.before_next_request(lambda: control.spoil(execution=other))
         assert control.reconcile() == 0
         assert control.execution()["id"] == "another"
+        control.settle()
+        assert control.results()[0] == "Converged"

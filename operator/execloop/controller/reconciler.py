@@ -10,7 +10,7 @@ from execloop.controller.conclude import rest
 from execloop.controller.gate import Withheld, decide, pending
 from execloop.controller.status import Done, Retrying, Stalled, has
 from execloop.controller.work import Nothing, Observed, Postponed, Ran, Work
-from execloop.execution import Converged, CreateFailed, Failed
+from execloop.execution import Again, Converged, CreateFailed, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -104,14 +104,18 @@ class Reconciler:
         track = self._cache.get(key)
         if track is None or track.stop is None:
             return
+        if self._overtaken(track):
+            track.stop.request()
+
+    def _overtaken(self, track: Track) -> bool:
+        """Whether the execution at hand is not to go on as it is."""
         admitted = self._admissions.of(track)
-        if (
+        return (
             track.deleting
             or isinstance(admitted, Stalled)
             or admitted.spec.suspend
             or self._begins(track, self._admissions.inputs(track, admitted))
-        ):
-            track.stop.request()
+        )
 
     def referred(self, key: Key, metadata: dict[str, Any]) -> bool:
         """Whether a change of something that a Plan refers to makes it due."""
@@ -262,7 +266,10 @@ class Reconciler:
             return track.due - now
         return await self._run(case, execution)
 
-    async def _run(self, case: Case, execution: ExecutionStatus, observed: Observed | None = None) -> float | None:
+    async def _run(
+        self, case: Case, execution: ExecutionStatus, observed: Observed | None = None, *, again: bool = True
+    ) -> float | None:
+        """A run; without a pause after it the next one too, which most often finds that nothing is left."""
         if case.spec.mode == "Preview":
             return await self._preview(case, execution, observed or await self._runs.observe(case, execution))
         if case.spec.approval == "Manual":
@@ -280,7 +287,16 @@ class Reconciler:
         if isinstance(ran.outcome, Postponed):
             case.track.due = self._monotonic() + _POSTPONED
             return _POSTPONED
-        return await self._reporter.conclude(case, execution, ran)
+        delay = await self._reporter.conclude(case, execution, ran)
+        if again and delay == 0 and isinstance(ran.outcome, Again) and (now := self._going_on(case)) is not None:
+            return await self._run(case, now, again=False)
+        return delay
+
+    def _going_on(self, case: Case) -> ExecutionStatus | None:
+        """The execution at hand, unless something has come between."""
+        track = case.track
+        between = self.closing or self._cache.get(case.key) is not track or self._overtaken(track)
+        return None if between else track.execution
 
     async def _await_approval(self, case: Case, execution: ExecutionStatus, decision: Withheld) -> float | None:
         await self._reporter.await_approval(case, execution, decision.pending)

@@ -128,9 +128,17 @@ class Reporter:
             written = await self.write(case, conclusion.status)
             track.unsaved = None
             if not written:
+                self._yield_to_others(track, before)
                 return 0.0
             self._announcer.transition(track, before, conclusion.status)
         return conclusion.delay
+
+    def _yield_to_others(self, track: Track, before: PlanStatus) -> None:
+        """Where another operator wrote an execution meanwhile, that is the one to go on with."""
+        ours, theirs = track.execution, track.status.execution
+        known = {execution.id for execution in (ours, before.execution) if execution is not None}
+        if theirs is not None and theirs.id not in known:
+            track.execution, track.due = theirs, None
 
     def _overdue(self, execution: ExecutionStatus) -> bool:
         """Unfinished 2 s after its start, an execution must not be known to memory alone."""
