@@ -62,7 +62,6 @@ def kinds(rendered: Rendered) -> set[str]:
     return {manifest["kind"] for manifest in rendered}
 
 
-TWO = {"replicas": 2}
 ON = {"networkPolicy": {"enabled": True}}
 SCRAPED = {"serviceMonitor": {"enabled": True}}
 
@@ -76,11 +75,11 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
     "image.digest": (DIGEST, {}, lambda r: r.container["image"], f"execloop@{DIGEST}"),
     "image.pullPolicy": ("Always", {}, lambda r: r.container["imagePullPolicy"], "Always"),
     "image.pullSecrets": (["a"], {}, lambda r: r.pod["imagePullSecrets"], [{"name": "a"}]),
-    "replicas": (2, {}, lambda r: r.one("Deployment")["spec"]["replicas"], 2),
+    "replicas": (3, {}, lambda r: r.one("Deployment")["spec"]["replicas"], 3),
     "leaderElection.enabled": (
         False,
-        {},
-        lambda r: (r.one("Deployment")["spec"]["strategy"], "--leader-elect" in arguments(r), len(r.of("Role"))),
+        {"replicas": 1},
+        lambda r: (r.one("Deployment")["spec"].get("strategy"), "--leader-elect" in arguments(r), len(r.of("Role"))),
         ({"type": "Recreate"}, False, 0),
     ),
     "leaderElection.leaseName": (
@@ -91,7 +90,7 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
     ),
     "watch.namespaces": (
         ["a", "b"],
-        {"rbac": {"aggregate": False, "approver": False}, "leaderElection": {"enabled": False}},
+        {"rbac": {"aggregate": False, "approver": False}, "leaderElection": {"enabled": False}, "replicas": 1},
         lambda r: (roles(r), [arg for arg in arguments(r) + hook(r) if "--namespace" in arg]),
         (
             [("a", "execloop-system:execloop"), ("b", "execloop-system:execloop")],
@@ -215,10 +214,10 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
     "approval.policies": (False, {}, lambda r: [kind for kind in kinds(r) if "AdmissionPolicy" in kind], []),
     "uninstall.check": (False, {}, lambda r: r.of("Job"), []),
     "uninstall.removeFinalizers": (True, {}, hook, ["teardowns", "--remove-finalizers"]),
-    "podDisruptionBudget.enabled": (False, TWO, lambda r: r.of("PodDisruptionBudget"), []),
+    "podDisruptionBudget.enabled": (False, {}, lambda r: r.of("PodDisruptionBudget"), []),
     "podDisruptionBudget.maxUnavailable": (
         "50%",
-        TWO,
+        {},
         lambda r: r.one("PodDisruptionBudget")["spec"]["maxUnavailable"],
         "50%",
     ),

@@ -13,7 +13,7 @@ from tests.cluster import Cluster
 from tests.integration.operating import Plans, manifest, operating
 
 KUSTOMIZE = Path(__file__).parents[2] / "kustomize"
-OVERLAYS = ["base", "overlays/two-replicas", "overlays/approved-by", "overlays/plans"]
+OVERLAYS = ["base", "overlays/one-replica", "overlays/approved-by", "overlays/plans"]
 
 
 def build(cluster: Cluster, folder: str) -> Rendered:
@@ -37,11 +37,9 @@ def test_the_operator_has_the_charts_rights(cluster: Cluster) -> None:
     assert held(build(cluster, "base")) == working("*") | LEASE
 
 
-def test_two_replicas_may_not_go_at_once(cluster: Cluster) -> None:
-    built = build(cluster, "overlays/two-replicas")
-    assert built.one("Deployment")["spec"]["replicas"] == 2
-    selector = built.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items()
-    assert selector <= built.one("Deployment")["spec"]["template"]["metadata"]["labels"].items()
+def test_one_replica_is_not_kept_from_being_evicted(cluster: Cluster) -> None:
+    built = build(cluster, "overlays/one-replica")
+    assert (built.one("Deployment")["spec"]["replicas"], built.of("PodDisruptionBudget")) == (1, [])
 
 
 def test_plan_code_is_mounted_from_a_config_map_that_is_named_by_its_content(cluster: Cluster) -> None:

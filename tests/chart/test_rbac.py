@@ -67,7 +67,7 @@ def _of(role: Manifest, scope: str) -> Iterator[Right]:
 ACCOUNTS = [{"namespace": "a", "names": ["x"]}, {"namespace": "*", "names": ["y", "z"]}]
 CASES: list[tuple[str, Values, Iterable[Right]]] = [
     ("by default", {}, working("*") | LEASE),
-    ("without leader election", {"leaderElection": {"enabled": False}}, working("*")),
+    ("without leader election", {"leaderElection": {"enabled": False}, "replicas": 1}, working("*")),
     ("in two namespaces", {"watch": {"namespaces": ["a", "b"]}}, working("a") | working("b") | LEASE),
     (
         "with ConfigMaps",

@@ -34,7 +34,7 @@ SCHEMA: list[tuple[dict[str, Any], str]] = [
 
 MEANING: list[tuple[dict[str, Any], str]] = [
     (
-        {"replicas": 2, "leaderElection": {"enabled": False}},
+        {"leaderElection": {"enabled": False}},
         "replicas: 2 operators would work on the same Plans: set leaderElection.enabled to true",
     ),
     (

@@ -45,8 +45,8 @@ def test_lint_has_nothing_to_say_but_that_there_is_no_icon(chart: Chart) -> None
     assert lines == ["[INFO] Chart.yaml: icon is recommended"]
 
 
-def test_one_replica_is_not_kept_from_being_evicted(default: Rendered) -> None:
-    assert default.of("PodDisruptionBudget") == []
+def test_one_replica_is_not_kept_from_being_evicted(chart: Chart) -> None:
+    assert chart.render({"replicas": 1}).of("PodDisruptionBudget") == []
 
 
 def test_the_crd_is_kept_when_the_release_goes(default: Rendered) -> None:

@@ -90,6 +90,7 @@ def daemon() -> Iterator[None]:
         except StartFailed as error:
             raise Unavailable(f"{error}: {own.tail().rpartition(chr(10))[2]}") from None
         yield
+        docker("image", "prune", "--force")  # what builds have left
     finally:
         own.end(_END_SECONDS)
 

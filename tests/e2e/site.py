@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,21 +69,23 @@ class Site:
 @contextmanager
 def site(folder: Path) -> Iterator[Site]:
     """All that it starts ends with it. Raises Unavailable where this machine cannot."""
-    with daemon():
+    with ExitStack() as stack:
+        stack.enter_context(daemon())
         base = _first(_published_base, python_image)
         node = _first(_published_node, node_image)
         sys.stderr.write(f"the operator's base is {base}, the node's image {node}\n")
+        stack.callback(_remove, IMAGE, PREVIOUS_IMAGE, PLANS_IMAGE)
         _timed("building the image", partial(release_image.build, base, IMAGE, "e2e"))
         docker("tag", IMAGE, PREVIOUS_IMAGE)
         _plans_image(folder / "plans-image")
         name = "execloop-e2e"
-        with kind.created(name, node, folder) as cluster:
-            _timed("loading the images", partial(kind.load, name, IMAGE, PREVIOUS_IMAGE, PLANS_IMAGE))
-            made = Site(cluster, name, base, folder)
-            for namespace in (SYSTEM, TEAM):
-                made.kubectl("create", "namespace", namespace)
-                made.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-            yield made
+        cluster = stack.enter_context(kind.created(name, node, folder))
+        _timed("loading the images", partial(kind.load, name, IMAGE, PREVIOUS_IMAGE, PLANS_IMAGE))
+        made = Site(cluster, name, base, folder)
+        for namespace in (SYSTEM, TEAM):
+            made.kubectl("create", "namespace", namespace)
+            made.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+        yield made
 
 
 def _published_base() -> str:
@@ -117,6 +119,12 @@ def _plans_image(context: Path) -> None:
     (context / "more_jobs.py").write_text(text)
     (context / "Dockerfile").write_text("FROM scratch\nCOPY *.py /\n")
     docker("build", "--quiet", f"--tag={PLANS_IMAGE}", str(context))
+
+
+def _remove(*images: str) -> None:
+    for image in images:
+        with suppress(Unavailable):
+            docker("image", "rm", "--force", image)
 
 
 def _timed(what: str, work: Callable[[], object]) -> None:

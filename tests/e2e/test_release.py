@@ -97,7 +97,7 @@ def test_an_upgrade_brings_the_crd_and_goes_on_with_what_is_in_flight(site: Site
     plans.apply(manifest("journey", "jobs", parameters=parameters))
     plans.until(lambda: '"journey-2"' in plans.kubectl("get", "jobs", "--output=json"), "it is under way", 120)
     execution = plans.status("journey")["execution"]
-    seconds = site.upgrade(values(replicas=2))
+    seconds = site.upgrade(values())
     tell(f"helm upgrade to Ready, with a Plan in flight: {seconds:.1f} s")
     assert knows_history_limit(site)
     assert plans.condition("journey")[0] != "True", "the upgrade was to find it in flight"
