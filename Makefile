@@ -105,4 +105,4 @@ cluster-down: venv ## End the control plane of `make cluster`
 clean: ## Remove what the other targets made (the cache of built binaries stays)
 	@[ ! -d .cluster ] || [ ! -x $(BIN)/python ] || $(BIN)/python -m tests.cluster down
 	rm -rf $(VENV) .cluster dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find operator tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find operator tests examples benchmarks release kustomize -name __pycache__ -type d -prune -exec rm -rf {} +
