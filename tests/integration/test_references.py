@@ -40,7 +40,7 @@ class TestParametersFrom:
         assert plans.condition("a", "Reconciling") == ("True", "ProgressingWithRetry")
         assert "Secret later" in plans.message("a")
         plans.apply(secret("later", text="there"))
-        plans.wait("a", seconds=5)
+        plans.wait("a")
         assert did("a") == ["there"]
 
     def test_an_optional_one_may_be_missing_and_counts_once_it_comes(self, plans: Plans, did: Did) -> None:
@@ -103,7 +103,7 @@ class TestDependencies:
         plans.until(lambda: plans.condition("second") == ("False", "DependencyNotReady"), "it waits")
         assert "first is not there" in plans.message("second")
         plans.apply(manifest("first", "marks"))
-        plans.wait("second", seconds=10)
+        plans.wait("second")
         assert did("second") == ["try 0", "0"]
 
     def test_it_waits_for_any_kind_by_the_rules_of_kstatus(self, plans: Plans, kubectl: Any) -> None:
