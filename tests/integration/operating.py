@@ -39,7 +39,7 @@ class Operator:
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def said(self) -> str:
         return self.log.read_text()

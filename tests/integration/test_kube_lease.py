@@ -18,7 +18,7 @@ from tests.cluster import Cluster
 from tests.integration.access import account
 from tests.integration.conftest import Kubectl
 
-QUICK = Terms(duration=2, deadline=1.2, retry=0.3)
+QUICK = Terms(duration=4, deadline=2.8, retry=0.3)
 LONG = Terms.lasting(300)
 PATIENCE = 20
 

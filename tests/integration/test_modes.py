@@ -34,7 +34,7 @@ class TestOnce:
             manifest("stalled", "fatal", mode="Once", ttlAfterFinished="1s"),
             manifest("kept", "marks", mode="Once", ttlAfterFinished="1h"),
         )
-        plans.kubectl("wait", "--for=delete", "plan/done", "plan/stalled", "--timeout=20s")
+        plans.kubectl("wait", "--for=delete", "plan/done", "plan/stalled", "--timeout=60s")
         assert plans.condition("kept") == ("True", "Converged")
 
 

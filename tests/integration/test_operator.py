@@ -101,7 +101,7 @@ class TestConvergence:
     def test_a_plan_deleted_during_its_run_stops_at_the_next_task(self, plans: Plans, did: Did) -> None:
         plans.apply(manifest("a", "marks", parameters={"count": 99, "seconds": 0.2}))
         plans.until(lambda: len(did("a")) > 2, "the run is under way")
-        plans.kubectl("delete", "plan", "a", "--timeout=10s")
+        plans.kubectl("delete", "plan", "a", "--timeout=60s")
         plans.apply(manifest("b", "marks"))
         plans.wait("b")
         assert len(did("a")) < 50

@@ -19,7 +19,7 @@ def undoing(name: str = "a", parameters: dict[str, Any] | None = None, **spec: A
 
 
 def delete(plans: Plans, name: str = "a", *options: str) -> None:
-    plans.kubectl("delete", "plan", name, *(options or ("--timeout=20s",)))
+    plans.kubectl("delete", "plan", name, *(options or ("--timeout=60s",)))
 
 
 @pytest.mark.usefixtures("operator")
@@ -57,7 +57,7 @@ class TestTeardown:
         delete(plans, "a", "--wait=false")
         plans.until(lambda: plans.condition("a", "Reconciling") == ("True", "ProgressingWithRetry"), "the error shows")
         assert plans.condition("a") == ("False", "TearingDown")
-        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=20s")
+        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
         assert {"-a", "-b"} <= set(did("a"))
 
     def test_a_spent_budget_is_told_and_the_world_still_observed(
@@ -70,7 +70,7 @@ class TestTeardown:
         assert plans.condition("a", "Stalled") == ("True", "TeardownFailed")
         with (tmp_path / f"{namespace}-a").open("a") as world:
             world.write("-a\n-b\n")
-        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=20s")
+        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
 
     def test_the_annotation_lets_go_at_once(self, plans: Plans) -> None:
         plans.apply(undoing(parameters={"undo_fails": 99}, errorsToTolerate=0))
@@ -78,7 +78,7 @@ class TestTeardown:
         delete(plans, "a", "--wait=false")
         plans.wait("a", "Stalled")
         plans.annotate("a", abandon="true")
-        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=20s")
+        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
 
     def test_a_suspended_plan_is_torn_down_too_and_no_approval_is_asked_for(self, plans: Plans, did: Did) -> None:
         plans.apply(undoing(approval="Manual"))

@@ -18,8 +18,9 @@ KEY = Key("team", "a")
 def _restored() -> Iterator[None]:
     """Each test configures logging anew; afterwards it is as it was."""
     root = logging.getLogger()
-    loggers = [root, *map(logging.getLogger, ("kopf", "aiohttp", "asyncio"))]
+    loggers = [root, *map(logging.getLogger, ("kopf", "aiohttp", "asyncio", "execloop.plan"))]
     handlers, levels = root.handlers[:], [logger.level for logger in loggers]
+    logging.getLogger("execloop.plan").setLevel(logging.NOTSET)  # `execloop run` in this process may have set it
     yield
     root.handlers[:] = handlers
     for logger, level in zip(loggers, levels, strict=True):

@@ -42,8 +42,9 @@ class TestTheirEventLoop:
         async def where() -> object:
             return asyncio.get_running_loop()
 
-        async with plan_code(long_call=0.0) as (code, _):
+        async with plan_code() as (code, _):
             loop = await code.on_loop("a", where)
+            code._long_call = 0.0
             for _ in range(5):
                 await asyncio.sleep(0.001)
             assert code._loop is not None
