@@ -109,7 +109,7 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
     match state:
         case Progressing(message, failed):
             ready: _Status = "False" if failed else "Unknown"
-            reason = "TasksFailed" if failed else "Progressing"
+            reason = _failure(before) if failed else "Progressing"
             return {"Ready": (ready, reason, message), "Reconciling": ("True", "Progressing", message)}
         case Retrying(reason, message):
             return {"Ready": ("False", reason, message), "Reconciling": ("True", "ProgressingWithRetry", message)}
@@ -134,6 +134,12 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
             if not kept and not settled:
                 kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
             return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+
+
+def _failure(before: PlanStatus) -> str:
+    """What the last error of the execution was, for as long as it goes on."""
+    known = next((c for c in before.conditions if c.type == "Ready" and c.status == "False"), None)
+    return known.reason if known and known.reason in {"TasksFailed", "CreateFailed"} else "TasksFailed"
 
 
 def while_tearing_down(state: State) -> State:
