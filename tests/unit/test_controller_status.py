@@ -215,6 +215,12 @@ _states = (
 )
 
 
+@pytest.mark.parametrize("reason", ["TasksFailed", "CreateFailed"])
+def test_the_reason_of_the_last_error_stays_while_its_execution_goes_on(reason: str) -> None:
+    before = status(Ready=("False", reason), Reconciling=("True", "ProgressingWithRetry"))
+    assert shown(advance(before, Progressing("x", failed=True), GENERATION, NOW))["Ready"] == ("False", reason)
+
+
 @given(st.lists(st.tuples(_states, st.booleans()), max_size=8))
 def test_whatever_happens_the_conditions_agree_with_each_other(course: list[tuple[State, bool]]) -> None:
     found, generation = PlanStatus(), 1
