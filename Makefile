@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests run in parallel; integration tests share one control plane.
-JOBS ?= 4
+# Tests run in parallel; integration tests share one control plane, and mostly wait.
+JOBS ?= 5
 
 .PHONY: help
 help: ## List the targets
@@ -26,7 +26,7 @@ demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 
 
 .PHONY: test
 test: venv ## Run every test that this machine can run
-	$(BIN)/python -m pytest -n $(JOBS) tests --ignore=tests/e2e
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests --ignore=tests/e2e
 
 .PHONY: test-pythons
 test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
