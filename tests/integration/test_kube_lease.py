@@ -155,6 +155,7 @@ async def test_a_lease_that_was_changed_by_hand_is_written_again(
     assert spec(kubectl)["holderIdentity"] == first.holder
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a handshake with a dying server
 @in_event_loop
 async def test_without_an_api_server_it_is_lost_at_the_deadline(own_cluster: Cluster) -> None:
     first = await acquired(Lease(Connection.load(own_cluster.kubeconfig), "x", "default", QUICK))
