@@ -174,8 +174,5 @@ def test_without_an_api_server_the_leader_exits_and_says_why(own_cluster: Cluste
         plans.until(leader.leads, "it leads")
         own_cluster.stop_api_server()
         assert leader.operator.process.wait(timeout=30) == 1
-    assert (
-        "the Lease default/execloop is lost: not renewed for 2 s: "
-        in leader.operator.said()
-    )
+    assert "the Lease default/execloop is lost: not renewed for 2 s: " in leader.operator.said()
     assert "Traceback" not in leader.operator.said()
