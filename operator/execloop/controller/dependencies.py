@@ -47,7 +47,9 @@ class Dependencies:
         return Retrying("DependencyNotReady", "; ".join(waits[:_NAMED]) + more)
 
     async def _why_not(self, key: Key, track: Track, admitted: Admitted, one: Reference) -> str | None:
-        known = self._cache.get(Key(one.namespace, one.name)) if _is_plan(one) else None
+        known = None
+        if _is_plan(one) and admitted.account is None:  # an account may see less than the operator
+            known = self._cache.get(Key(one.namespace, one.name))
         found: dict[str, Any] | None
         if known is not None:
             found = known.object

@@ -13,7 +13,18 @@ from execloop.execution import Execution
 if TYPE_CHECKING:
     from execloop.controller.track import Track
 
-__all__ = ["at", "begin", "ended", "engine_state", "paused", "recorded", "resumed", "taken_back"]
+__all__ = [
+    "at",
+    "begin",
+    "begin_anew",
+    "ended",
+    "engine_state",
+    "paused",
+    "recorded",
+    "resumed",
+    "taken_back",
+    "until_due",
+]
 
 LAST_ERROR_BYTES = 1024
 
@@ -24,6 +35,25 @@ def at(seconds: float) -> datetime:
 
 def begin(inputs: str, now: float) -> ExecutionStatus:
     return ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now))
+
+
+def begin_anew(track: Track, inputs: str, now: float, history_limit: int, why: str) -> ExecutionStatus:
+    """The execution at hand from now on; one that is under way goes into the history as superseded."""
+    before = track.execution
+    if before is not None and before.finished_at is None:
+        over = ended(before, "Superseded", now)
+        track.pending["history"] = recorded(track.draft, over, track, history_limit, why).history
+    track.execution = begin(inputs, now)
+    track.due, track.seen = None, True  # nextRunAt is that of the one before
+    return track.execution
+
+
+def until_due(track: Track, now: float, monotonic: float) -> float:
+    """Seconds until its next run, 0 when that is due; after a restart the status tells it."""
+    if track.due is None and not track.seen and track.status.next_run_at is not None:
+        track.due = monotonic + track.status.next_run_at.timestamp() - now
+    track.seen = True
+    return 0.0 if track.due is None else max(0.0, track.due - monotonic)
 
 
 def engine_state(execution: ExecutionStatus) -> Execution:

@@ -68,6 +68,7 @@ class Reconciler:
             return await self._teardown.proceed(key, track)
         admitted = self._admissions.of(track)
         if isinstance(admitted, Stalled):
+            self._references.forget(key)
             await self._reporter.refuse(key, track, admitted)
             return None
         if not await self._finalizer.want(key, track, wanted=admitted.spec.deletion_policy == "Teardown"):
@@ -76,6 +77,9 @@ class Reconciler:
         if isinstance(resolved, Resolved):
             return await self._decide(Case(key, track, admitted, resolved))
         self._references.refer(key, self._sources.of(key, admitted))
+        if admitted.spec.suspend:
+            await self._reporter.suspend(key, track, settled=False)
+            return None
         if isinstance(resolved, Retrying):
             return await self._reporter.wait(key, track, resolved)
         await self._reporter.refuse(key, track, resolved)
@@ -89,7 +93,7 @@ class Reconciler:
         track.waits = 0
         self._references.refer(case.key, self._sources.of(case.key, case.admitted))
         if case.spec.suspend:
-            await self._reporter.suspend(case, settled=resting)
+            await self._reporter.suspend(case.key, track, settled=resting)
             return None
         if resting:
             return await self._rest(case)
@@ -173,16 +177,12 @@ class Reconciler:
         return await self._reporter.wait(case.key, case.track, unmet)
 
     def _begin(self, case: Case, drift: str | None = None) -> ExecutionStatus:
-        track, before, now = case.track, case.track.execution, self._now()
-        if before is not None and before.finished_at is None:
-            over = executions.ended(before, "Superseded", now)
-            status = executions.recorded(track.draft, over, track, case.spec.history_limit, "its inputs changed")
-            track.pending["history"] = status.history
-        track.execution = executions.begin(case.inputs, now)
-        track.due, track.drift, track.seen = None, drift, True  # nextRunAt is that of the one before
+        track, limit = case.track, case.spec.history_limit
+        execution = executions.begin_anew(track, case.inputs, self._now(), limit, "its inputs changed")
+        track.drift = drift
         if track.requested_at is not None:
             track.pending["last_handled_reconcile_at"] = track.requested_at
-        return track.execution
+        return execution
 
     # -- at rest
 
@@ -253,18 +253,14 @@ class Reconciler:
     # -- at work
 
     async def _go_on(self, case: Case) -> float | None:
-        track, execution, now = case.track, case.track.execution, self._monotonic()
+        track, execution = case.track, case.track.execution
         assert execution is not None
         if execution.paused_since is not None:
-            track.due = now
+            track.due = self._monotonic()
             if track.status.pending is None:  # one that awaits approval stays paused while it is observed
                 track.execution = execution = executions.resumed(execution, self._now())
-        elif track.due is None and not track.seen and track.status.next_run_at is not None:
-            track.due = now + track.status.next_run_at.timestamp() - self._now()
-        track.seen = True
-        if track.due is not None and track.due > now:
-            return track.due - now
-        return await self._run(case, execution)
+        wait = executions.until_due(track, self._now(), self._monotonic())
+        return wait or await self._run(case, execution)
 
     async def _run(
         self, case: Case, execution: ExecutionStatus, observed: Observed | None = None, *, again: bool = True

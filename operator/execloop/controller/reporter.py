@@ -78,15 +78,14 @@ class Reporter:
         await self._write(key, track, status, _never)
         return backoff(_FIRST_WAIT, _LONGEST_WAIT, track.waits, self._chance)
 
-    async def suspend(self, case: Case, *, settled: bool) -> None:
-        track, now = case.track, self._now()
+    async def suspend(self, key: Key, track: Track, *, settled: bool) -> None:
+        now = self._now()
         if track.execution is not None and not settled:
             track.execution = executions.paused(track.execution, now)
-        status = case.advance(Kept(settled), now)
+        status = advance(track.draft, Kept(settled), track.generation, executions.at(now))
+        status = status.model_copy(update={"execution": track.execution, "next_run_at": None, "progress": None})
         track.due = None
-        await self.write(
-            case, status.model_copy(update={"execution": track.execution, "next_run_at": None, "progress": None})
-        )
+        await self._write(key, track, status, _never)
 
     async def settle(self, case: Case, state: Done | Stalled) -> None:
         """What it came to before stands for the present generation too."""

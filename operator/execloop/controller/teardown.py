@@ -77,7 +77,7 @@ class Teardown:
         execution = self._begin(case.admitted, track)
         if execution.paused_since is not None:
             track.execution = execution = executions.resumed(execution, self._now())
-        if (wait := self._wait(track)) is not None:
+        if wait := executions.until_due(track, self._now(), self._monotonic()):
             return wait
         if execution.finished_at is not None:
             return await self._observe_again(case)
@@ -96,22 +96,10 @@ class Teardown:
         return await self._reporter.conclude(case, execution, ran)
 
     def _begin(self, admitted: Admitted, track: Track) -> ExecutionStatus:
-        before, now = track.execution, self._now()
-        if before is not None and before.inputs == TEARDOWN:
-            return before
-        if before is not None and before.finished_at is None:
-            over = executions.ended(before, "Superseded", now)
-            status = executions.recorded(track.draft, over, track, admitted.spec.history_limit, "it was deleted")
-            track.pending["history"] = status.history
-        track.execution, track.due, track.seen = executions.begin(TEARDOWN, now), None, True
-        return track.execution
-
-    def _wait(self, track: Track) -> float | None:
-        now = self._monotonic()
-        if track.due is None and not track.seen and track.status.next_run_at is not None:
-            track.due = now + track.status.next_run_at.timestamp() - self._now()
-        track.seen = True
-        return track.due - now if track.due is not None and track.due > now else None
+        if track.execution is not None and track.execution.inputs == TEARDOWN:
+            return track.execution
+        limit = admitted.spec.history_limit
+        return executions.begin_anew(track, TEARDOWN, self._now(), limit, "it was deleted")
 
     async def _observe_again(self, case: Case) -> float | None:
         """What could not be undone may be gone by now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from execloop.controller.merge import difference
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from execloop.kube import Kube
 
 __all__ = ["StatusWriter"]
-
-logger = logging.getLogger(__name__)
 
 _TRIES = 5
 _CONFLICT, _NOT_FOUND = 409, 404
