@@ -221,7 +221,7 @@ class Controller:
         return [(event["type"], event["reason"]) for event in events]
 
     def _registered(self) -> Iterator[Registered]:
-        for made in () if self.plans_are_missing else _plans(self):
+        for made in () if self.plans_are_missing else (*_scripted(self), *_others(self)):
             definition = definition_of(made)
             assert definition is not None
             yield Registered(definition, "tests", self.code_version)
@@ -231,7 +231,7 @@ def conditions(status: Status) -> dict[str, tuple[str, str]]:
     return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions", ())}
 
 
-def _plans(control: Controller) -> list[object]:
+def _scripted(control: Controller) -> list[object]:
     @plan("scripted")
     class Scripted:
         """Does what the script says that stands for the Plan's name."""
@@ -266,6 +266,10 @@ def _plans(control: Controller) -> list[object]:
         def create(self) -> Any:
             return self.created
 
+    return [Scripted, ScriptedAsync, ScriptedConstructor]
+
+
+def _others(control: Controller) -> list[object]:
     @plan("strict", parameters=Count)
     def strict(_parameters: Count) -> None:
         """Takes one parameter, above 0."""
@@ -286,7 +290,7 @@ def _plans(control: Controller) -> list[object]:
     async def exits_async() -> None:
         raise KeyboardInterrupt
 
-    return [Scripted, ScriptedAsync, ScriptedConstructor, strict, free, rubbish, exits, exits_async]
+    return [strict, free, rubbish, exits, exits_async]
 
 
 @contextmanager

@@ -247,5 +247,6 @@ class Release:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         homes = {f"HELM_{home}_HOME": str(self._folder / home.lower()) for home in ("CACHE", "CONFIG", "DATA")}
+        homes["HOME"] = str(self._folder)  # it caches discovery there, or else in the working folder
         command = [str(self._program), *arguments, *self._options]
         return subprocess.run(command, env=homes, capture_output=True, text=True, check=False)

@@ -50,6 +50,13 @@ class TestParametersFrom:
         plans.apply(configmap("maybe", text="came"))
         plans.until(lambda: "came" in did("a"), "it is used")
 
+    def test_a_suspended_plan_is_suspended_also_while_one_is_missing(self, plans: Plans) -> None:
+        plans.apply(manifest("a", "texts", suspend=True, parametersFrom=[source("Secret", "later")]))
+        plans.wait("a", "Suspended")
+        assert plans.condition("a") == ("Unknown", "Suspended")
+        plans.patch("a", suspend=False)
+        plans.until(lambda: plans.condition("a") == ("False", "ParametersNotFound"), "it waits")
+
     def test_a_change_begins_an_execution(self, plans: Plans, did: Did) -> None:
         plans.apply(configmap("c", text="old"), manifest("a", "texts", parametersFrom=[source("ConfigMap", "c")]))
         plans.wait("a")
@@ -214,6 +221,13 @@ class TestServiceAccounts:
         plans.apply(secret("s", text="secret"))
         needs = [{"apiVersion": "v1", "kind": "Secret", "name": "s"}]
         plans.apply(manifest("a", "marks", serviceAccountName="tenant", dependsOn=needs))
+        plans.until(lambda: "may not be read" in plans.message("a"), "it says so")
+
+    def test_plans_that_it_depends_on_are_no_exception(self, plans: Plans) -> None:
+        rights(plans, "tenant")
+        plans.apply(manifest("first", "marks"))
+        plans.wait("first")
+        plans.apply(manifest("a", "marks", serviceAccountName="tenant", dependsOn=[{"name": "first"}]))
         plans.until(lambda: "may not be read" in plans.message("a"), "it says so")
 
     def test_an_account_that_is_not_there_is_waited_for(self, plans: Plans) -> None:

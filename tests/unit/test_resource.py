@@ -90,47 +90,49 @@ def test_conditions_are_timed_in_whole_seconds_as_those_of_kubernetes_are() -> N
     assert condition.to_json()["lastTransitionTime"] == "2026-01-02T12:00:00Z"
 
 
-def test_a_status_is_written_as_it_was_read_and_without_what_it_has_not() -> None:
-    stored = {
-        "observedGeneration": 3,
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "False",
-                "reason": "TasksFailed",
-                "message": "copy: no space left",
-                "lastTransitionTime": "2026-01-02T12:00:00Z",
-                "observedGeneration": 3,
-            }
-        ],
-        "execution": {
-            "id": "8f2c",
-            "inputs": "sha256:0123",
+STORED: dict[str, Any] = {
+    "observedGeneration": 3,
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "TasksFailed",
+            "message": "copy: no space left",
+            "lastTransitionTime": "2026-01-02T12:00:00Z",
+            "observedGeneration": 3,
+        }
+    ],
+    "execution": {
+        "id": "8f2c",
+        "inputs": "sha256:0123",
+        "runs": 2,
+        "errors": 1,
+        "failedRuns": 1,
+        "startedAt": "2026-01-02T12:00:00.123456Z",
+        "paused": 1.5,
+        "lastError": "copy: no space left",
+        "approval": {"digest": "sha256:4567", "by": "admin"},
+        "sameWork": {"runs": 2, "since": "2026-01-02T12:00:01Z"},
+    },
+    "nextRunAt": "2026-01-02T12:00:03Z",
+    "progress": "3/7",
+    "pending": {"digest": "sha256:4567", "count": 1, "tasks": ["copy"]},
+    "history": [
+        {
+            "id": "8f2b",
+            "generation": 2,
+            "startedAt": "2026-01-01T12:00:00Z",
+            "finishedAt": "2026-01-01T12:00:01Z",
             "runs": 2,
-            "errors": 1,
-            "failedRuns": 1,
-            "startedAt": "2026-01-02T12:00:00.123456Z",
-            "paused": 1.5,
-            "lastError": "copy: no space left",
-            "approval": {"digest": "sha256:4567", "by": "admin"},
-            "sameWork": {"runs": 2, "since": "2026-01-02T12:00:01Z"},
-        },
-        "nextRunAt": "2026-01-02T12:00:03Z",
-        "progress": "3/7",
-        "pending": {"digest": "sha256:4567", "count": 1, "tasks": ["copy"]},
-        "history": [
-            {
-                "id": "8f2b",
-                "generation": 2,
-                "startedAt": "2026-01-01T12:00:00Z",
-                "finishedAt": "2026-01-01T12:00:01Z",
-                "runs": 2,
-                "errors": 0,
-                "result": "Converged",
-                "message": "",
-                "approvedBy": "admin",
-            }
-        ],
-        "inventory": [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "settings"}],
-    }
-    assert PlanStatus.model_validate(stored).to_json() == stored
+            "errors": 0,
+            "result": "Converged",
+            "message": "",
+            "approvedBy": "admin",
+        }
+    ],
+    "inventory": [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "settings"}],
+}
+
+
+def test_a_status_is_written_as_it_was_read_and_without_what_it_has_not() -> None:
+    assert PlanStatus.model_validate(STORED).to_json() == STORED
