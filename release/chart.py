@@ -6,7 +6,6 @@ policies are templates made from crds/.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from release.generated import parser, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,17 +143,8 @@ def render() -> dict[Path, str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m release.chart", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
-    options = parser.parse_args()
-    files = render()
-    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path.relative_to(_ROOT)} is stale: run make chart\n")
-        else:
-            path.write_text(files[path])
-    return bool(stale and options.check)
+    options = parser("release.chart", __doc__).parse_args()
+    return settle(render(), check=options.check, target="chart")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from release.chart import CHART
+from release.generated import parser, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,18 +50,10 @@ def _dump(manifests: Iterable[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m release.kustomize", description=__doc__)
-    parser.add_argument("helm", help="the helm program")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
-    options = parser.parse_args()
-    files = render(options.helm)
-    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
-    for path in stale:
-        if options.check:
-            sys.stderr.write(f"{path} is stale: run make kustomize\n")
-        else:
-            path.write_text(files[path])
-    return bool(stale and options.check)
+    arguments = parser("release.kustomize", __doc__)
+    arguments.add_argument("helm", help="the helm program")
+    options = arguments.parse_args()
+    return settle(render(options.helm), check=options.check, target="kustomize")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from execloop.cli.target import plans_option
 if TYPE_CHECKING:
     from typing import Literal
 
-    from execloop.controller.settings import Election
+    from execloop.controller.access import Access
+    from execloop.controller.settings import Election, Settings
 
 __all__ = ["operator"]
 
@@ -101,44 +103,40 @@ def operator(
     log_level: str,
 ) -> int:
     """Converge the Plans of a cluster, until SIGTERM."""
-    from execloop.controller.access import Access  # noqa: PLC0415 - Kopf and others are costly to import
-    from execloop.controller.interpreter import collect_seldom, loop_factory  # noqa: PLC0415
-    from execloop.controller.logs import configure  # noqa: PLC0415
-    from execloop.controller.process import run  # noqa: PLC0415
-    from execloop.controller.settings import Settings  # noqa: PLC0415
-    from execloop.kube import ConfigurationError  # noqa: PLC0415
+    from execloop.controller.settings import Settings  # noqa: PLC0415 - needs the extra `operator`
 
     if namespaces and all_namespaces:
         raise Mistake("--namespace and --all-namespaces contradict each other")
+    access = _access(allowed, default_service_account, require_service_account, cross_namespace_dependencies)
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
-    configure(log_format, log_level)
-    try:
-        access = Access.parse(
-            allowed,
-            default_service_account=default_service_account,
-            require_service_account=require_service_account,
-            cross_namespace=cross_namespace_dependencies,
-        )
-    except ValueError as error:
-        raise Mistake(f"--allow: {error}") from None
-    settings = Settings(
-        namespaces=namespaces,
-        plans=folders,
-        kubeconfig=kubeconfig,
-        workers=workers,
-        max_threads=max_threads,
-        health_port=health_port,
-        election=election,
-        log_format=log_format,
-        log_level=log_level,
-        access=access,
-    )
+    scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
+    return _operate(replace(scope, election=election, access=access, log_format=log_format, log_level=log_level))
+
+
+def _operate(settings: Settings) -> int:
+    from execloop.controller.interpreter import collect_seldom, loop_factory  # noqa: PLC0415 - costly to import
+    from execloop.controller.logs import configure  # noqa: PLC0415
+    from execloop.controller.process import run  # noqa: PLC0415
+    from execloop.kube import ConfigurationError  # noqa: PLC0415
+
+    configure(settings.log_format, settings.log_level)
     collect_seldom()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(run(settings))
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
+
+
+def _access(allowed: tuple[str, ...], account: str | None, required: bool, cross_namespace: bool) -> Access:
+    from execloop.controller.access import Access  # noqa: PLC0415 - as above
+
+    try:
+        return Access.parse(
+            allowed, default_service_account=account, require_service_account=required, cross_namespace=cross_namespace
+        )
+    except ValueError as error:
+        raise Mistake(f"--allow: {error}") from None
 
 
 def _election(wanted: bool, **options: str | int | None) -> Election | None:
