@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 _TALKATIVE = ("kopf._core.reactor.running", "kopf._core.reactor.orchestration")
 _RETRY = 2.0
 _FAREWELL = 2.0
+_WATCHED, _MOMENT = 30.0, 0.05
 
 
 async def run(settings: Settings) -> int:
@@ -188,12 +189,19 @@ class Process:
 
     async def _listed(self) -> None:
         await all_listed(self._connection, self._settings.namespaces, self._operator.cache)
+        with contextlib.suppress(TimeoutError):  # where there are no Plans, all are listed before Kopf watches
+            async with asyncio.timeout(_WATCHED):
+                while self._unwatched():  # noqa: ASYNC110 - Kopf does not tell
+                    await asyncio.sleep(_MOMENT)
         self.health.unready, self.health.unwell = (lambda: ""), self._unwell
 
     def _unwell(self) -> str:
+        return self._unwatched() or self._operator.stuck()
+
+    def _unwatched(self) -> str:
         places = self._settings.namespaces or (None,)
         lacking = missing_task(*(f"watcher for {PLURAL}.{VERSION}.{GROUP}@{place}" for place in places))
-        return f"there is no {lacking}" if lacking else self._operator.stuck()
+        return f"there is no {lacking}" if lacking else ""
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
