@@ -1,6 +1,5 @@
 """What the endpoints answer."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,10 +7,8 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from execloop.controller.health import Health, missing_task, serve
+from execloop.controller.health import Health, serve
 from tests.asynchronous import in_event_loop
-
-WATCHER = "watcher for plans.v1alpha1.execloop.dev@None"
 
 
 @asynccontextmanager
@@ -64,14 +61,3 @@ class TestMetrics:
             status, text, found = await asked(f"{server}/metrics", Accept=accepts)
         assert (status, found.startswith(content_type)) == (200, True)
         assert "things_total 1.0\n" in text
-
-
-class TestMissingTask:
-    @in_event_loop
-    async def test_a_task_that_runs_is_there_and_one_that_has_ended_is_not(self) -> None:
-        task = asyncio.create_task(asyncio.Event().wait(), name=WATCHER)
-        assert missing_task(WATCHER) == ""
-        assert missing_task(WATCHER, "another") == "another"
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert missing_task(WATCHER) == WATCHER

@@ -32,6 +32,7 @@ class Operating:
         self.queue = WorkQueue[Key](control.clock.monotonic)
         self.leadership: Leadership = Alone()
         self.places = 10
+        self.unlisted: set[str | None] = {None}
         self.metrics = Metrics(CollectorRegistry())
 
     def run(self, main: Callable[[Operator], Coroutine[Any, Any, None]]) -> None:
@@ -48,6 +49,7 @@ class Operating:
                 drift=drift,
                 references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
                 places=asyncio.Semaphore(self.places),
+                unlisted=self.unlisted,
             )
             await main(operator)
 
@@ -61,6 +63,23 @@ class Operating:
             operator.seen(kind, seen)
 
         self.run(main)
+
+    def hear_of_all(self, *names: str, namespace: str | None = NAMESPACE) -> None:
+        """The end of a list, which found these."""
+
+        async def main(operator: Operator) -> None:
+            operator.listed(namespace, {Key(NAMESPACE, name) for name in names})
+
+        self.run(main)
+
+    def unready(self) -> str:
+        said = []
+
+        async def main(operator: Operator) -> None:
+            said.append(operator.unready())
+
+        self.run(main)
+        return said[0]
 
     def work(self) -> None:
         """Take the key that is due, and reconcile it."""
@@ -120,6 +139,33 @@ class TestSeen:
         operating.see("ADDED")
         operating.see("DELETED")
         assert (operating.due(), control.cache.get(KEY)) == (None, None)
+
+
+class TestListed:
+    def test_what_a_list_does_not_find_went_while_the_watch_had_a_gap(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        for name in "ab":
+            control.apply(name=name)
+            operating.see(None, control.cluster.objects[f"{PLANS}/{name}"])
+        operating.hear_of_all("b")
+        assert list(control.cache) == [Key(NAMESPACE, "b")]
+        assert [operating.queue.pop(), operating.queue.pop()] == [Key(NAMESPACE, "b"), None]
+
+    @pytest.mark.parametrize(("namespace", "left"), [("another", [KEY]), (None, [])])
+    def test_a_list_speaks_of_its_own_namespace(
+        self, control: Controller, operating: Operating, namespace: str | None, left: list[Key]
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.hear_of_all(namespace=namespace)
+        assert list(control.cache) == left
+
+    def test_the_operator_is_ready_once_every_namespace_was_listed(self, operating: Operating) -> None:
+        operating.unlisted = {"red", "blue"}
+        for namespace, unready in [("red", True), ("blue", False), ("red", False)]:
+            operating.hear_of_all(namespace=namespace)
+            assert operating.unready() == ("Plans are not listed yet" if unready else "")
 
 
 class TestWork:

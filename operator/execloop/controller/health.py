@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-__all__ = ["Check", "Health", "missing_task", "serve"]
+__all__ = ["Check", "Health", "serve"]
 
 Check: TypeAlias = "Callable[[], str]"
 """What is wrong; empty when nothing is."""
@@ -59,9 +58,3 @@ async def serve(health: Health, registry: CollectorRegistry, port: int, host: st
 
 def _verdict(problem: str) -> web.Response:
     return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
-
-
-def missing_task(*names: str) -> str:
-    """The first of these names that no task of the running loop has; empty when each has one."""
-    running = {task.get_name() for task in asyncio.all_tasks()}
-    return next((name for name in names if name not in running), "")

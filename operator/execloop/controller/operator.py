@@ -52,6 +52,8 @@ class Operator:
     drift: DriftWatches
     references: References
     places: asyncio.Semaphore
+    unlisted: set[str | None]
+    """Namespaces, None for all of them, whose Plans were not listed yet."""
     working: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
@@ -87,21 +89,35 @@ class Operator:
         )
         # Plan code has its own bound; blocked plans must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)
-        return cls(leadership, metrics, connection, cache, queue, code, reconciler, drift, references, places)
+        unlisted = set(settings.namespaces or (None,))
+        return cls(leadership, metrics, connection, cache, queue, code, reconciler, drift, references, places, unlisted)
 
     def seen(self, kind: str | None, body: dict[str, Any]) -> None:
-        """One event of the watch. A list after a gap has no type, and does not tell what was deleted meanwhile."""
+        """One event of the watch; what a list finds has no type, and waits for what has changed."""
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         if kind == "DELETED":
-            self.cache.drop(key, metadata["uid"])
-            self.queue.forget(key)
-            self.drift.forget(key)
-            self.references.forget(key)
+            self._gone(key, metadata["uid"])
         elif self.cache.put(key, body):
             self.reconciler.interrupt(key)
             self.queue.add(key, priority=0 if kind else 1)
         self.references.told(Reference(API_VERSION, KIND, *key), metadata)
+
+    def listed(self, namespace: str | None, present: set[Key]) -> None:
+        """What is known, and not among those that are there, was deleted while the watch had a gap."""
+        for key in self.cache:
+            if (namespace is None or key.namespace == namespace) and key not in present:
+                self._gone(key)
+        self.unlisted.discard(namespace)
+
+    def _gone(self, key: Key, uid: str | None = None) -> None:
+        self.cache.drop(key, uid)
+        self.queue.forget(key)
+        self.drift.forget(key)
+        self.references.forget(key)
+
+    def unready(self) -> str:
+        return "Plans are not listed yet" if self.unlisted else ""
 
     def stuck(self) -> str:
         """Says so when what is due is left lying, though there is a place for it."""

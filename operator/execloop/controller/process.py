@@ -7,24 +7,19 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import kopf
 from prometheus_client import disable_created_metrics
 
-from execloop.controller.handlers import settings_for, watching
-from execloop.controller.health import Health, missing_task, serve
+from execloop.controller.health import Health, serve
 from execloop.controller.leadership import Alone, Leadership
-from execloop.controller.listing import all_listed
 from execloop.controller.metrics import Metrics
 from execloop.controller.operator import Operator
 from execloop.controller.preconditions import problem
-from execloop.controller.resource import GROUP, PLURAL, VERSION
-from execloop.controller.sweep import sweep
-from execloop.kube import ConfigurationError, Connection, Kube, Lease, Terms
+from execloop.controller.watching import until_ended, watching
+from execloop.kube import ConfigurationError, Connection, Lease, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator
@@ -36,11 +31,8 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
-# What ends the watch is told in one line; theirs come with tracebacks, one for each level.
-_TALKATIVE = ("kopf._core.reactor.running", "kopf._core.reactor.orchestration")
 _RETRY = 2.0
 _FAREWELL = 2.0
-_WATCHED, _MOMENT = 30.0, 0.05
 
 
 async def run(settings: Settings) -> int:
@@ -131,7 +123,7 @@ class Process:
     async def _lead(self) -> int:
         operator, end = self._operator, asyncio.Event()
         self._leads = True
-        self.health.unready = lambda: "Plans are not listed yet"
+        self.health.unready, self.health.unwell = operator.unready, operator.stuck
         keeping = asyncio.create_task(self._leadership.keep())
         stopping = asyncio.create_task(self._stop.wait())
         watch = asyncio.create_task(self._watch(end), name="the watch of Plans")
@@ -139,19 +131,16 @@ class Process:
             watch,
             asyncio.create_task(operator.dispatch(), name="the dispatcher"),
             asyncio.create_task(operator.code.watch(), name="the watch of plan code"),
-            asyncio.create_task(sweep(Kube(self._connection), operator.cache), name="the sweep"),
         ]
-        listing = asyncio.create_task(self._listed())
         try:
             await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
-            listing.cancel()
             self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
             code = await self._stopped(keeping, services)
             end.set()
             await asyncio.wait((watch,), timeout=_FAREWELL)
             return code
         finally:
-            await _end((keeping, stopping, listing, *services))
+            await _end((keeping, stopping, *services))
 
     async def _stopped(self, keeping: asyncio.Task[str], services: Iterable[asyncio.Task[None]]) -> int:
         """The exit code, once all is in order for the next leader, or the Lease is lost."""
@@ -169,39 +158,12 @@ class Process:
             await self._leadership.release()
         return code
 
-    async def _watch(self, end: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event) -> None:
         namespaces = self._settings.namespaces
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         logger.info("watching Plans in %s", ", ".join(namespaces) or "all namespaces")
-        tasks = await kopf.spawn_tasks(
-            registry=watching(self._operator.connection, self._operator.seen),
-            # Kopf's own asks for the user's name, and a container's user may have none.
-            identity="execloop",  # type: ignore[arg-type]  # a NewType that Kopf keeps to itself
-            settings=settings_for(),
-            standalone=True,
-            stop_flag=end,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-        )
+        tasks = await watching(self._operator.connection, namespaces, self._operator, stop)
         self._obey_signals()  # Kopf has just taken them over
-        await kopf.run_tasks(tasks, ignored=_Everything())
-
-    async def _listed(self) -> None:
-        await all_listed(self._connection, self._settings.namespaces, self._operator.cache)
-        with contextlib.suppress(TimeoutError):  # where there are no Plans, all are listed before Kopf watches
-            async with asyncio.timeout(_WATCHED):
-                while self._unwatched():  # noqa: ASYNC110 - Kopf does not tell
-                    await asyncio.sleep(_MOMENT)
-        self.health.unready, self.health.unwell = (lambda: ""), self._unwell
-
-    def _unwell(self) -> str:
-        return self._unwatched() or self._operator.stuck()
-
-    def _unwatched(self) -> str:
-        places = self._settings.namespaces or (None,)
-        lacking = missing_task(*(f"watcher for {PLURAL}.{VERSION}.{GROUP}@{place}" for place in places))
-        return f"there is no {lacking}" if lacking else ""
+        await until_ended(tasks)
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -209,16 +171,3 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Everything(Collection[asyncio.Task[Any]]):
-    """All tasks there are. At its end Kopf cancels those which are not in such a collection, our reconciles too."""
-
-    def __contains__(self, _task: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
-        return iter(asyncio.all_tasks())
-
-    def __len__(self) -> int:
-        return len(asyncio.all_tasks())
