@@ -38,16 +38,17 @@ def concluded(
     status: PlanStatus | None = None,
     pending: dict[str, Any] | None = None,
     chance: Callable[[], float] = lambda: 0.5,
+    age: float = NOW - STARTED,
     **spec: Any,
 ) -> Conclusion:
-    """Of the execution `e`, begun at STARTED with the generation 3 of a Plan, in a run that ended NOW."""
+    """Of the execution `e`, begun with the generation 3 of a Plan, in a run that ended NOW."""
     definition = definition_of(noop)
     assert definition is not None
     admitted = admit({"plan": "noop", **spec}, Registry([Registered(definition, "tests", "1")]))
     assert isinstance(admitted, Admitted)
     body = {"metadata": {"name": "a", "namespace": "team", "uid": "u", "generation": 3}}
     track = Track(body, status or PlanStatus(), pending=pending or {})
-    execution = ExecutionStatus(id="e", inputs="i", started_at=datetime.fromtimestamp(STARTED, UTC))
+    execution = ExecutionStatus(id="e", inputs="i", started_at=datetime.fromtimestamp(NOW - age, UTC))
     case = Case(Key("team", "a"), track, admitted, Resolved(None, "i", Redactor()))
     return conclude(case, execution, Ran(outcome, ("x",), outcome.execution.last_error), NOW, chance)
 
@@ -61,12 +62,17 @@ def failing(errors: int, failed_runs: int = 1) -> Execution:
     return state(errors=errors, failed_runs=failed_runs, last_error="x, perform: OSError: down")
 
 
+def written(conclusion: Conclusion) -> PlanStatus:
+    assert conclusion.status is not None
+    return conclusion.status
+
+
 def shown(conclusion: Conclusion) -> dict[str, tuple[str, str]]:
-    return {c.type: (c.status, c.reason) for c in conclusion.status.conditions}
+    return {c.type: (c.status, c.reason) for c in written(conclusion).conditions}
 
 
 def message(conclusion: Conclusion) -> str:
-    return next(c.message for c in conclusion.status.conditions if c.type == "Ready")
+    return next(c.message for c in written(conclusion).conditions if c.type == "Ready")
 
 
 def retrying(reason: str) -> dict[str, tuple[str, str]]:
@@ -78,29 +84,51 @@ def stalled(reason: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "conditions", "delay", "written"),
+    ("outcome", "conditions", "delay"),
     [
-        (Converged(state()), {"Ready": ("True", "Converged")}, 600, True),
-        (Again(state(), 1.0), PROGRESSING, 1, False),
-        (Again(state(), 1.001), PROGRESSING, 1.001, True),
-        (Again(failing(1, failed_runs=0), 0.5), AFTER_AN_ERROR, 0.5, True),
-        (Again(failing(1), 0.5, failed=1), retrying("TasksFailed"), 1, True),
-        (CreateFailed(state(), DOWN), retrying("CreateFailed"), 1, True),
-        (CreateFailed(failing(4, 2), DOWN), retrying("CreateFailed"), 4, True),
-        (CreateFailed(failing(5), DOWN), stalled("ErrorsExceeded"), 600, True),
-        (Failed(failing(6), SPENT), stalled("ErrorsExceeded"), 600, True),
-        (Failed(failing(1), FatalError("hopeless")), stalled("FatalError"), 600, True),
-        (Failed(state(), TypeError("no tasks")), stalled("FatalError"), 600, True),
-        (Failed(state(), ExecutionTimeout("late")), stalled("ExecutionTimeout"), 600, True),
-        (Interrupted(state()), {}, 0, False),
+        (Converged(state()), {"Ready": ("True", "Converged")}, 600),
+        (Again(state(), 1.001), PROGRESSING, 1.001),
+        (Again(failing(1, failed_runs=0), 0.5), AFTER_AN_ERROR, 0.5),
+        (Again(failing(1), 0.5, failed=1), retrying("TasksFailed"), 1),
+        (CreateFailed(state(), DOWN), retrying("CreateFailed"), 1),
+        (CreateFailed(failing(4, 2), DOWN), retrying("CreateFailed"), 4),
+        (CreateFailed(failing(5), DOWN), stalled("ErrorsExceeded"), 600),
+        (Failed(failing(6), SPENT), stalled("ErrorsExceeded"), 600),
+        (Failed(failing(1), FatalError("hopeless")), stalled("FatalError"), 600),
+        (Failed(state(), TypeError("no tasks")), stalled("FatalError"), 600),
+        (Failed(state(), ExecutionTimeout("late")), stalled("ExecutionTimeout"), 600),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Outcome) else "",
 )
-def test_the_end_of_a_run_decides_conditions_delay_and_whether_it_is_written_at_once(
-    outcome: Outcome, conditions: dict[str, tuple[str, str]], delay: float, written: bool
+def test_the_end_of_a_run_decides_conditions_and_delay(
+    outcome: Outcome, conditions: dict[str, tuple[str, str]], delay: float
 ) -> None:
     conclusion = concluded(outcome)
-    assert (shown(conclusion), conclusion.delay, conclusion.write) == (conditions, delay, written)
+    assert (shown(conclusion), conclusion.delay) == (conditions, delay)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "age", "written"),
+    [
+        (Again(state(), 1.0), 1.9, False),
+        (Again(state(), 1.0), 2.0, True),
+        (Again(state(), 1.001), 0.1, True),
+        (Again(failing(1, failed_runs=0), 0.0), 0.1, True),
+        (Again(failing(1), 0.0, failed=1), 0.1, True),
+        (Converged(state()), 0.1, True),
+        (Interrupted(state()), 9.0, False),
+    ],
+)
+def test_a_quick_convergence_is_one_write_and_nothing_older_than_two_seconds_is_known_to_memory_alone(
+    outcome: Outcome, age: float, written: bool
+) -> None:
+    assert (concluded(outcome, age=age).status is not None) == written
+
+
+@pytest.mark.parametrize(("delay", "next_run"), [(0.0, None), (0.5, NOW + 0.5), (9.0, NOW + 9)])
+def test_the_time_of_the_next_run_is_told_while_it_is_waited_for(delay: float, next_run: float | None) -> None:
+    found = written(concluded(Again(state(), delay))).next_run_at
+    assert (found and found.timestamp()) == next_run
 
 
 @pytest.mark.parametrize(
@@ -148,33 +176,33 @@ class TestDelay:
 
 class TestStatus:
     def test_while_it_waits_it_says_until_when(self) -> None:
-        status = concluded(Again(failing(1), 1.0, failed=1)).status
+        status = written(concluded(Again(failing(1), 1.0, failed=1)))
         assert status.next_run_at == datetime.fromtimestamp(NOW + 1, UTC)
 
     @pytest.mark.parametrize("outcome", [Converged(state()), Failed(state(), FatalError("hopeless"))])
     def test_at_rest_it_says_neither_when_nor_how_far(self, outcome: Outcome) -> None:
         before = PlanStatus(next_run_at=datetime.fromtimestamp(NOW, UTC), progress="1/2")
-        status = concluded(outcome, status=before).status
+        status = written(concluded(outcome, status=before))
         assert (status.next_run_at, status.progress) == (None, None)
 
     @pytest.mark.parametrize("outcome", [Converged(state()), Failed(state(), FatalError("hopeless"))])
     def test_at_rest_its_generation_is_observed(self, outcome: Outcome) -> None:
-        assert concluded(outcome).status.observed_generation == 3
+        assert written(concluded(outcome)).observed_generation == 3
 
     @pytest.mark.parametrize("outcome", [Again(state(), 9.0), Again(failing(1), 1.0, failed=1)])
     def test_under_way_its_generation_is_not(self, outcome: Outcome) -> None:
-        assert concluded(outcome).status.observed_generation == -1
+        assert written(concluded(outcome)).observed_generation == -1
 
     @pytest.mark.parametrize(
         ("outcome", "at"), [(Converged(state()), NOW), (Failed(state(), FatalError("hopeless")), None)]
     )
     def test_it_remembers_when_it_converged(self, outcome: Outcome, at: float | None) -> None:
-        found = concluded(outcome).status.last_converged_at
+        found = written(concluded(outcome)).last_converged_at
         assert found == (None if at is None else datetime.fromtimestamp(at, UTC))
 
     def test_what_was_decided_before_and_not_written_comes_along(self) -> None:
         conclusion = concluded(Converged(state()), pending={"last_handled_reconcile_at": "now"})
-        assert conclusion.status.last_handled_reconcile_at == "now"
+        assert written(conclusion).last_handled_reconcile_at == "now"
 
 
 class TestExecution:
@@ -195,13 +223,13 @@ class TestExecution:
     def test_one_that_ended_says_when_and_how_and_is_in_the_history(self, outcome: Outcome, result: str) -> None:
         conclusion = concluded(outcome)
         assert conclusion.execution.finished_at == datetime.fromtimestamp(NOW, UTC)
-        assert (conclusion.execution.result, conclusion.status.execution) == (result, conclusion.execution)
-        assert [(entry.id, entry.result) for entry in conclusion.status.history] == [("e", result)]
+        assert (conclusion.execution.result, written(conclusion).execution) == (result, conclusion.execution)
+        assert [(entry.id, entry.result) for entry in written(conclusion).history] == [("e", result)]
 
     @pytest.mark.parametrize("outcome", [Again(state(), 9.0), CreateFailed(state(), DOWN)])
     def test_one_under_way_is_in_no_history(self, outcome: Outcome) -> None:
         conclusion = concluded(outcome)
-        assert (conclusion.status.history, conclusion.execution.finished_at) == ((), None)
+        assert (written(conclusion).history, conclusion.execution.finished_at) == ((), None)
 
     @pytest.mark.parametrize(
         ("outcome", "last_error"),

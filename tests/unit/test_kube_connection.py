@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,26 @@ async def test_after_a_broken_connection_only_what_does_no_harm_is_sent_again(
         with pytest.raises(ApiError) as lost:
             await Connection(Cluster(server, TOKEN)).request(method, PODS, body={}, content_type=content_type)
     assert (lost.value.status, lost.value.reason, len(script.requests)) == (0, "Disconnected", attempts)
+
+
+@in_event_loop
+async def test_no_number_of_streams_keeps_a_request_waiting() -> None:
+    async def endless(request: web.BaseRequest) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return web.json_response({})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"{}\n")
+        await asyncio.Event().wait()
+        return response
+
+    async with serving(endless) as server, AsyncExitStack() as stack:
+        connection = Connection(Cluster(server, TOKEN))
+        stack.push_async_callback(connection.close)
+        for _ in range(120):
+            stream = await stack.enter_async_context(aclosing(connection.stream(PODS, {"watch": "1"})))
+            assert await anext(stream) == {}
+        assert await connection.request("GET", PODS, timeout=5) == {}
 
 
 # --- what the errors say

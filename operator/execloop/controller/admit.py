@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -80,13 +80,13 @@ def admit(  # noqa: PLR0911 - one return for each reason
         return Stalled("AccessDenied", refusal)
     if spec.deletion_policy == "Teardown" and not registered.definition.teardown:
         return Stalled("NotSupported", f"deletionPolicy Teardown: the plan {spec.plan!r} has no teardown()")
-    found = Admitted(spec, registered.definition, registered.version, access.account(spec), _options(spec))
+    definition, version, account = registered.definition, registered.version, access.account(spec)
     if spec.parameters_from:
-        return found
-    parameters = parse(found.definition, spec.parameters)
+        return Admitted(spec, definition, version, account, _options(spec))
+    parameters = parse(definition, spec.parameters)
     if isinstance(parameters, Stalled):
         return parameters
-    return replace(found, parameters=parameters, inputs=fingerprint(spec, found.code_version))
+    return Admitted(spec, definition, version, account, _options(spec), parameters, fingerprint(spec, version))
 
 
 def parse(definition: Definition, raw: dict[str, Any], redactor: Redactor | None = None) -> Any | Stalled:

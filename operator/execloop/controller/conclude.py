@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from execloop.controller.executions import at, ended, recorded, taken_back
+from execloop.controller.progress import Pace
 from execloop.controller.retry import backoff, jittered
 from execloop.controller.samework import is_stuck, repeated
 from execloop.controller.status import Done, Progressing, Retrying, Stalled, State
@@ -28,12 +29,11 @@ _NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    status: PlanStatus
+    status: PlanStatus | None
+    """To be written at once; None when that may wait for what comes next."""
     execution: ExecutionStatus
     delay: float | None
     """Seconds until the next run or observation; None when only a change calls for one."""
-    write: bool
-    """Whether it is written at once, or may wait for what comes next."""
 
 
 def conclude(
@@ -48,7 +48,7 @@ def conclude(
         case Converged(state):
             return _converged(case, taken_back(execution, state), now, chance)
         case Interrupted(state):
-            return Conclusion(case.track.draft, taken_back(execution, state), 0.0, write=False)
+            return Conclusion(None, taken_back(execution, state), 0.0)
         case Again(state, delay, failed=0):
             return _again(case, taken_back(execution, state), ran.names, delay, now, chance)
         case Again(state, delay, _):
@@ -98,7 +98,7 @@ def _converged(case: Case, execution: ExecutionStatus, now: float, chance: Calla
         }
     )
     delay = case.spec.ttl_after_finished if case.spec.mode == "Once" else rest(case, chance)
-    return Conclusion(status, execution, delay, write=True)
+    return Conclusion(status, execution, delay)
 
 
 def _again(
@@ -116,8 +116,10 @@ def _again(
         return _stalled(
             case, execution, Stalled("NotConverging", f"asks for the same tasks again: {shown}"), now, chance
         )
-    going = Progressing("tasks remain", failed=execution.errors > 0)
-    return _waiting(case, execution, going, delay, now, write=delay > _LONG_PAUSE or execution.errors > 0)
+    young = now - execution.started_at.timestamp() < Pace.FIRST  # an older one must not be known to memory alone
+    if young and delay <= _LONG_PAUSE and not execution.errors:
+        return Conclusion(None, execution, delay)
+    return _waiting(case, execution, Progressing("tasks remain", failed=execution.errors > 0), delay, now)
 
 
 def _not_created(
@@ -136,12 +138,10 @@ def _not_created(
     return _retrying(case, execution, "CreateFailed", now, chance, least=case.options.sleep)
 
 
-def _waiting(
-    case: Case, execution: ExecutionStatus, state: State, delay: float, now: float, *, write: bool
-) -> Conclusion:
-    next_run_at = at(now + delay) if write else None
+def _waiting(case: Case, execution: ExecutionStatus, state: State, delay: float, now: float) -> Conclusion:
+    next_run_at = at(now + delay) if delay else None
     update = {"execution": execution, "next_run_at": next_run_at, "progress": None, "pending": None}
-    return Conclusion(case.advance(state, now).model_copy(update=update), execution, delay, write)
+    return Conclusion(case.advance(state, now).model_copy(update=update), execution, delay)
 
 
 def _retrying(
@@ -155,7 +155,7 @@ def _retrying(
 ) -> Conclusion:
     limits = case.spec.error_backoff
     delay = max(least, backoff(limits.initial, limits.max, execution.failed_runs, chance))
-    return _waiting(case, execution, Retrying(reason, execution.last_error or reason), delay, now, write=True)
+    return _waiting(case, execution, Retrying(reason, execution.last_error or reason), delay, now)
 
 
 def _stalled(
@@ -166,4 +166,4 @@ def _stalled(
     status = recorded(case.advance(state, now), execution, case.track, case.spec.history_limit, state.message)
     update = {"execution": execution, "next_run_at": None, "progress": None, "pending": None}
     delays = [delay for delay in (rest(case, chance), case.spec.ttl_after_finished) if delay is not None]
-    return Conclusion(status.model_copy(update=update), execution, min(delays, default=None), write=True)
+    return Conclusion(status.model_copy(update=update), execution, min(delays, default=None))

@@ -55,6 +55,8 @@ def _schema() -> dict[str, Any]:
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
+    for whole in ("execution", "pending"):  # each write brings them whole: nobody owns a part
+        status["properties"][whole]["x-kubernetes-map-type"] = "atomic"
     return {
         "description": "A Plan converges: the tasks it still needs are run until it needs none, again and again.",
         "type": "object",

@@ -92,7 +92,8 @@ def resumed(execution: ExecutionStatus, now: float) -> ExecutionStatus:
 
 
 def ended(execution: ExecutionStatus, result: str, now: float) -> ExecutionStatus:
-    return execution.model_copy(update={"finished_at": at(now), "result": result, "paused_since": None})
+    over = {"finished_at": at(now), "result": result, "paused_since": None, "same_work": None}
+    return execution.model_copy(update=over)
 
 
 def recorded(status: PlanStatus, execution: ExecutionStatus, track: Track, limit: int, message: str) -> PlanStatus:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from execloop.controller import executions
 from execloop.controller.bounds import bounded
 from execloop.controller.conclude import conclude
-from execloop.controller.progress import Pace
 from execloop.controller.retry import backoff
 from execloop.controller.status import Awaiting, Done, Kept, Progressing, Retrying, Stalled, advance, while_tearing_down
 
@@ -122,14 +121,14 @@ class Reporter:
         conclusion = conclude(case, execution, ran, self._now(), self._chance)
         track.execution = conclusion.execution
         track.due = None if conclusion.delay is None else self._monotonic() + conclusion.delay
-        if conclusion.write or self._overdue(execution):
-            track.unsaved = conclusion.status
-            written = await self.write(case, conclusion.status)
+        if (status := conclusion.status) is not None:
+            track.unsaved = status
+            written = await self.write(case, status)
             track.unsaved = None
             if not written:
                 self._yield_to_others(track, before)
                 return 0.0
-            self._announcer.transition(track, before, conclusion.status)
+            self._announcer.transition(track, before, status)
         return conclusion.delay
 
     def _yield_to_others(self, track: Track, before: PlanStatus) -> None:
@@ -138,10 +137,6 @@ class Reporter:
         known = {execution.id for execution in (ours, before.execution) if execution is not None}
         if theirs is not None and theirs.id not in known:
             track.execution, track.due = theirs, None
-
-    def _overdue(self, execution: ExecutionStatus) -> bool:
-        """Unfinished 2 s after its start, an execution must not be known to memory alone."""
-        return self._now() - execution.started_at.timestamp() >= Pace.FIRST
 
     async def write(self, case: Case, status: PlanStatus) -> bool:
         return await self._write(case.key, case.track, status, partial(self._outdated, case))

@@ -51,6 +51,7 @@ _PLAN_RULE: JsonDict = {
     ]
 }
 _Count = Annotated[int, Field(ge=0)]
+_ZERO_LEFT_OUT = Field(exclude_if=lambda value: value == 0)
 _ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 _Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 _WholeSecond = Annotated[_Instant, AfterValidator(lambda moment: moment.replace(microsecond=0))]
@@ -231,11 +232,11 @@ class ExecutionStatus(Model):
     """Runs that have begun."""
     errors: _Count = 0
     """Errors so far, counted against errorsToTolerate."""
-    failed_runs: _Count = 0
+    failed_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
     """Runs with errors in a row, which the backoff grows with."""
     started_at: _Instant
     """When it began."""
-    paused: Annotated[float, Field(ge=0)] = 0.0
+    paused: Annotated[float, Field(ge=0), _ZERO_LEFT_OUT] = 0.0
     """Seconds spent suspended or waiting, which do not count against executionTimeout."""
     paused_since: _Instant | None = None
     """When the pause that still lasts began."""

@@ -113,7 +113,7 @@ class Connection:
         return self._sessions.new()
 
     async def close(self) -> None:
-        """Close the running loop's session. A loop that ends through asyncio.run() does so by itself."""
+        """Close the running loop's sessions. A loop that ends through asyncio.run() does so by itself."""
         await self._sessions.close()
 
     async def request(
@@ -131,7 +131,7 @@ class Connection:
         call = self._call(method, path, query, accept, aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_SECONDS))
         if body is not None:
             call.headers["Content-Type"] = content_type
-            call = call._replace(body=json.dumps(body, separators=(",", ":")).encode())
+            call = call._replace(body=_encode(body).encode())
         failures = 0
         while True:
             try:
@@ -150,7 +150,7 @@ class Connection:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         call = self._call("GET", path, query, accept, timeout)
         with _failures(call):
-            response = await self._measured(call, _WATCH)
+            response = await self._measured(call, streams=True)
             try:
                 if not response.ok:
                     raise _refusal(call, response, await response.read())
@@ -165,26 +165,26 @@ class Connection:
         target = f"{self.cluster.server}{path}?{urlencode(query)}" if query else f"{self.cluster.server}{path}"
         return _Call(method, path, URL(target, encoded=True), {"Accept": accept, **self._identity}, None, timeout)
 
-    async def _send(self, call: _Call) -> aiohttp.ClientResponse:
-        session = await self._sessions.current()
+    async def _send(self, call: _Call, *, streams: bool) -> aiohttp.ClientResponse:
+        session = await self._sessions.current(streams=streams)
         return await session.request(
             call.method, call.url, data=call.body, headers=call.headers, timeout=call.timeout, allow_redirects=False
         )
 
-    async def _measured(self, call: _Call, method: str) -> aiohttp.ClientResponse:
+    async def _measured(self, call: _Call, *, streams: bool = False) -> aiohttp.ClientResponse:
         began, status = time.perf_counter(), 0
         try:
-            response = await self._send(call)
+            response = await self._send(call, streams=streams)
             status = response.status
         finally:
-            self._answered(method, status, time.perf_counter() - began)
+            self._answered(_WATCH if streams else call.method, status, time.perf_counter() - began)
         return response
 
     async def _attempt(self, call: _Call) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":
             self._permit()
         with _failures(call):
-            async with await self._measured(call, call.method) as response:
+            async with await self._measured(call) as response:
                 content = await response.read()
         if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
             raise _refusal(call, response, content)
@@ -243,6 +243,7 @@ def _parser() -> Callable[[bytes], Any]:
 
 
 _parse = _parser()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _json(content: bytes) -> dict[str, Any] | None:

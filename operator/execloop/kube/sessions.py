@@ -1,11 +1,11 @@
-"""HTTP sessions that know how to authenticate: one for each event loop."""
+"""HTTP sessions that know how to authenticate: for each event loop one for requests, and one for streams."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Sessions", "user_agent"]
 
 _CONNECTIONS = 100
+_Use: TypeAlias = "tuple[asyncio.AbstractEventLoop, bool]"
 _CONNECT_SECONDS = 10.0
 
 
@@ -40,31 +41,32 @@ class Sessions:
         self._origin = URL(cluster.server).origin()
         self._threads = Threads("execloop-credentials")
         self._tls: Tls | None = None
-        self._open: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
-        self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
+        self._open: dict[_Use, aiohttp.ClientSession] = {}
+        self._lifetimes: dict[_Use, AsyncGenerator[None, None]] = {}
 
-    async def current(self) -> aiohttp.ClientSession:
-        """The session of the running loop."""
-        loop = asyncio.get_running_loop()
-        session = self._open.get(loop)
+    async def current(self, *, streams: bool = False) -> aiohttp.ClientSession:
+        """A session of the running loop. A stream keeps its connection, so it must not be one of those for requests."""
+        use = asyncio.get_running_loop(), streams
+        session = self._open.get(use)
         if session is None or session.closed:
             self._forget_closed_loops()
-            session = self._open[loop] = self.new()
-            self._lifetimes[loop] = lifetime = self._lifetime(loop, session)
+            session = self._open[use] = self.new(limit=0 if streams else _CONNECTIONS)
+            self._lifetimes[use] = lifetime = self._lifetime(use, session)
             # asyncio.run() finalises a loop's asynchronous generators before it closes the loop: one of them closes
             # the session, so that plan code may use asyncio.run() without a thought for it.
             await anext(lifetime)
         return session
 
     async def close(self) -> None:
-        """Close the session of the running loop."""
-        if (lifetime := self._lifetimes.get(asyncio.get_running_loop())) is not None:
-            await lifetime.aclose()
+        """Close the sessions of the running loop."""
+        for streams in (False, True):
+            if (lifetime := self._lifetimes.get((asyncio.get_running_loop(), streams))) is not None:
+                await lifetime.aclose()
 
-    def new(self) -> aiohttp.ClientSession:
-        """A session of its own for somebody who closes it."""
+    def new(self, *, limit: int = _CONNECTIONS) -> aiohttp.ClientSession:
+        """A session of its own for somebody who closes it. `limit`: connections at one moment, 0 for any number."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._trust()),
+            connector=aiohttp.TCPConnector(limit=limit, ssl=self._trust()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": user_agent()},
             middlewares=(self._authenticate,),
@@ -72,20 +74,18 @@ class Sessions:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         )
 
-    async def _lifetime(
-        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession
-    ) -> AsyncGenerator[None, None]:
+    async def _lifetime(self, use: _Use, session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
             with suppress(KeyError):
-                del self._open[loop], self._lifetimes[loop]
+                del self._open[use], self._lifetimes[use]
             await session.close()
 
     def _forget_closed_loops(self) -> None:
-        for loop in [loop for loop in self._open if loop.is_closed()]:
-            self._open.pop(loop, None)
-            self._lifetimes.pop(loop, None)
+        for use in [use for use in self._open if use[0].is_closed()]:
+            self._open.pop(use, None)
+            self._lifetimes.pop(use, None)
 
     def _trust(self) -> ssl.SSLContext | bool:
         if self._tls is None and self._origin.scheme == "https":
