@@ -233,11 +233,11 @@ class ExecutionStatus(Model):
     errors: _Count = 0
     """Errors so far, counted against errorsToTolerate."""
     failed_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
-    """Runs with errors in a row, which the backoff grows with."""
+    """Runs with errors in a row, which the backoff grows with. Left out when 0."""
     started_at: _Instant
     """When it began."""
     paused: Annotated[float, Field(ge=0), _ZERO_LEFT_OUT] = 0.0
-    """Seconds spent suspended or waiting, which do not count against executionTimeout."""
+    """Seconds spent suspended or waiting, which do not count against executionTimeout. Left out when 0."""
     paused_since: _Instant | None = None
     """When the pause that still lasts began."""
     finished_at: _Instant | None = None
@@ -249,7 +249,7 @@ class ExecutionStatus(Model):
     approval: Approval | None = None
     """The approval that covers this execution."""
     same_work: SameWork | None = None
-    """Runs in a row that asked for the same tasks again."""
+    """Runs in a row that asked for the same tasks again; not of an execution that has ended."""
 
 
 class Pending(Model):
