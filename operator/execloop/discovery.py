@@ -48,7 +48,8 @@ class Source:
 
 def from_entry_points() -> Iterator[Source]:
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        yield _source(f"{entry.dist.name if entry.dist else '?'} ({entry.value})", partial(_load_entry, entry))
+        place = entry.value.partition("[")[0].strip()  # without its extras
+        yield _source(f"{entry.dist.name if entry.dist else '?'} ({place})", partial(_load_entry, entry))
 
 
 def from_folder(folder: Path) -> Iterator[Source]:
@@ -104,7 +105,14 @@ def _is_module(path: Path) -> bool:
 
 
 def _load_entry(entry: importlib.metadata.EntryPoint) -> tuple[str, object]:
-    return entry.dist.version if entry.dist else "", entry.load()
+    try:
+        loaded = entry.load()
+    except ModuleNotFoundError as error:
+        if not entry.extras or entry.dist is None:
+            raise
+        wanted = f"{entry.dist.name}[{','.join(entry.extras)}]"
+        raise PlanError(f"{error.name} is not installed, and comes with {wanted}: pip install '{wanted}'") from error
+    return entry.dist.version if entry.dist else "", loaded
 
 
 def _load_module(path: Path) -> tuple[str, object]:

@@ -215,6 +215,16 @@ def test_an_entry_point_that_gives_no_plan_is_a_failure(
     assert Registry.load().failures[f"acme ({value})"] == why
 
 
+def test_an_entry_point_that_lacks_what_its_extra_brings_says_what_to_install(
+    folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("acme_cloud.py", "import no_such_module\n")
+    _distribution(folder, "acme", "2.7", a="acme_cloud [cloud]")
+    monkeypatch.syspath_prepend(folder)
+    why = "no_such_module is not installed, and comes with acme[cloud]: pip install 'acme[cloud]'"
+    assert Registry.load().failures["acme (acme_cloud)"] == why
+
+
 def test_entry_points_can_be_left_out(folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write("acme_left_out.py", _plan("left-out"))
     _distribution(folder, "acme", "2.7", a="acme_left_out")
