@@ -61,6 +61,17 @@ class TestAwaiting:
         assert awaiting.conditions() == {"Ready": ("True", "Converged")}
         assert awaiting.execution()["paused"] == pytest.approx(86_400)
 
+    def test_an_error_ends_the_wait_and_is_backed_off_from(self, awaiting: Controller) -> None:
+        awaiting.script(DOWN, ["x"])
+        awaiting.clock.advance(600)
+        assert awaiting.reconcile() == 1.0
+        assert (awaiting.execution()["paused"], "pausedSince" in awaiting.execution()) == (600, False)
+        written = len(awaiting.written)
+        assert (awaiting.reconcile(), len(awaiting.written)) == (1.0, written)
+        awaiting.clock.advance(1)
+        awaiting.reconcile()
+        assert awaiting.status()["pending"]["tasks"] == ["x"]
+
     def test_a_restart_changes_nothing(self, awaiting: Controller) -> None:
         before = awaiting.status()
         awaiting.start()

@@ -275,10 +275,11 @@ class Reconciler:
                 decision = decide(case, execution, names)
                 if isinstance(decision, Withheld):
                     return await self._await_approval(case, execution, decision)
-                execution = executions.resumed(decision.execution, self._now())
-                case.track.execution = execution
+                execution = decision.execution
                 if decision.now:
-                    self._announcer.approved(case.track, decision.execution)
+                    self._announcer.approved(case.track, execution)
+            if not isinstance(observed, Postponed):  # nothing waits for an approval any more, also after an error
+                case.track.execution = execution = executions.resumed(execution, self._now())
         ran = await self._runs.attempt(case, execution, observed)
         if isinstance(ran.outcome, Postponed):
             case.track.due = self._monotonic() + _POSTPONED
