@@ -60,7 +60,8 @@ class TestWait:
 
     def test_for_a_field_of_the_status_works_too(self, plans: Plans) -> None:
         plans.apply(manifest("a", "marks", parameters={"fix": "field"}))
-        plans.kubectl("wait", "--for=jsonpath={.status.execution.result}=Converged", "plan/a", "--timeout=30s")
+        said = plans.kubectl("wait", "--for=jsonpath={.status.execution.result}=Converged", "plan/a", "--timeout=30s")
+        assert "condition met" in said
 
 
 class TestApply:

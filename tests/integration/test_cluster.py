@@ -73,12 +73,14 @@ def test_what_a_deleted_owner_owned_is_collected(cluster: Cluster, kubectl: Kube
     kubectl("apply", "--filename=-", input=json.dumps(owned))
     kubectl("delete", "configmap", "owner")
     kubectl("wait", "--for=delete", "configmap/owned", "--timeout=60s")
+    assert "owned" not in kubectl("get", "configmaps", "--output=name")
 
 
 def test_a_deleted_namespace_goes_away(cluster: Cluster) -> None:
     _needs_controller_manager(cluster)
     cluster.kubectl("create", "namespace", "short-lived")
     cluster.kubectl("delete", "namespace", "short-lived", "--timeout=60s")
+    assert "short-lived" not in cluster.kubectl("get", "namespaces", "--output=name")
 
 
 def test_the_api_server_goes_and_comes_back_with_its_data(own_cluster: Cluster) -> None:

@@ -104,9 +104,9 @@ def test_many_loops_in_many_threads_share_a_connection(cluster: Cluster) -> None
 @in_event_loop
 async def test_a_closed_session_opens_again(cluster: Cluster) -> None:
     connection = Connection.load(cluster.kubeconfig)
-    await who_am_i(connection)
+    before = await who_am_i(connection)
     await connection.close()
-    await who_am_i(connection)
+    assert await who_am_i(connection) == before
 
 
 # --- the official client

@@ -118,6 +118,7 @@ def test_after_a_kill_the_standby_takes_over_when_the_lease_is_over(pair: Pair, 
     plans.apply(manifest("a", "marks"))
     plans.until(standby.leads, "the standby leads")
     plans.wait("a")
+    assert plans.condition("a") == ("True", "Converged")
 
 
 def test_a_leader_that_lost_its_lease_starts_no_task_writes_nothing_and_exits(

@@ -27,6 +27,8 @@ class TestOnce:
         plans.wait("a")
         plans.patch("a", parameters={"count": 2})
         plans.until(lambda: "1" in did("a"), "the new inputs are worked on")
+        plans.until(lambda: plans.status("a")["observedGeneration"] == 2, "they are done")
+        assert plans.condition("a") == ("True", "Converged")
 
     def test_its_time_to_live_begins_when_it_has_finished(self, plans: Plans) -> None:
         plans.apply(
