@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from kopf._cogs.clients.watching import WatchingError
 
+from execloop.controller import watching as watching_module
 from execloop.controller.track import Key
 from execloop.controller.watching import until_ended, watching
 from execloop.kube import Cluster, Connection
@@ -34,14 +35,21 @@ class Server:
 
     def __init__(self, lists: Sequence[Sequence[str]], watches: Sequence[Sequence[dict[str, Any]]] = ()) -> None:
         self.lists, self.watches = list(lists), list(watches)
+        self.breaks_off = False
+        """Whether the first list has a second page, whose connection breaks."""
 
     async def plans(self, request: web.Request) -> web.StreamResponse:
         namespace = request.match_info.get("namespace", "red")
         if "watch" in request.query:
             return await self._watch(request)
+        if "continue" in request.query:
+            assert request.transport is not None
+            request.transport.abort()
+        metadata = {"resourceVersion": "7", **({"continue": "page 2"} if self.breaks_off else {})}
+        self.breaks_off = False
         names = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
         items = [plan(name, namespace) for name in names]
-        return web.json_response({"kind": "PlanList", "metadata": {"resourceVersion": "7"}, "items": items})
+        return web.json_response({"kind": "PlanList", "metadata": metadata, "items": items})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -136,6 +144,18 @@ async def test_after_a_gap_all_are_listed_again() -> None:
     async with listening(server) as listener:
         told = await listener.until_told(6)
     assert told[3:] == [(None, "b"), (None, Key("red", "b")), ("ADDED", "c")]
+
+
+@in_event_loop
+async def test_of_a_list_that_broke_off_nothing_counts_as_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = watching_module._settings()
+    settings.networking.error_backoffs = ()
+    monkeypatch.setattr(watching_module, "_settings", lambda: settings)
+    server = Server([["a", "b"], ["b"]])
+    server.breaks_off = True
+    async with listening(server) as listener:
+        told = await listener.until_told(4)
+    assert told == [(None, "a"), (None, "b"), (None, "b"), (None, Key("red", "b"))]
 
 
 @in_event_loop

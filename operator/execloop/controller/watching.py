@@ -75,13 +75,20 @@ async def _watch_all(namespaces: Sequence[str], settings: kopf.OperatorSettings,
 
 
 async def _watch(namespace: str | None, settings: kopf.OperatorSettings, observer: Observer) -> None:
-    """Kopf's stream itself: the workers and handlers that Kopf would put behind it cost ten times as much an event."""
+    while True:
+        await _list_and_watch(namespace, settings, observer)
+
+
+async def _list_and_watch(namespace: str | None, settings: kopf.OperatorSettings, observer: Observer) -> None:
+    """Kopf's stream itself: the workers and handlers that Kopf would put behind it cost ten times as much an event.
+
+    One list and what follows it: of a list that broke off nothing must count as found by the next.
+    """
     present: set[Key] = set()
     place: Any = namespace  # a NewType that Kopf keeps to itself
-    async for event in infinite_watch(settings=settings, resource=_PLANS, namespace=place):
+    async for event in infinite_watch(settings=settings, resource=_PLANS, namespace=place, _iterations=1):
         if event is Bookmark.LISTED:
             observer.listed(namespace, present)
-            present = set()
         elif not isinstance(event, Bookmark) and event["type"] != "BOOKMARK":
             body: Any = event["object"]
             key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
