@@ -42,7 +42,7 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m execloop.controller.crd --check crds
+	$(BIN)/python -m release.crds --check crds
 	$(BIN)/python -m release.chart --check
 
 .PHONY: bench-engine
@@ -56,7 +56,7 @@ format: venv ## Format the code and mend what the linter can
 
 .PHONY: crds
 crds: venv ## Generate crds/ from the Pydantic models
-	$(BIN)/python -m execloop.controller.crd crds
+	$(BIN)/python -m release.crds crds
 
 .PHONY: chart
 chart: venv ## Generate the chart's values.yaml, README and templates from its schema and crds/

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pydantic import BaseModel, Field
 
 from execloop import Context, plan
+from execloop._plans.definition import definition_of
+from execloop._plans.registry import Registered, Registry
 from execloop.controller.access import Access
-from execloop.controller.admit import Admissions
-from execloop.controller.assembly import assemble
-from execloop.controller.clients import Clients
-from execloop.controller.plancode import PlanCode
-from execloop.controller.references import References
-from execloop.controller.times import Times
-from execloop.controller.track import Cache, Key
-from execloop.plans import definition_of
-from execloop.registry import Registered, Registry
+from execloop.controller.manager.builder import assemble
+from execloop.controller.plancode.clients import Clients
+from execloop.controller.plancode.host import PlanHost
+from execloop.controller.reconcile.validation import Validator
+from execloop.controller.timing import Times
+from execloop.controller.watch.cache import Cache, Key
+from execloop.controller.watch.references import References
 from execloop.testing import FakeClock, ScriptedPlan
 from tests.fake_cluster import FakeCluster
 
@@ -63,17 +63,17 @@ class Controller:
         """What the plan `free` was given, in order."""
         self._scripts: dict[str, ScriptedPlan] = {}
         self._undoing: dict[str, ScriptedPlan] = {}
-        self.code = PlanCode(1, 1)
+        self.code = PlanHost(1, 1)
         self.start()
 
     def start(self) -> None:
         """A new process; of the one before nothing is left but what is in the cluster."""
         self.end()
         self.cache = Cache()
-        self.code = PlanCode(self.workers, self.max_threads)
+        self.code = PlanHost(self.workers, self.max_threads)
         kube = self.cluster.kube
         self.reconciler = assemble(
-            Admissions(Registry(self._registered()), Access()),
+            Validator(Registry(self._registered()), Access()),
             self.cache,
             self.code,
             kube,

@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from execloop.kube.election import Candidate, Claim, Terms
+from execloop.kube.lease.election import Candidate, Claim, LeaseTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ class Actor:
 class World:
     """`run` yields, at each moment at which something happens, who believes to hold the Lease."""
 
-    def __init__(self, terms: Terms, rates: Sequence[float], steps: Sequence[Sequence[Step]]) -> None:
+    def __init__(self, terms: LeaseTimes, rates: Sequence[float], steps: Sequence[Sequence[Step]]) -> None:
         self.server = Server()
         self.actors = [
             Actor(Candidate(name, terms), rate, iter(own)) for name, rate, own in zip(NAMES, rates, steps, strict=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from execloop import Execution, FatalError, Options, task
-from execloop.execution import Failed
-from execloop.run import Run
+from execloop._engine.execution import Failed
+from execloop._engine.run import Run
 from execloop.testing import FakeClock
 from tests.engine_model import creating
 from tests.virtual_time import run_virtually
@@ -16,8 +16,8 @@ from tests.virtual_time import run_virtually
 if TYPE_CHECKING:
     import random
 
-    from execloop.execution import Outcome
-    from execloop.walk import Stop
+    from execloop._engine.execution import Outcome
+    from execloop._engine.walk import Stop
 
 
 @dataclass(frozen=True)

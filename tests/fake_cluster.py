@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 
 from execloop.kube import JSON, ApiError, Connection, Kube
-from execloop.kube.discovery import Discovery
+from execloop.kube.http.discovery import Discovery
 from tests.merge_patch import merged
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-from execloop.controller.plancode import PlanCode
+from execloop.controller.plancode.host import PlanHost
 
 LONG = 600.0
 """Longer than any test."""
@@ -48,10 +48,10 @@ def blocked() -> Iterator[Blocked]:
 @asynccontextmanager
 async def plan_code(
     *, workers: int = 10, threads: int = 10, long_call: float = LONG
-) -> AsyncIterator[tuple[PlanCode, list[Hashable]]]:
+) -> AsyncIterator[tuple[PlanHost, list[Hashable]]]:
     """Plan code that is watched, and the keys that it says are free again."""
     freed: list[Hashable] = []
-    code = PlanCode(workers, threads, freed.append, long_call=long_call, beat=0.001)
+    code = PlanHost(workers, threads, freed.append, long_call=long_call, beat=0.001)
     watching = asyncio.create_task(code.watch())
     try:
         yield code, freed

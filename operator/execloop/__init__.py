@@ -4,29 +4,63 @@ Everything here needs the standard library only. `execloop.kube`, `execloop.libr
 `execloop.cli` need the extras `operator` and `cli`.
 """
 
-from execloop.context import Context
-from execloop.errors import ExecloopError, ExecutionTimeout, FatalError, ToleranceExceeded
-from execloop.events import Report
-from execloop.execution import Execution
-from execloop.executor import Executor, arun, run
-from execloop.options import Options
-from execloop.plans import Plan, plan
-from execloop.tasks import Task, task
+from execloop._engine.errors import ExecloopError, ExecutionTimeout, FatalError, ToleranceExceeded
+from execloop._engine.events import (
+    ConvergedEvent,
+    ErrorRecord,
+    Event,
+    GaveUp,
+    Listener,
+    Report,
+    RunFinished,
+    RunStarted,
+    TaskFailed,
+    TaskFinished,
+    TaskPath,
+    TaskStarted,
+)
+from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
+from execloop._engine.executor import Executor, arun, run
+from execloop._engine.options import Options
+from execloop._engine.plan import Plan
+from execloop._engine.run import astep, step
+from execloop._engine.tasks import Task, task
+from execloop._plans.context import Context
+from execloop._plans.definition import plan
 
 __all__ = [
+    "Again",
     "Context",
+    "Converged",
+    "ConvergedEvent",
+    "CreateFailed",
+    "ErrorRecord",
+    "Event",
     "ExecloopError",
     "Execution",
     "ExecutionTimeout",
     "Executor",
+    "Failed",
     "FatalError",
+    "GaveUp",
+    "Interrupted",
+    "Listener",
     "Options",
+    "Outcome",
     "Plan",
     "Report",
+    "RunFinished",
+    "RunStarted",
     "Task",
+    "TaskFailed",
+    "TaskFinished",
+    "TaskPath",
+    "TaskStarted",
     "ToleranceExceeded",
     "arun",
+    "astep",
     "plan",
     "run",
+    "step",
     "task",
 ]

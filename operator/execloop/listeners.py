@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from execloop.errors import summary
-from execloop.events import (
+from execloop._engine.errors import summary
+from execloop._engine.events import (
     ConvergedEvent,
     Event,
     GaveUp,

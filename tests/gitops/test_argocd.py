@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from execloop.controller.resource import PlanStatus
+from execloop.controller.api.v1alpha1 import PlanStatus
 from tests.gitops.argocd import ScriptFailed, act, available, health
 from tests.gitops.states import State, state, states
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execloop.kube.health import judge
+from execloop.kube.objects.kstatus import judge
 from tests.cluster.errors import Unavailable
 from tests.gitops.judge import Verdict, judged
 from tests.gitops.states import State, states

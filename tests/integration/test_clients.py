@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from execloop.kube.health import judge
+from execloop.kube.objects.kstatus import judge
 from tests.cluster import Cluster
 from tests.cluster.errors import KubectlFailed, Unavailable
 from tests.cluster.tools import find_tool

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from execloop.controller.resource import PlanSpec, PlanStatus
+from execloop.controller.api.v1alpha1 import PlanSpec, PlanStatus
 from tests.integration.conftest import Kubectl
 from tests.plan_specs import ACCEPTED, REFUSED, Refused
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from execloop.kube import PLAN_UID_LABEL, ApiError, Connection, Kube
-from execloop.kube import client as client_module
+from execloop.kube.objects import client as client_module
 from tests.asynchronous import in_event_loop
 from tests.cluster import Cluster
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from execloop.kube import ApiError, Connection, Lease, LeaseLost, Terms
+from execloop.kube import ApiError, Connection, Lease, LeaseLost, LeaseTimes
 from tests.asynchronous import in_event_loop
 from tests.cluster import Cluster
 from tests.integration.access import account
 from tests.integration.conftest import Kubectl
 
-QUICK = Terms(duration=4, deadline=2.8, retry=0.3)
-LONG = Terms.lasting(300)
+QUICK = LeaseTimes(duration=4, deadline=2.8, retry=0.3)
+LONG = LeaseTimes.lasting(300)
 PATIENCE = 20
 
 
@@ -184,7 +184,7 @@ async def test_who_may_not_watch_looks_now_and_then(
     kubectl("create", "role", "lease", "--verb=get,create,update", "--resource=leases.coordination.k8s.io")
     poor = Connection.load(account(cluster, kubectl, namespace, "poor", tmp_path, role="lease"))
     first = await acquired(Lease(connection, "x", namespace, LONG))
-    second = Lease(poor, "x", namespace, Terms(duration=300, deadline=200, retry=0.3))
+    second = Lease(poor, "x", namespace, LeaseTimes(duration=300, deadline=200, retry=0.3))
     async with waiting(second) as standby:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(standby), 1)

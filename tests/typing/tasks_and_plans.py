@@ -10,7 +10,7 @@ from execloop import Context, Execution, Executor, Options, Plan, Report, Task, 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from execloop.events import Event
+    from execloop._engine.events import Event
 
 
 class ClassAttribute(Task):

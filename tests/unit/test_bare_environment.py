@@ -69,9 +69,9 @@ def test_it_works_from_a_copy_of_its_files_alone(tmp_path: Path) -> None:
     for module in package.glob("*.py"):
         (tmp_path / "execloop").mkdir(exist_ok=True)
         shutil.copy(module, tmp_path / "execloop" / module.name)
-    shutil.copytree(
-        package / "testing", tmp_path / "execloop" / "testing", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    for folder in ("_engine", "_plans", "testing"):
+        target = tmp_path / "execloop" / folder
+        shutil.copytree(package / folder, target, ignore=shutil.ignore_patterns("__pycache__"))
     program = PROGRAM.format(root=str(tmp_path))
     command = [sys.executable, "-I", "-S", "-B", "-c", program]
     done = subprocess.run(command, cwd=os.sep, env={}, capture_output=True, text=True, timeout=300, check=False)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from execloop import task
-from execloop.events import (
+from execloop._engine.events import (
     ConvergedEvent,
     Event,
     GaveUp,
@@ -15,7 +15,7 @@ from execloop.events import (
     TaskPath,
     TaskStarted,
 )
-from execloop.execution import Execution
+from execloop._engine.execution import Execution
 from execloop.listeners import LoggingListener, Recorder, in_words
 from execloop.testing import ScriptedPlan, converge
 

@@ -12,26 +12,45 @@ import execloop
 from execloop import Options, arun, run
 
 PUBLIC = [
+    "Again",
     "Context",
+    "Converged",
+    "ConvergedEvent",
+    "CreateFailed",
+    "ErrorRecord",
+    "Event",
     "ExecloopError",
     "Execution",
     "ExecutionTimeout",
     "Executor",
+    "Failed",
     "FatalError",
+    "GaveUp",
+    "Interrupted",
+    "Listener",
     "Options",
+    "Outcome",
     "Plan",
     "Report",
+    "RunFinished",
+    "RunStarted",
     "Task",
+    "TaskFailed",
+    "TaskFinished",
+    "TaskPath",
+    "TaskStarted",
     "ToleranceExceeded",
     "arun",
+    "astep",
     "plan",
     "run",
+    "step",
     "task",
 ]
 ENGINE = [
     module.name
-    for module in pkgutil.iter_modules(execloop.__path__, "execloop.")
-    if module.name.rpartition(".")[2] not in {"cli", "controller", "kube", "library"}
+    for module in pkgutil.walk_packages(execloop.__path__, "execloop.")
+    if module.name.split(".")[1] in {"_engine", "_plans", "listeners", "testing"} and not module.ispkg
 ]
 
 

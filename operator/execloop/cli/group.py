@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["execloop"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "run": ("execloop.cli.run:run", "Run a plan on this machine until it converges."),
-    "preview": ("execloop.cli.preview:preview", "Print the tasks that a plan would run, and run none."),
-    "plans": ("execloop.cli.plans:plans", "List the plans that are installed, or describe one."),
-    "validate": ("execloop.cli.validate:validate", "Check Plan manifests without a cluster."),
-    "new": ("execloop.cli.new:new", "Write a small, tested package for a plan of your own."),
+    "run": ("execloop.cli.local.run:run", "Run a plan on this machine until it converges."),
+    "preview": ("execloop.cli.local.preview:preview", "Print the tasks that a plan would run, and run none."),
+    "plans": ("execloop.cli.local.plans:plans", "List the plans that are installed, or describe one."),
+    "validate": ("execloop.cli.local.validate:validate", "Check Plan manifests without a cluster."),
+    "new": ("execloop.cli.local.new:new", "Write a small, tested package for a plan of your own."),
     "operator": ("execloop.cli.operator:operator", "Converge the Plans of a cluster."),
-    "teardowns": ("execloop.cli.teardowns:teardowns", "List the Plans that still have a teardown to do."),
+    "teardowns": ("execloop.cli.cluster.teardowns:teardowns", "List the Plans that still have a teardown to do."),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from execloop.cli.loading import NotYaml, load_documents
+from execloop.cli.yaml import NotYaml, load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ __all__ = ["API_VERSION", "Manifest", "Problem", "is_file", "plans_in"]
 GROUP = "execloop.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "Plan"
-"""All three as in `execloop.controller.resource`, which takes longer to import."""
+"""All three as in `execloop.controller.api.v1alpha1`, which takes longer to import."""
 
 
 @dataclass(frozen=True, slots=True)

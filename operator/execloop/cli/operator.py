@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from execloop.cli.exits import Mistake
-from execloop.cli.target import plans_option
+from execloop.cli.local.target import plans_option
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -33,7 +33,7 @@ def _name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
     """A Lease counts whole seconds."""
-    from execloop.controller.duration import parse_duration  # noqa: PLC0415 - needs the extra `operator`
+    from execloop.controller.api.duration import parse_duration  # noqa: PLC0415 - needs the extra `operator`
 
     if value is None:
         return None
@@ -114,9 +114,9 @@ def operator(
 
 
 def _operate(settings: Settings) -> int:
-    from execloop.controller.interpreter import collect_seldom, loop_factory  # noqa: PLC0415 - costly to import
-    from execloop.controller.logs import configure  # noqa: PLC0415
-    from execloop.controller.process import run  # noqa: PLC0415
+    from execloop.controller.manager.logs import configure  # noqa: PLC0415
+    from execloop.controller.manager.process import run  # noqa: PLC0415
+    from execloop.controller.manager.tuning import collect_seldom, loop_factory  # noqa: PLC0415 - costly to import
     from execloop.kube import ConfigurationError  # noqa: PLC0415
 
     configure(settings.log_format, settings.log_level)

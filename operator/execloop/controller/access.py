@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from execloop.controller.resource import PlanSpec
+    from execloop.controller.api.v1alpha1 import PlanSpec
 
 __all__ = ["Access"]
 

@@ -5,17 +5,17 @@ Cheap to import: the official client's model classes are imported by the parts t
 
 from __future__ import annotations
 
-from execloop.kube.client import Kube, Object, Propagation
-from execloop.kube.cluster import Cluster
-from execloop.kube.comparison import Comparison, Drifted, Missing, Same
-from execloop.kube.connection import APPLY, JSON, MERGE_PATCH, Connection
-from execloop.kube.election import Terms
+from execloop.kube.config.cluster import Cluster
 from execloop.kube.errors import ApiError, ConfigurationError, LeaseLost, NoCluster
-from execloop.kube.health import Health, judge
-from execloop.kube.lease import Lease
-from execloop.kube.official import api_client
-from execloop.kube.ownership import PLAN_UID_LABEL, Owner, field_manager
-from execloop.kube.paths import Resource
+from execloop.kube.http.connection import APPLY, JSON, MERGE_PATCH, Connection
+from execloop.kube.http.official import api_client
+from execloop.kube.http.paths import Resource
+from execloop.kube.lease.election import LeaseTimes
+from execloop.kube.lease.lease import Lease
+from execloop.kube.objects.client import Kube, Object, Propagation
+from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
+from execloop.kube.objects.kstatus import Health, judge
+from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner, field_manager
 from execloop.kube.watch import EventType, Watch
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Kube",
     "Lease",
     "LeaseLost",
+    "LeaseTimes",
     "Missing",
     "NoCluster",
     "Object",
@@ -41,7 +42,6 @@ __all__ = [
     "Propagation",
     "Resource",
     "Same",
-    "Terms",
     "Watch",
     "api_client",
     "field_manager",

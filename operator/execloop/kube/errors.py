@@ -12,7 +12,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from execloop.errors import ExecloopError
+from execloop._engine.errors import ExecloopError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from execloop.kube.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from execloop.kube.client import Kube
+    from execloop.kube.objects.client import Kube
 
 __all__ = ["EventType", "Watch"]
 

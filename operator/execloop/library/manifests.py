@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from execloop._engine.tasks import Task, task
+from execloop._plans.definition import plan
 from execloop.kube import Drifted, Missing
-from execloop.plans import plan
-from execloop.tasks import Task, task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from execloop.context import Context
+    from execloop._plans.context import Context
     from execloop.kube import Comparison
 
 __all__ = ["Manifests", "Parameters"]

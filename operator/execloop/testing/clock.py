@@ -15,7 +15,7 @@ __all__ = ["FakeClock"]
 
 
 class FakeClock:
-    """An `execloop.clock.Clock`: sleeping advances it at once, and so does a task that calls `advance`.
+    """An `Clock`: sleeping advances it at once, and so does a task that calls `advance`.
 
     A deadline is an alarm: it falls during `advance`, on the thread that advances.
     """

@@ -8,19 +8,19 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from execloop.errors import ExecloopError
-from execloop.events import Ledger, Listener, Report, RunStarted, notifier
-from execloop.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
-from execloop.options import Options
-from execloop.run import Run
-from execloop.tasks import as_tasks
+from execloop._engine.errors import ExecloopError
+from execloop._engine.events import Ledger, Listener, Report, RunStarted, notifier
+from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
+from execloop._engine.options import Options
+from execloop._engine.run import Run
+from execloop._engine.tasks import as_tasks
 from execloop.testing.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from execloop.events import Event
-    from execloop.plans import Plan
+    from execloop._engine.events import Event
+    from execloop._engine.plan import Plan
 
 __all__ = ["Course", "aconverge", "assert_idempotent", "converge", "drive"]
 
@@ -63,7 +63,7 @@ class Course:
             with run.alarmed():
                 yield run
             outcome = run.conclude()
-            run.book(self._ledger)
+            run.add_to(self._ledger)
             match outcome:
                 case Again(execution, delay):
                     self.clock.sleep(delay, threading.Event())

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from execloop.events import Report
+    from execloop._engine.events import Report
     from execloop.listeners import Recorder
     from execloop.testing.clock import FakeClock
 

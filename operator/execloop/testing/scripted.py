@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
-from execloop.tasks import Children, Task, task
+from execloop._engine.tasks import Children, Task, task
 
 __all__ = ["Deed", "ScriptedPlan", "Step"]
 

@@ -8,17 +8,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from execloop.errors import summary
-from execloop.options import Options
-from execloop.run import describe
-from execloop.tasks import SKIP, Task, as_tasks, is_async, modes, task
+from execloop._engine.errors import summary
+from execloop._engine.options import Options
+from execloop._engine.run import describe
+from execloop._engine.tasks import SKIP, Task, as_tasks, is_async, modes, task
 from execloop.testing.clock import FakeClock
 from execloop.testing.convergence import Course, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from execloop.plans import Plan
+    from execloop._engine.plan import Plan
 
 __all__ = ["CrashPoint", "InjectedError", "Survival", "survive_failures"]
 

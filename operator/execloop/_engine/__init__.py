@@ -1,0 +1,1 @@
+"""The engine: plans, tasks, runs and executions. Standard library only; `execloop` offers its public names."""

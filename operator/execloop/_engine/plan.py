@@ -1,0 +1,22 @@
+"""What the engine asks: any object with `create()`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from execloop._engine.tasks import Children
+
+__all__ = ["Plan"]
+
+
+@runtime_checkable
+class Plan(Protocol):
+    """Looks at the world and returns the tasks that are still needed; none when it has converged. Sync or async."""
+
+    @abstractmethod
+    def create(self) -> Children | Awaitable[Children]:
+        raise NotImplementedError

@@ -1,0 +1,312 @@
+"""One run of an execution: `create()`, then the walk over what it returned."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from execloop._engine.clock import SYSTEM_CLOCK
+from execloop._engine.drivers import Driver, Parallel
+from execloop._engine.errors import ExecutionTimeout
+from execloop._engine.events import (
+    ConvergedEvent,
+    ErrorRecord,
+    Event,
+    GaveUp,
+    Ledger,
+    RunFinished,
+    RunStarted,
+    task_name,
+)
+from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
+from execloop._engine.tasks import NotTasks, Task, is_async, take
+from execloop._engine.threads import SHARED, Threads
+from execloop._engine.walk import WAIT, Reply, Stop, Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from execloop._engine.clock import Clock
+    from execloop._engine.options import Options
+    from execloop._engine.plan import Plan
+    from execloop._engine.walk import Step
+
+__all__ = ["Run", "astep", "describe", "event_of", "out_of_time", "step"]
+
+
+def describe(plan: object) -> str:
+    """What error messages call a plan."""
+    name = getattr(plan, "name", None)
+    return repr(name) if isinstance(name, str) else type(plan).__name__
+
+
+def _check_plan(plan: object) -> None:
+    if not callable(getattr(plan, "create", None)):
+        raise TypeError(f"a plan must have a method create(); {plan!r} has none")
+    if inspect.isclass(plan) and inspect.isfunction(inspect.getattr_static(plan, "create", None)):
+        raise TypeError(f"a plan must be an object with a method create(), not the class {plan.__qualname__}: make one")
+
+
+class Run:
+    """Mutable, used once, and driven by one owner at a time; `stop` and `abandon` alone may be used from elsewhere.
+
+    `deadline` is on the clock's `monotonic`; without one it follows from when the execution started.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        execution: Execution,
+        options: Options,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        stop: Stop | None = None,
+        notify: Callable[[Event], None] | None = None,
+        awaits: bool = True,
+        deadline: float | None = None,
+    ) -> None:
+        _check_plan(plan)
+        started_at = clock.now() if execution.started_at is None else execution.started_at
+        self.plan, self.options, self.clock = plan, options, clock
+        self.execution = replace(execution, started_at=started_at)
+        self.stop = stop or Stop()
+        self.notify = notify
+        self.walk: Walk | None = None
+        self.outcome: Outcome | None = None
+        self._deadline = deadline
+        if deadline is None and options.timeout is not None:
+            self._deadline = self.execution.deadline(options.timeout) - clock.now() + clock.monotonic()
+        self._driver = Driver(self.stop, awaits=awaits)
+        self._next: Step | None = None
+        self._interrupt: Callable[[], object] = int
+
+    def blocking(self) -> bool:
+        """Drive on the calling thread: True when finished, False when the next call must be awaited."""
+        if self._late():
+            return True
+        if self._fresh:
+            if is_async(self.plan.create):
+                self._driver.refuse_async(f"the plan {describe(self.plan)}")
+                return False
+            try:
+                created = self.plan.create()
+            except Exception as error:  # noqa: BLE001 - any error of the plan's code
+                self._end(CreateFailed(self.execution, error))
+            else:
+                self._begin(created)
+        if self._calls:
+            self._next = self._driver.by_calling(self._siblings, self._advance)
+            self._driver.check()
+        return self._next is None
+
+    async def on_loop(self, threads: Threads = SHARED) -> None:
+        """Drive on the running event loop, with blocking calls in `threads`; stops at the deadline."""
+        loop = asyncio.get_running_loop()
+        scope = asyncio.timeout(None)
+
+        def close() -> None:
+            with suppress(RuntimeError):  # left already
+                scope.reschedule(loop.time())
+
+        def interrupt() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(close)
+
+        self._interrupt = interrupt
+        try:
+            async with scope:
+                with self.alarmed():
+                    await self._drive(threads)
+        except BaseException as error:
+            self.abandon()
+            if not (isinstance(error, TimeoutError) and scope.expired()):
+                raise
+
+    def abandon(self) -> None:
+        """Leave a blocked call to itself, and cancel what can be: whatever it returns, nothing follows from it."""
+        if self.walk:
+            self.walk.notify = None
+        self._expire()
+
+    def conclude(self) -> Outcome:
+        """The outcome, once a driver has finished (or has been abandoned); told to whoever listens."""
+        outcome = self.settle()
+        if self.notify:
+            self.notify(event_of(outcome))
+        return outcome
+
+    def settle(self) -> Outcome:
+        """The outcome of what was done until now."""
+        if self.outcome is None:
+            self.outcome = self._outcome()
+        return self.outcome
+
+    @property
+    def records(self) -> list[ErrorRecord]:
+        """The run's last errors, in the order of the tree whatever order they happened in."""
+        found = [] if self.walk is None else list(self.walk.records)
+        return found if self.options.parallelism == 1 else sorted(found, key=lambda record: record.path.positions)
+
+    def add_to(self, ledger: Ledger) -> None:
+        """Add what was done until now."""
+        if self.walk is not None:
+            ledger.tasks += self.walk.count
+            ledger.error_count += self.walk.errors
+            ledger.errors.extend(self.records)
+        ledger.runs += self.walk is not None or isinstance(self.outcome, Converged)
+
+    @contextmanager
+    def alarmed(self) -> Iterator[None]:
+        """While it lasts the clock sees to the deadline, even where the code that is driven blocks an event loop."""
+        if self._deadline is None or self._late():
+            yield
+            return
+        call_off = self.clock.alarm(max(0.0, self._deadline - self.clock.monotonic()), self._expire)
+        try:
+            yield
+        finally:
+            call_off()
+
+    @property
+    def _fresh(self) -> bool:
+        return self.walk is None and self.outcome is None
+
+    @property
+    def _calls(self) -> bool:
+        """Whether plain calls, one after another, will do for what comes next."""
+        return self._next is not None and self.options.parallelism == 1 and self._driver.awaited is None
+
+    @property
+    def _siblings(self) -> Iterator[Task] | None:
+        assert self._next is not WAIT
+        return self._next
+
+    def _expire(self) -> None:
+        self.stop.expire()
+        self._interrupt()
+
+    def _late(self) -> bool:
+        """Whether there is no longer time, or reason, to go on."""
+        if self._deadline is not None and self.clock.monotonic() >= self._deadline:
+            self.stop.expire()
+        return self.stop.requested
+
+    def _end(self, outcome: Outcome) -> None:
+        if not self.stop.expired:  # else nobody waits for it any more
+            self.outcome = outcome
+
+    def _begin(self, created: object) -> None:
+        """Take what `create()` returned, and ask the walk for the first step."""
+        try:
+            tasks, awaited = take(created, lambda: f"create() of the plan {describe(self.plan)}")
+        except NotTasks as error:
+            self._end(Failed(self.execution, error))
+            return
+        except Exception as error:  # noqa: BLE001 - a generator raised: part of create()
+            self._end(CreateFailed(self.execution, error))
+            return
+        if not tasks:
+            self._end(Converged(self.execution.after_run(0)))
+        if not tasks or self.stop.expired:
+            return
+        self._driver.awaited = awaited
+        self._driver.check()
+        self.walk = Walk(tasks, self.execution, self.options, self.stop, self.notify)
+        if self.notify:
+            self.notify(RunStarted(self.execution, tuple(map(task_name, tasks)), self.walk.errors_left))
+        self._next = self.walk.begin()
+
+    async def _drive(self, threads: Threads) -> None:
+        if self._late():
+            return
+        if self._fresh and is_async(self.plan.create):
+            self._driver.refuse_async(f"the plan {describe(self.plan)}")
+            try:
+                created = await cast("Any", self.plan.create())
+            except Exception as error:  # noqa: BLE001 - any error of the plan's code
+                self._end(CreateFailed(self.execution, error))
+            else:
+                self._begin(created)
+        if self._fresh or self._calls:
+            await threads.call(self.blocking)
+        if self.walk is None or self._next is None:
+            return
+        if self.options.parallelism > 1:
+            await Parallel(self._driver, self.walk, threads).run(self._next)
+        else:
+            await self._driver.by_awaiting(self._siblings, self._advance, threads)
+
+    def _advance(self, reply: Reply) -> Iterator[Task] | None:
+        assert self.walk is not None
+        self._next = self.walk.advance(reply)
+        return self._siblings
+
+    def _outcome(self) -> Outcome:
+        walk, execution, errors = self.walk, self.execution, 0
+        if walk is not None:
+            errors = walk.errors
+            execution = execution.after_run(errors, str(walk.records[-1]) if errors else None)
+        if walk is not None and walk.failure is not None:
+            return Failed(execution, walk.failure)
+        if self.stop.expired:
+            return Failed(execution, out_of_time(self.options))
+        if self.stop.requested:
+            return Interrupted(execution)
+        return Again(execution, self.options.sleep, errors)
+
+
+def out_of_time(options: Options) -> ExecutionTimeout:
+    within = "when it was abandoned" if options.timeout is None else f"within {options.timeout:g} seconds"
+    return ExecutionTimeout(f"not converged {within}")
+
+
+def event_of(outcome: Outcome) -> Event:
+    match outcome:
+        case Converged(execution):
+            return ConvergedEvent(execution)
+        case Again(execution, delay):
+            return RunFinished(execution, delay)
+        case Interrupted(execution):
+            return RunFinished(execution, 0.0)
+        case CreateFailed(execution, error) | Failed(execution, error):
+            return GaveUp(execution, error)
+
+
+def step(
+    plan: Plan,
+    execution: Execution,
+    options: Options,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    stop: Stop | None = None,
+    notify: Callable[[Event], None] | None = None,
+) -> Outcome:
+    """Do one run on the calling thread. After the deadline no call is made; `Executor` also leaves one that blocks.
+
+    Raises TypeError when the plan or a task is asynchronous: use `astep`.
+    """
+    if options.parallelism > 1:
+        raise ValueError("step() attempts one task at a time: use astep() for a parallelism of more than 1")
+    run = Run(plan, execution, options, clock=clock, stop=stop, notify=notify, awaits=False)
+    with run.alarmed():
+        run.blocking()
+    return run.conclude()
+
+
+async def astep(
+    plan: Plan,
+    execution: Execution,
+    options: Options,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    stop: Stop | None = None,
+    notify: Callable[[Event], None] | None = None,
+    threads: Threads = SHARED,
+) -> Outcome:
+    """Do one run on the running event loop; what blocks is done in `threads`."""
+    run = Run(plan, execution, options, clock=clock, stop=stop, notify=notify)
+    await run.on_loop(threads)
+    return run.conclude()

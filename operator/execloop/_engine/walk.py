@@ -1,0 +1,263 @@
+"""The rules of one run over a task tree, once for every way of driving it: a generator without I/O, clock, event loop.
+
+It yields siblings to attempt in order, an iterator. The driver takes from it until a task has something to tell, and
+sends that:
+
+- child tasks: the attempt ended well and these follow from it,
+- `Failure`: a phase raised,
+- None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them,
+- RUNNING: the attempt goes on elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
+  that ended, or with None to ask for one more; and WAIT again while there is none to give.
+
+Siblings, not single tasks: a generator that yields each task costs half as much again as the bare loop over them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from operator import length_hint
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from execloop._engine.errors import ExecloopError, FatalError, ToleranceExceeded, find_fatal, summary
+from execloop._engine.events import (
+    ERRORS_KEPT,
+    ErrorRecord,
+    Event,
+    Phase,
+    TaskFailed,
+    TaskFinished,
+    TaskPath,
+    TaskStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from execloop._engine.execution import Execution
+    from execloop._engine.options import Options
+    from execloop._engine.tasks import Task
+
+__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Place", "Reply", "Step", "Stop", "Walk"]
+
+
+class _Signal(Enum):
+    WAIT = "wait"
+    RUNNING = "running"
+
+
+WAIT: Final = _Signal.WAIT
+RUNNING: Final = _Signal.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    phase: Phase
+    error: Exception
+
+
+@dataclass(slots=True)
+class Done:
+    """How an attempt ended that was answered with RUNNING; `place` was the walk's `place` then."""
+
+    place: Place
+    reply: Reply
+
+
+Step: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
+Reply: TypeAlias = "tuple[Task, ...] | Failure | Done | Literal[_Signal.RUNNING] | None"
+
+
+class Stop:
+    """Asks a run to end at its next task boundary; may be set from any thread.
+
+    `requested` lets the task at hand finish, its post() included. `expired` abandons it: no further phase starts.
+    """
+
+    __slots__ = ("expired", "requested")
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.expired = False
+
+    def request(self) -> None:
+        self.requested = True
+
+    def expire(self) -> None:
+        self.expired = True
+        self.requested = True
+
+
+class _Frame:
+    """Siblings, whose children they are, and what was attempted before the first of them."""
+
+    __slots__ = ("before", "below", "parent", "pending", "tasks")
+
+    def __init__(self, tasks: tuple[Task, ...], parent: Place | None, below: _Frame | None, before: int) -> None:
+        self.tasks = tasks
+        self.pending: Iterator[Task] = iter(tasks)
+        self.parent = parent
+        self.below = below
+        self.before = before
+
+    @property
+    def taken(self) -> int:
+        return len(self.tasks) - length_hint(self.pending)
+
+
+class Place:
+    """Where in the tree a task stands. Its path is made when it is asked for: for a listener, or an error."""
+
+    __slots__ = ("frame", "made", "position")
+
+    def __init__(self, frame: _Frame) -> None:
+        """The place of the task that was taken last from these siblings."""
+        self.frame = frame
+        self.position = frame.taken - 1
+        self.made: TaskPath | None = None
+
+    @property
+    def path(self) -> TaskPath:
+        lineage = [self]  # no recursion: it may be 10,000 deep
+        while lineage[-1].made is None and (parent := lineage[-1].frame.parent) is not None:
+            lineage.append(parent)
+        path: TaskPath | None = None
+        for place in reversed(lineage):
+            if place.made is None:
+                place.made = TaskPath(path, place.position, place.frame.tasks[place.position])
+            path = place.made
+        assert path is not None
+        return path
+
+
+class Walk:
+    """One run's walk. Read `count`, `errors` and `failure` at any time; a single owner drives `advance`."""
+
+    def __init__(
+        self,
+        tasks: tuple[Task, ...],
+        execution: Execution,
+        options: Options,
+        stop: Stop,
+        notify: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.stop = stop
+        self.notify = notify
+        self.tasks = tasks
+        """What `create()` returned."""
+        self.known = len(tasks)
+        """Tasks that `create()` and `perform()` have returned until now."""
+        self.errors = 0
+        self.records: deque[ErrorRecord] = deque(maxlen=ERRORS_KEPT)
+        self.failure: ExecloopError | None = None
+        self._errors_before = execution.errors
+        self._running = 0
+        self._place: Place | None = None
+        self._frame = _Frame(tasks, None, None, 0)
+        self._steps = self._walk()
+
+    @property
+    def count(self) -> int:
+        """Tasks attempted. Reckoned from what is left, so that it costs nothing while the walk goes on."""
+        frame = self._frame
+        return frame.before + frame.taken
+
+    @property
+    def place(self) -> Place:
+        """The place of the task that was yielded last; kept only where tasks are yielded one by one."""
+        assert self._place is not None
+        return self._place
+
+    @property
+    def errors_left(self) -> int | None:
+        tolerated = self.options.errors_to_tolerate
+        return None if tolerated is None else max(0, tolerated - self._errors_before - self.errors)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a task may start now."""
+        stopped = self.failure is not None or self.stop.requested
+        return not stopped and self._running < self.options.parallelism and self._back()
+
+    def begin(self) -> Step | None:
+        """The first step."""
+        return next(self._steps, None)
+
+    def advance(self, reply: Reply) -> Step | None:
+        """Send a reply: the next step, or None at the end."""
+        try:
+            return self._steps.send(reply)
+        except StopIteration:
+            return None
+
+    def _walk(self) -> Generator[Step, Reply, None]:
+        singly = self.options.parallelism > 1 or self.notify is not None
+        while True:
+            while self.ready:
+                frame = self._frame
+                reply = yield self._single(frame) if singly else frame.pending
+                if reply is RUNNING:
+                    self._running += 1
+                    self._conclude((yield WAIT))
+                elif singly:
+                    self._settle(self.place, reply)
+                elif reply is not None:
+                    self._settle(Place(frame), reply)
+            if not self._running:
+                return
+            self._conclude((yield WAIT))
+
+    def _back(self) -> bool:
+        """Go back up to the nearest siblings that are left; False when there are none."""
+        frame = self._frame
+        while not length_hint(frame.pending) and frame.below is not None:
+            frame.below.before = self.count - frame.below.taken
+            self._frame = frame = frame.below
+        return bool(length_hint(frame.pending))
+
+    def _single(self, frame: _Frame) -> Iterator[Task]:
+        task = next(frame.pending)
+        self._place = Place(frame)
+        if self.notify:
+            self.notify(TaskStarted(self._place.path))
+        return iter((task,))
+
+    def _conclude(self, reply: Reply) -> None:
+        if reply is not None:
+            assert isinstance(reply, Done)
+            self._running -= 1
+            self._settle(reply.place, reply.reply)
+
+    def _settle(self, place: Place, reply: Reply) -> None:
+        if isinstance(reply, Failure):
+            self._fail(place.path, reply)
+            return
+        assert reply is None or isinstance(reply, tuple)
+        if self.notify:
+            self.notify(TaskFinished(place.path, len(reply or ())))
+        if reply:
+            self.known += len(reply)
+            self._frame = _Frame(reply, place, self._frame, self.count)
+
+    def _fail(self, path: TaskPath, failed: Failure) -> None:
+        self.errors += 1
+        self.records.append(ErrorRecord(path, failed.phase, failed.error))
+        if self.notify:
+            self.notify(TaskFailed(path, failed.phase, failed.error, self.errors_left))
+        if self.failure is None:
+            self.failure = self._judge(failed.error)
+        elif (fatal := find_fatal(failed.error)) and isinstance(self.failure, ToleranceExceeded):
+            self.failure = fatal
+
+    def _judge(self, error: Exception) -> FatalError | None:
+        if fatal := find_fatal(error):
+            return fatal
+        errors = self._errors_before + self.errors
+        if self.options.tolerates(errors):
+            return None
+        tolerated = self.options.errors_to_tolerate
+        exceeded = ToleranceExceeded(f"{errors} errors, {tolerated} tolerated; the last: {summary(error)}")
+        exceeded.__cause__ = error
+        return exceeded

@@ -1,0 +1,1 @@
+"""How plans are named, found and made. Standard library only."""

@@ -1,0 +1,1 @@
+"""How a run is shown: lines, a live tree, tracebacks."""

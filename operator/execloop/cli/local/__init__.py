@@ -1,0 +1,1 @@
+"""Commands that need no operator: they work on this machine."""

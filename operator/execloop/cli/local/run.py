@@ -1,0 +1,103 @@
+"""`execloop run`: a plan on this machine, with no operator."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING
+
+import click
+
+from execloop._engine.executor import Executor
+from execloop.cli.display.lines import Lines, printable
+from execloop.cli.display.tracebacks import plan_traceback
+from execloop.cli.exits import CONVERGED
+from execloop.cli.local.access import ClusterAccess
+from execloop.cli.local.conduct import Ending, conduct
+from execloop.cli.local.target import Target, resolve, target_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from execloop._engine.events import Listener
+
+__all__ = ["run"]
+
+
+@click.command(
+    epilog="Exit codes: 0 converged, 1 failed, 2 wrong usage, 124 timed out, 130 interrupted, 143 terminated."
+)
+@target_arguments
+@click.option("--json", "as_json", is_flag=True, help="Print nothing but a JSON report at the end.")
+def run(
+    *,
+    target: str,
+    assignments: tuple[str, ...],
+    folders: tuple[Path, ...],
+    kubeconfig: Path | None,
+    as_json: bool,
+    traceback: bool,
+) -> int:
+    """Run a plan on this machine until it converges.
+
+    The plan is one that is installed, by NAME, or the one that a Plan manifest names, with the manifest's parameters
+    and its sleepBetweenRuns, errorsToTolerate, executionTimeout and parallelism.
+    """
+    _log_to_stderr()
+    found = resolve(target, assignments, folders)
+    context = ClusterAccess(kubeconfig, found.namespace).context(found)
+    with _report_to_nobody() if as_json else _reporting(found) as listeners:
+        executor = Executor(found.options, listeners=listeners)
+        ending = conduct(executor, lambda: found.make(context))
+    if as_json:
+        click.echo(json.dumps({"plan": found.registered.name, **ending.to_json()}))
+    else:
+        _conclude(found, ending)
+    if traceback and ending.error is not None:
+        click.echo(plan_traceback(ending.error), err=True)
+    return ending.exit_code
+
+
+@contextmanager
+def _report_to_nobody() -> Iterator[tuple[Listener, ...]]:
+    """What the plan itself prints goes where it does not spoil the JSON."""
+    with redirect_stdout(sys.stderr):
+        yield ()
+
+
+@contextmanager
+def _reporting(target: Target) -> Iterator[tuple[Listener, ...]]:
+    if not sys.stdout.isatty():
+        yield (Lines(click.echo),)
+        return
+    from rich.console import Console  # noqa: PLC0415 - a pipe does without
+
+    from execloop.cli.display.live import LiveProgress  # noqa: PLC0415 - a pipe does without
+
+    console = Console()
+    if console.is_dumb_terminal:
+        yield (Lines(click.echo),)
+        return
+    with LiveProgress(target.name, console) as progress:
+        yield (progress,)
+
+
+class _Stderr(logging.Handler):
+    """Wherever stderr is at the moment: live progress makes room for what is written to it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(printable(self.format(record)), err=True)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[_Stderr()])
+    logging.getLogger("execloop.plan").setLevel(logging.INFO)  # what plan code says itself
+
+
+def _conclude(target: Target, ending: Ending) -> None:
+    good = ending.exit_code == CONVERGED
+    text = printable(f"{target.name}: {ending.words}")
+    click.secho(text, fg="green" if good else "red", err=not good)

@@ -1,0 +1,132 @@
+"""What `run` and `preview` are asked for: a plan by name, or by a manifest, with its parameters and options."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from execloop._engine.errors import PlanError
+from execloop._engine.options import Options
+from execloop._plans.registry import Registry
+from execloop.cli.exits import Mistake
+from execloop.cli.local.assignments import assign
+from execloop.cli.manifests import Manifest, Problem, is_file, plans_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from execloop._engine.plan import Plan
+    from execloop._plans.context import Context
+    from execloop._plans.registry import Registered
+    from execloop.controller.api.v1alpha1 import PlanSpec
+
+__all__ = ["Target", "load_registry", "plans_option", "resolve", "target_arguments"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+plans_option = click.option(
+    "--plans",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with plan modules, besides the plans that are installed. May be repeated.",
+)
+
+
+def target_arguments(function: F) -> F:
+    """The arguments that `run` and `preview` share."""
+    decorators = [
+        click.argument("target", metavar="NAME|FILE.yaml"),
+        click.option(
+            "-p",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="A parameter. Values are YAML, dotted keys nest.",
+        ),
+        plans_option,
+        click.option(
+            "--kubeconfig",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="For a plan that needs a cluster. Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
+        ),
+        click.option("--traceback", is_flag=True, help="Show where in the plan's code an error was raised."),
+    ]
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    registered: Registered
+    parameters: Any
+    """As the plan's model made them."""
+    options: Options
+    name: str
+    namespace: str = ""
+
+    def make(self, context: Context) -> Plan:
+        return self.registered.definition.make(self.parameters, context)
+
+
+def load_registry(folders: Sequence[Path]) -> Registry:
+    """What a module prints while it is imported must not get into what the command prints."""
+    with redirect_stdout(sys.stderr):
+        return Registry.load(folders)
+
+
+def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) -> Target:
+    """Raises Mistake."""
+    manifest, name, parameters, options = None, target, {}, Options()
+    if is_file(target):
+        manifest, spec = _only_plan(target)
+        name, parameters, options = spec.plan, spec.parameters, _options(spec)
+        _say_what_is_not_read(manifest, spec)
+    parameters = assign(parameters, assignments)
+    try:
+        registered = load_registry(folders).get(name)
+        parsed = registered.definition.parse(parameters)
+    except PlanError as error:
+        raise Mistake(str(error)) from None
+    found = Target(registered, parsed, options, name)
+    return found if manifest is None else replace(found, name=manifest.name or name, namespace=manifest.namespace)
+
+
+def _only_plan(file: str) -> tuple[Manifest, PlanSpec]:
+    from execloop.cli.local.checking import check_resource  # noqa: PLC0415 - pydantic takes its time
+
+    found = list(plans_in(file))
+    problems = [item for item in found if isinstance(item, Problem)]
+    manifests = [item for item in found if isinstance(item, Manifest)]
+    if not problems and len(manifests) != 1:
+        names = f": {', '.join(manifest.name for manifest in manifests)}" if manifests else ""
+        raise Mistake(f"{file}: should have one Plan, not {len(manifests)}{names}")
+    spec = None
+    if not problems:
+        spec, problems = check_resource(manifests[0])
+    if spec is None:
+        raise Mistake("\n".join(map(str, problems)))
+    return manifests[0], spec
+
+
+def _options(spec: PlanSpec) -> Options:
+    return Options(
+        sleep_between_runs=spec.sleep_between_runs,
+        errors_to_tolerate=None if spec.errors_to_tolerate < 0 else spec.errors_to_tolerate,
+        execution_timeout=spec.execution_timeout or None,
+        parallelism=spec.parallelism,
+    )
+
+
+def _say_what_is_not_read(manifest: Manifest, spec: PlanSpec) -> None:
+    if spec.parameters_from:
+        message = "is not read on this machine: give its parameters with -p"
+        click.echo(str(manifest.problem("spec.parametersFrom", message)), err=True)

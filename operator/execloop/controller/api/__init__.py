@@ -1,0 +1,1 @@
+"""The Plan resource: its models, its durations and the CRD that follows from them."""

@@ -1,0 +1,73 @@
+"""Build the CustomResourceDefinition of Plans from its models; `release.crds` writes it to files."""
+
+from typing import Any
+
+from execloop.controller.api.schema import structural_schema
+from execloop.controller.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, PlanSpec, PlanStatus
+
+__all__ = ["crd"]
+
+
+def crd() -> dict[str, Any]:
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["xp"],
+                "categories": ["execloop", "all"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _printer_columns(),
+                    "schema": {"openAPIV3Schema": _schema()},
+                }
+            ],
+        },
+    }
+
+
+def _schema() -> dict[str, Any]:
+    status = structural_schema(PlanStatus, defaults=False)
+    # Clients that know kstatus then read a Plan that nobody looked at yet as in progress.
+    status["default"] = {"observedGeneration": -1}
+    status["properties"]["conditions"] |= {
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    }
+    for whole in ("execution", "pending"):  # each write brings them whole: nobody owns a part
+        status["properties"][whole]["x-kubernetes-map-type"] = "atomic"
+    return {
+        "description": "A Plan converges: the tasks it still needs are run until it needs none, again and again.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},
+            "kind": {"description": f"{KIND}.", "type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural_schema(PlanSpec, defaults=True),
+            "status": status,
+        },
+    }
+
+
+def _printer_columns() -> list[dict[str, Any]]:
+    ready = '.status.conditions[?(@.type=="Ready")]'
+    return [
+        {"name": "Plan", "type": "string", "jsonPath": ".spec.plan"},
+        {"name": "Ready", "type": "string", "jsonPath": f"{ready}.status"},
+        {"name": "Progress", "type": "string", "jsonPath": ".status.progress"},
+        {"name": "Status", "type": "string", "jsonPath": f"{ready}.message"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]

@@ -1,0 +1,324 @@
+"""The Plan resource, execloop.dev/v1alpha1: the one source of the CRD and of its reference page.
+
+A field's docstring is what `kubectl explain` prints.
+"""
+
+from datetime import UTC
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic.config import JsonDict
+
+from execloop.controller.api.duration import PATTERN, Duration, DurationBounds
+from execloop.controller.api.model import Model, Rule
+from execloop.controller.api.violations import describe
+
+__all__ = [
+    "API_VERSION",
+    "GROUP",
+    "KIND",
+    "PLURAL",
+    "VERSION",
+    "Approval",
+    "Condition",
+    "DependsOn",
+    "ErrorBackoff",
+    "ExecutionStatus",
+    "HistoryEntry",
+    "InventoryEntry",
+    "ParametersFrom",
+    "Pending",
+    "PlanSpec",
+    "PlanStatus",
+    "SameWork",
+    "describe",
+]
+
+GROUP: Final = "execloop.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "Plan"
+PLURAL: Final = "plans"
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PLAN_NAME = f"^{_LABEL}([.]{_LABEL})*$"
+_PLAN_RULE: JsonDict = {
+    "x-kubernetes-validations": [
+        {
+            "rule": f"self.matches('{_PLAN_NAME}')",
+            "message": "should be the name of a registered plan: lower-case letters, digits, '-' and '.'",
+        }
+    ]
+}
+_Count = Annotated[int, Field(ge=0)]
+_ZERO_LEFT_OUT = Field(exclude_if=lambda value: value == 0)
+_ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+_Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+_WholeSecond = Annotated[_Instant, AfterValidator(lambda moment: moment.replace(microsecond=0))]
+
+
+class ParametersFrom(Model):
+    """A ConfigMap or a Secret of the Plan's own namespace that gives parameters."""
+
+    kind: Literal["ConfigMap", "Secret"]
+    """Kind of the object."""
+    name: _ObjectName
+    """Name of the object, in the Plan's namespace."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] | None = None
+    """Data key whose value is a YAML mapping of parameters. Without it each data key is a parameter of type string."""
+    optional: bool = False
+    """When true, an object or a key that is not there gives no parameters; otherwise the Plan waits for it. Defaults
+    to false."""
+
+
+class ErrorBackoff(Model):
+    """The delay after a run with errors: the initial delay, doubled with each further such run, up to the maximum."""
+
+    initial: Annotated[Duration, DurationBounds(at_least="1ms")] = 1.0
+    """Delay after the first run with errors."""
+    max: Annotated[Duration, DurationBounds(at_least="1ms")] = 300.0
+    """The longest delay."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=f"![self.initial, self.max].all(text, text.matches('{PATTERN}'))"
+            " || duration(self.initial) <= duration(self.max)",
+            holds=lambda backoff: backoff.initial <= backoff.max,
+            message="initial must not be longer than max, which is 5m unless given",
+        ),
+    )
+
+
+class DependsOn(Model):
+    """An object that has to be ready before an execution begins; a Plan unless apiVersion and kind say otherwise."""
+
+    api_version: Annotated[str, Field(min_length=1, max_length=317)] = API_VERSION
+    """API version of the object. Defaults to execloop.dev/v1alpha1."""
+    kind: Annotated[str, Field(min_length=1, max_length=63)] = KIND
+    """Kind of the object. Defaults to Plan."""
+    name: _ObjectName
+    """Name of the object."""
+    namespace: Annotated[str, Field(max_length=63, pattern=f"^{_LABEL}$")] | None = None
+    """Namespace of the object. Defaults to the Plan's own."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.apiVersion) || has(self.kind)",
+            holds=lambda it: "api_version" not in it.model_fields_set or "kind" in it.model_fields_set,
+            message="an apiVersion needs a kind with it",
+        ),
+        Rule(
+            cel="!has(self.kind) || self.kind == 'Plan' || has(self.apiVersion)",
+            holds=lambda it: it.kind == KIND or "api_version" in it.model_fields_set,
+            message="a kind other than Plan needs its apiVersion with it",
+        ),
+    )
+
+
+class PlanSpec(Model):
+    """What to converge, and how."""
+
+    plan: Annotated[str, Field(max_length=253, pattern=_PLAN_NAME, json_schema_extra=_PLAN_RULE)]
+    """Name of a registered plan: lower-case letters, digits, '-' and '.'. It names code that an administrator
+    installed, never a module, a path or code."""
+    parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"default": {}})
+    """Parameters of the plan; the plan's own model validates them."""
+    parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=64)] = ()
+    """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an
+    earlier one's, and the inline parameters come last. A change of one of them triggers a reconcile."""
+    sleep_between_runs: Duration = 1.0
+    """Pause between two runs of an execution."""
+    errors_to_tolerate: Annotated[int, Field(ge=-1, le=2**31 - 1)] = 5
+    """Error budget of an execution: with one error more it stops. -1 tolerates any number."""
+    error_backoff: ErrorBackoff = ErrorBackoff()
+    """Delay after a run with errors: the initial delay, doubled with each further such run up to the maximum,
+    with 10% of jitter. It is never shorter than sleepBetweenRuns."""
+    execution_timeout: Duration = 1200.0
+    """Deadline of an execution, kept across restarts of the operator; 0s means none. Time spent suspended, or
+    waiting for an approval or a dependency, does not count."""
+    parallelism: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many tasks may run at a time."""
+    interval: Annotated[Duration, DurationBounds(at_least="1s", or_zero=True)] = 600.0
+    """How long after it converged, or stalled, the world is observed again, with 10% of jitter; 0s means never."""
+    mode: Literal["Reconcile", "Once", "Preview"] = "Reconcile"
+    """Reconcile: converge, and repair drift at each interval. Once: converge once for each change of the inputs,
+    then rest whatever the interval says. Preview: publish the tasks that would run, and run none."""
+    approval: Literal["Automatic", "Manual"] = "Automatic"
+    """Automatic: run tasks as soon as they are needed. Manual: publish the pending tasks with a digest, and wait
+    until the annotation execloop.dev/approve carries that digest."""
+    suspend: bool = False
+    """When true, stop at the next task boundary and change nothing until it is false again."""
+    depends_on: Annotated[tuple[DependsOn, ...], Field(max_length=64)] = ()
+    """Objects that have to be ready before an execution begins; Plans unless apiVersion and kind say otherwise."""
+    service_account_name: _ObjectName | None = None
+    """Service account, in the Plan's namespace, that the plan's cluster clients act as. Defaults to what the
+    operator was started with."""
+    deletion_policy: Literal["Orphan", "Teardown"] = "Orphan"
+    """What happens when the Plan is deleted. Orphan: nothing, what it made stays. Teardown: the plan's teardown is
+    driven to its end first, and a finalizer holds the Plan until then."""
+    history_limit: Annotated[int, Field(ge=0, le=100)] = 5
+    """How many ended executions are kept in status.history."""
+    ttl_after_finished: Duration | None = None
+    """With mode Once: delete the Plan this long after it finished, converged or stalled. Not for a Plan that a
+    GitOps tool applies: it would come back."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.ttlAfterFinished) || self.mode == 'Once'",
+            holds=lambda spec: spec.ttl_after_finished is None or spec.mode == "Once",
+            message="ttlAfterFinished needs mode Once: in any other a Plan never finishes",
+        ),
+        Rule(
+            cel="self.mode != 'Preview' || self.approval != 'Manual'",
+            holds=lambda spec: spec.mode != "Preview" or spec.approval != "Manual",
+            message="approval Manual contradicts mode Preview, which runs no tasks: there is nothing to approve",
+        ),
+        Rule(
+            cel="self.mode != 'Preview' || self.deletionPolicy != 'Teardown'",
+            holds=lambda spec: spec.mode != "Preview" or spec.deletion_policy != "Teardown",
+            message="deletionPolicy Teardown contradicts mode Preview, which runs no tasks: there is nothing to undo",
+        ),
+    )
+
+
+class Condition(Model):
+    """One aspect of the Plan's state, by the conventions of Kubernetes."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """Ready, Reconciling, Stalled or Suspended."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether the condition holds."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in one CamelCase word for programs."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, in words for people."""
+    last_transition_time: _WholeSecond
+    """When the status of the condition last changed."""
+    observed_generation: _Count | None = None
+    """Generation of the Plan that the condition speaks of."""
+
+
+class Approval(Model):
+    """An approval of the pending tasks."""
+
+    digest: str
+    """Digest of the pending tasks that was approved."""
+    by: str | None = None
+    """Who approved, as the API server knew them."""
+    tasks: str | None = None
+    """Hashes of the names that were approved, 8 characters each: later runs of the execution may ask for no others.
+    Not there when they were more than 2,000: the approval is then good for one run."""
+
+
+class SameWork(Model):
+    """Runs in a row that asked for the same tasks again."""
+
+    runs: _Count
+    """How many runs in a row."""
+    since: _Instant
+    """When the first of them ended."""
+    tasks: str | None = None
+    """Digest of the tasks that they asked for."""
+
+
+class ExecutionStatus(Model):
+    """The execution under way, or the last one: it goes on from here after a restart of the operator."""
+
+    id: str
+    """Identity of the execution."""
+    inputs: str
+    """Fingerprint of the inputs that it works on; other inputs begin another execution."""
+    runs: _Count = 0
+    """Runs that have begun."""
+    errors: _Count = 0
+    """Errors so far, counted against errorsToTolerate."""
+    failed_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
+    """Runs with errors in a row, which the backoff grows with. Left out when 0."""
+    started_at: _Instant
+    """When it began."""
+    paused: Annotated[float, Field(ge=0), _ZERO_LEFT_OUT] = 0.0
+    """Seconds spent suspended or waiting, which do not count against executionTimeout. Left out when 0."""
+    paused_since: _Instant | None = None
+    """When the pause that still lasts began."""
+    finished_at: _Instant | None = None
+    """When it ended."""
+    result: str | None = None
+    """How it ended, in one CamelCase word: Converged, or the reason why not."""
+    last_error: str | None = None
+    """The last error, at most 1 KiB of it."""
+    approval: Approval | None = None
+    """The approval that covers this execution."""
+    same_work: SameWork | None = None
+    """Runs in a row that asked for the same tasks again; not of an execution that has ended."""
+
+
+class Pending(Model):
+    """Tasks that wait for an approval, or that a Preview would run."""
+
+    digest: str
+    """What to put into the annotation execloop.dev/approve to approve them."""
+    count: _Count
+    """How many tasks there are."""
+    tasks: tuple[str, ...] = ()
+    """Names of the first 20 of them."""
+
+
+class HistoryEntry(Model):
+    """An execution that ended."""
+
+    id: str
+    """Identity of the execution."""
+    generation: _Count
+    """Generation of the Plan that it worked on."""
+    started_at: _Instant
+    """When it began."""
+    finished_at: _Instant
+    """When it ended."""
+    runs: _Count = 0
+    """Its runs."""
+    errors: _Count = 0
+    """Its errors."""
+    result: str
+    """How it ended: Converged, Superseded, or the reason why it stalled."""
+    message: str = ""
+    """How it ended, in words for people."""
+    approved_by: str | None = None
+    """Who approved it."""
+
+
+class InventoryEntry(Model):
+    """An object that the Plan owns."""
+
+    api_version: str
+    """API version of the object."""
+    kind: str
+    """Kind of the object."""
+    namespace: str | None = None
+    """Namespace of the object, if it has one."""
+    name: str
+    """Name of the object."""
+
+
+class PlanStatus(Model):
+    """What the operator saw and did."""
+
+    observed_generation: Annotated[int, Field(ge=-1)] = -1
+    """Generation of the Plan that the conditions speak of; -1 before the operator saw it."""
+    conditions: tuple[Condition, ...] = ()
+    """Ready, Reconciling, Stalled and Suspended, as kstatus reads them."""
+    execution: ExecutionStatus | None = None
+    """The execution under way, or the last one."""
+    next_run_at: _Instant | None = None
+    """When the next run is due, while the Plan waits or backs off."""
+    last_converged_at: _Instant | None = None
+    """When the Plan was last found converged."""
+    progress: str | None = None
+    """Tasks of the run that are done, of all it has so far, such as 3/7."""
+    pending: Pending | None = None
+    """Tasks that wait for an approval, or that a Preview would run."""
+    last_handled_reconcile_at: str | None = None
+    """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
+    history: tuple[HistoryEntry, ...] = ()
+    """Executions that ended, newest first."""
+    inventory: tuple[InventoryEntry, ...] | None = None
+    """Objects that the Plan owns, for a plan that owns any."""

@@ -1,0 +1,50 @@
+"""What a failed validation says to the user: where and which rule, never the value, which may be a Secret's."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
+
+from execloop.controller.api.model import BROKEN_RULE
+
+__all__ = ["describe"]
+
+_SHOWN = 10
+# A validator of a plan's author may quote the value, and so does pydantic for the tag of a union.
+_QUOTES_NOTHING = {BROKEN_RULE, *get_args(ErrorType)} - {"assertion_error", "union_tag_invalid", "value_error"}
+
+
+def describe(error: ValidationError, prefix: str = "spec") -> str:
+    """`spec.interval: …; spec.dependsOn[0].name: …`, at most ten of them."""
+    errors = error.errors(include_url=False, include_context=False)
+    parts = [f"{_path(prefix, details['loc'])}: {_rule(details)}" for details in errors[:_SHOWN]]
+    if len(errors) > _SHOWN:
+        parts.append(f"and {len(errors) - _SHOWN} more")
+    return "; ".join(parts)
+
+
+def _path(prefix: str, location: tuple[int | str, ...]) -> str:
+    return prefix + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+
+
+def _rule(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if error["type"] in _QUOTES_NOTHING:
+        return message
+    for value in sorted(set(_leaves(error["input"])), key=len, reverse=True):
+        message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", message)
+    return message
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    elif not isinstance(value, bool) and value not in (None, ""):
+        yield str(value)

@@ -1,0 +1,53 @@
+"""A reconciler and the parts that it stands on, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from execloop._engine.walk import Stop
+from execloop.controller.reconcile.dependencies import Dependencies
+from execloop.controller.reconcile.parameters import ParameterSources
+from execloop.controller.reconcile.reconciler import Reconciler
+from execloop.controller.reconcile.reporter import Reporter
+from execloop.controller.reconcile.runs import Runs
+from execloop.controller.reconcile.teardown import Teardown
+from execloop.controller.status.events import EventRecorder
+from execloop.controller.status.finalizer import Finalizer
+from execloop.controller.status.writer import StatusWriter
+from execloop.controller.timing import Times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from execloop.controller.plancode.clients import Clients
+    from execloop.controller.plancode.host import PlanHost
+    from execloop.controller.plancode.runner import Ran
+    from execloop.controller.reconcile.validation import Validator
+    from execloop.controller.watch.cache import Cache, Key
+    from execloop.controller.watch.references import References
+    from execloop.kube import Kube
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    validator: Validator,
+    cache: Cache,
+    code: PlanHost,
+    kube: Kube,
+    clients: Clients,
+    references: References,
+    declare: Callable[[Key, str, object], None],
+    times: Times = Times(),  # noqa: B008 - frozen
+    *,
+    stop: Callable[[], Stop] = Stop,
+    ran: Callable[[Ran], None] = lambda _ran: None,
+) -> Reconciler:
+    """A reconciler and the parts that it stands on."""
+    recorder, finalizer = EventRecorder(kube), Finalizer(kube, cache)
+    sources, dependencies = ParameterSources(clients), Dependencies(clients, cache)
+    reporter = Reporter(StatusWriter(kube, cache), recorder, validator, times)
+    runs = Runs(code, clients, reporter, times.now, declare, stop, ran)
+    teardown = Teardown(kube, validator, sources, runs, reporter, finalizer, times)
+    parts = (cache, validator, sources, dependencies, references, runs, reporter, recorder, finalizer, teardown)
+    return Reconciler(*parts, code.barred, times)

@@ -1,0 +1,146 @@
+"""What Prometheus is told; docs/metrics.md has the table. No label names a Plan, so the number of series is bounded."""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted, Outcome
+from execloop.controller.plancode.runner import Postponed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from execloop.controller.api.v1alpha1 import PlanStatus
+    from execloop.controller.plancode.runner import Ran
+
+__all__ = ["Metrics", "Result"]
+
+Result: TypeAlias = Literal["done", "requeued", "api_error", "fault"]
+_OUTCOMES: Mapping[type[Outcome | Postponed], str] = {
+    Converged: "converged",
+    Again: "again",
+    Interrupted: "interrupted",
+    CreateFailed: "create_failed",
+    Failed: "failed",
+    Postponed: "postponed",
+}
+_ERRORS = "errors"
+_CONDITIONS = (
+    ("Ready", "True"),
+    ("Ready", "False"),
+    ("Ready", "Unknown"),
+    ("Reconciling", "True"),
+    ("Stalled", "True"),
+    ("Suspended", "True"),
+)
+_VERBS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "WATCH"})
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1200)
+
+
+class Metrics:
+    """Counts from any thread. In the default registry, so that what plan code registers there is served too."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.registry = registry
+        self._reconciles = Counter("execloop_reconciles", "Reconciles that ended.", ["result"], registry=registry)
+        self._reconcile_seconds = Histogram(
+            "execloop_reconcile_duration_seconds",
+            "How long a reconcile took, its run included.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._queue_wait = Histogram(
+            "execloop_queue_wait_seconds",
+            "How long a Plan was due before its reconcile began.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._runs = Counter("execloop_runs", "Runs that ended.", ["outcome"], registry=registry)
+        self._tasks = Counter("execloop_tasks", "Tasks that were attempted.", ["outcome"], registry=registry)
+        self._requests = Counter(
+            "execloop_api_requests", "Requests to the API server, each attempt.", ["verb", "code"], registry=registry
+        )
+        self._request_seconds = Histogram(
+            "execloop_api_request_duration_seconds",
+            "Until the API server's answer began.",
+            ["verb"],
+            buckets=_SECONDS[:13],
+            registry=registry,
+        )
+        build = Gauge("execloop_build_info", "1, with the version that runs.", ["version"], registry=registry)
+        build.labels(version("execloop")).set(1)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """What has not happened yet counts as 0: a rate over what is not there would miss the first."""
+        for result in get_args(Result):
+            self._reconciles.labels(result)
+        for outcome in (*_OUTCOMES.values(), _ERRORS):
+            self._runs.labels(outcome)
+        for outcome in ("succeeded", "failed"):
+            self._tasks.labels(outcome)
+
+    def waited(self, seconds: float) -> None:
+        self._queue_wait.observe(seconds)
+
+    def reconciled(self, result: Result, seconds: float) -> None:
+        self._reconciles.labels(result).inc()
+        self._reconcile_seconds.observe(seconds)
+
+    def ran(self, ran: Ran) -> None:
+        self._runs.labels(_name(ran.outcome)).inc()
+        self._tasks.labels("succeeded").inc(ran.attempted - ran.failed)
+        self._tasks.labels("failed").inc(ran.failed)
+
+    def answered(self, method: str, status: int, seconds: float) -> None:
+        verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes
+        self._requests.labels(verb, str(status) if status else "none").inc()
+        self._request_seconds.labels(verb).observe(seconds)
+
+    def observe_state(
+        self,
+        *,
+        leader: Callable[[], bool],
+        queue_depth: Callable[[], int],
+        in_progress: Callable[[], int],
+        blocked: Callable[[], int],
+        statuses: Callable[[], Iterable[PlanStatus]],
+    ) -> None:
+        """These are asked at each scrape."""
+        for name, documentation, value in (
+            ("leader", "1 while this operator works, 0 while it stands by.", leader),
+            ("queue_depth", "Plans that are due and wait for their reconcile.", queue_depth),
+            ("reconciles_in_progress", "Plans whose reconcile goes on.", in_progress),
+            ("plans_blocked", "Plans barred until code of theirs returns that was left behind.", blocked),
+        ):
+            Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)
+        self.registry.register(_Plans(statuses))
+
+
+class _Plans(Collector):
+    def __init__(self, statuses: Callable[[], Iterable[PlanStatus]]) -> None:
+        self._statuses = statuses
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("execloop_plans", "Plans by condition.", labels=["condition", "status"])
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        counts: Counts[tuple[str, str]] = Counts(
+            pair
+            for status in self._statuses()
+            for pair in {"Ready": "Unknown", **{c.type: c.status for c in status.conditions}}.items()
+        )
+        for family in self.describe():
+            for pair in _CONDITIONS:
+                family.add_metric(pair, counts[pair])
+            yield family
+
+
+def _name(outcome: Outcome | Postponed) -> str:
+    return _ERRORS if isinstance(outcome, Again) and outcome.failed else _OUTCOMES[type(outcome)]

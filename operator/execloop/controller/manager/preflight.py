@@ -1,0 +1,103 @@
+"""What must be there before the operator can work: an API server it knows, the CRD, rights."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from execloop.controller.api.v1alpha1 import API_VERSION, GROUP, PLURAL
+from execloop.kube import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from execloop.controller.settings import Election
+    from execloop.kube import Connection
+
+__all__ = ["MINIMUM", "problem"]
+
+MINIMUM = (1, 30)
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_NOT_FOUND = 404
+
+
+class _Right(NamedTuple):
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+    namespace: str = ""
+    """Empty: all of them."""
+    name: str = ""
+
+    def __str__(self) -> str:
+        subresource = f"/{self.subresource}" if self.subresource else ""
+        place = f"in {self.namespace}" if self.namespace else "in all namespaces"
+        return f"{self.verb} {self.resource}.{self.group}{subresource} {place}"
+
+
+async def problem(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
+    """One line that says what is missing and how to mend it; empty when nothing is."""
+    try:
+        return (
+            await _version(connection)
+            or await _definition(connection)
+            or await _rights(connection, namespaces, election)
+        )
+    except ApiError as error:
+        return f"the API server: {error}"
+
+
+async def _version(connection: Connection) -> str:
+    version = await connection.request("GET", "/version")
+    found = tuple(int(re.match(r"\d*", str(version.get(part, "")))[0] or 0) for part in ("major", "minor"))  # type: ignore[index]
+    if found >= MINIMUM:
+        return ""
+    least = ".".join(map(str, MINIMUM))
+    return f"Kubernetes {version.get('gitVersion')} is not supported: {least} or newer is needed"
+
+
+async def _definition(connection: Connection) -> str:
+    try:
+        served = await connection.request("GET", f"/apis/{API_VERSION}")
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        served = {}
+    names = {resource["name"] for resource in served.get("resources") or ()}
+    if {PLURAL, f"{PLURAL}/status"} <= names:
+        return ""
+    return "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
+
+
+async def _rights(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
+    needed = [*_of_plans(namespaces), *(_of_lease(election) if election else ())]
+    allowed = await asyncio.gather(*(_allowed(connection, right) for right in needed))
+    lacking = [str(right) for right, given in zip(needed, allowed, strict=True) if not given]
+    return f"rights are missing: {'; '.join(lacking)}" if lacking else ""
+
+
+def _of_plans(namespaces: Sequence[str]) -> Iterator[_Right]:
+    for namespace in namespaces or [""]:
+        for verb in ("list", "watch"):
+            yield _Right(verb, GROUP, PLURAL, namespace=namespace)
+        yield _Right("patch", GROUP, PLURAL, "status", namespace)
+
+
+def _of_lease(election: Election) -> Iterator[_Right]:
+    group, resource = "coordination.k8s.io", "leases"
+    for verb in ("get", "update"):
+        yield _Right(verb, group, resource, namespace=election.namespace, name=election.name)
+    yield _Right("create", group, resource, namespace=election.namespace)
+
+
+async def _allowed(connection: Connection, right: _Right) -> bool:
+    attributes = {key: value for key, value in right._asdict().items() if value}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    answer = await connection.request("POST", _REVIEWS, body=body)
+    return bool(answer["status"]["allowed"])

@@ -1,0 +1,175 @@
+"""The life of the operator's process: wait for what it needs, stand by, lead, and on a signal stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import disable_created_metrics
+
+from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.leadership import Leadership, NoElection
+from execloop.controller.manager.metrics import Metrics
+from execloop.controller.manager.preflight import problem
+from execloop.controller.manager.probes import Health, serve
+from execloop.controller.watch.plans import until_ended, watching
+from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Iterator
+
+    from execloop.controller.api.v1alpha1 import PlanStatus
+    from execloop.controller.settings import Settings
+
+__all__ = ["run"]
+
+logger = logging.getLogger(__name__)
+
+_RETRY = 2.0
+_FAREWELL = 2.0
+
+
+async def run(settings: Settings) -> int:
+    """Until SIGTERM or SIGINT: 0. Or until the Lease is lost or the watch ends: 1, so that it is started again.
+
+    Raises ConfigurationError.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody asks for
+    metrics = Metrics()
+    connection = Connection.load(settings.kubeconfig, answered=metrics.answered)
+    if settings.election is not None and not settings.election.namespace:
+        settings = replace(settings, election=replace(settings.election, namespace=connection.cluster.namespace))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(connection.close)
+        process = Process(settings, connection, metrics)
+        if settings.health_port is not None:
+            try:
+                await stack.enter_async_context(serve(process.health, metrics.registry, settings.health_port))
+            except OSError as error:
+                reason = os.strerror(error.errno) if error.errno else str(error)
+                raise ConfigurationError(f"--health-port {settings.health_port}: {reason}") from None
+        return await process.live()
+
+
+class Process:
+    def __init__(self, settings: Settings, connection: Connection, metrics: Metrics) -> None:
+        self.health = Health()
+        self._settings, self._connection = settings, connection
+        self._stop = asyncio.Event()
+        self._leadership: Leadership = NoElection()
+        if (election := settings.election) is not None:
+            self._leadership = Lease(
+                connection, election.name, election.namespace, LeaseTimes.lasting(election.duration)
+            )
+        self._operator = operator = Operator.build(settings, connection, self._leadership, metrics)
+        self._leads = False
+        metrics.observe_state(
+            leader=lambda: self._leads and self._leadership.held,
+            queue_depth=operator.queue.depth,
+            in_progress=lambda: len(operator.working),
+            blocked=lambda: len(operator.code.barred),
+            statuses=self._statuses,
+        )
+
+    async def live(self) -> int:
+        self._obey_signals()
+        try:
+            if await self._unless_stopped(self._prepare()) and await self._unless_stopped(self._stand_by()):
+                return await self._lead()
+        finally:
+            await self._operator.close()
+        return 0
+
+    def _statuses(self) -> Iterator[PlanStatus]:
+        cache = self._operator.cache
+        return (track.status for key in cache if (track := cache.get(key)) is not None)
+
+    def _obey_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether it was done; it is cancelled when the process is to stop."""
+        working, stopping = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        done = working.done()
+        await _end((working, stopping))
+        if done:
+            await working
+        return done
+
+    async def _prepare(self) -> None:
+        """Wait for what the operator cannot work without; say what that is, once a cause."""
+        said = ""
+        while found := await problem(self._connection, self._settings.namespaces, self._settings.election):
+            if found != said:
+                logger.warning("%s; trying again every %.0f s", found, _RETRY)
+                said = found
+                self.health.unready = partial(str, found)
+            await asyncio.sleep(_RETRY)
+
+    async def _stand_by(self) -> None:
+        self.health.unready = lambda: self._leadership.problem
+        if self._settings.election:
+            logger.info("a candidate for the Lease %s", self._leadership)
+        await self._leadership.acquire()
+        if self._settings.election:
+            logger.info("leading: holds the Lease %s", self._leadership)
+
+    async def _lead(self) -> int:
+        operator, end = self._operator, asyncio.Event()
+        self._leads = True
+        self.health.unready, self.health.unwell = operator.unready, operator.stuck
+        keeping = asyncio.create_task(self._leadership.keep())
+        stopping = asyncio.create_task(self._stop.wait())
+        watch = asyncio.create_task(self._watch(end), name="the watch of Plans")
+        services = [
+            watch,
+            asyncio.create_task(operator.dispatch(), name="the dispatcher"),
+            asyncio.create_task(operator.code.watch(), name="the watch of plan code"),
+        ]
+        try:
+            await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
+            self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
+            code = await self._stopped(keeping, services)
+            end.set()
+            await asyncio.wait((watch,), timeout=_FAREWELL)
+            return code
+        finally:
+            await _end((keeping, stopping, *services))
+
+    async def _stopped(self, keeping: asyncio.Task[str], services: Iterable[asyncio.Task[None]]) -> int:
+        """The exit code, once all is in order for the next leader, or the Lease is lost."""
+        if keeping.done():
+            logger.error("the Lease %s is lost: %s; exiting", self._leadership, keeping.result())
+            return 1
+        code = 0
+        for service in services:
+            if service.done() and (error := service.exception()) is not None:
+                logger.error("%s ended: %s: %s", service.get_name(), type(error).__name__, error)
+                logger.debug("%s ended", service.get_name(), exc_info=error)
+                code = 1
+        if await self._operator.drain():
+            await _end((keeping,))
+            await self._leadership.release()
+        return code
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        namespaces = self._settings.namespaces
+        logger.info("watching Plans in %s", ", ".join(namespaces) or "all namespaces")
+        tasks = await watching(self._operator.connection, namespaces, self._operator, stop)
+        self._obey_signals()  # Kopf has just taken them over
+        await until_ended(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""The parameters of a Plan: read from ConfigMaps and Secrets, merged, fingerprinted."""

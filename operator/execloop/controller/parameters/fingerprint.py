@@ -1,0 +1,32 @@
+"""The fingerprint of an execution's inputs: another one means another execution."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from execloop.controller.api.v1alpha1 import PlanSpec
+    from execloop.controller.parameters.merge import Version
+
+__all__ = ["fingerprint"]
+
+# They say when and how long, not what is to be done.
+_NO_INPUT = {"suspend", "interval", "history_limit", "ttl_after_finished", "deletion_policy"}
+
+
+def fingerprint(spec: PlanSpec, code_version: str, sources: Sequence[Version] = ()) -> str:
+    """Stable across processes, over the order of keys, and when a later version has more fields.
+
+    Of `sources` it takes the versions, never the content.
+    """
+    content = spec.model_dump(mode="json", by_alias=True, exclude=_NO_INPUT, exclude_defaults=True)
+    if sources:
+        content["sources"] = [list(version) for version in sources]
+    if spec.mode != "Once":  # what converged once stays done when the code moves on
+        content["codeVersion"] = code_version
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

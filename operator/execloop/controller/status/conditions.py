@@ -1,0 +1,190 @@
+"""What a Plan's status says: every condition row of the API, in one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from execloop.controller.api.v1alpha1 import Condition, PlanStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = [
+    "Awaiting",
+    "Done",
+    "Kept",
+    "Progressing",
+    "Retrying",
+    "Stalled",
+    "State",
+    "TeardownFailed",
+    "TearingDown",
+    "advance",
+    "cut",
+    "has",
+    "is_ready",
+    "while_tearing_down",
+]
+
+MESSAGE_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Progressing:
+    """Running, or sleeping between runs. `failed` once a run of this execution had an error."""
+
+    message: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An error was tolerated, or something is waited for: it is tried again."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """Tasks remain, and nobody has approved them yet."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do for this generation."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """It will not go on by itself."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Suspended: what was known stays. `settled` when the work of this generation was done before."""
+
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TearingDown:
+    """Deleted, and what it made is being undone; `retrying` after an error, or while something is waited for."""
+
+    message: str
+    retrying: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TeardownFailed:
+    """Deleted, and its teardown will not go on by itself."""
+
+    message: str
+
+
+State: TypeAlias = Progressing | Retrying | Awaiting | Done | Stalled | Kept | TearingDown | TeardownFailed
+_Status: TypeAlias = Literal["True", "False", "Unknown"]
+_Wanted: TypeAlias = "dict[str, tuple[_Status, str, str]]"
+
+
+def cut(text: str, most: int = MESSAGE_BYTES) -> str:
+    """At most so many bytes of UTF-8, with an ellipsis where something is missing."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= most:
+        return data.decode()
+    return data[: most - 3].decode(errors="ignore") + "…"
+
+
+def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 - one row of the table each
+    """Type to (status, reason, message); what is not here is taken away."""
+    match state:
+        case Progressing(message, failed):
+            ready: _Status = "False" if failed else "Unknown"
+            reason = _failure(before) if failed else "Progressing"
+            return {"Ready": (ready, reason, message), "Reconciling": ("True", "Progressing", message)}
+        case Retrying(reason, message):
+            return {"Ready": ("False", reason, message), "Reconciling": ("True", "ProgressingWithRetry", message)}
+        case Awaiting(message):
+            return {
+                "Ready": ("Unknown", "ApprovalRequired", message),
+                "Reconciling": ("True", "ApprovalRequired", message),
+            }
+        case Done(reason, message):
+            return {"Ready": ("True", reason, message)}
+        case Stalled(reason, message):
+            return {"Ready": ("False", reason, message), "Stalled": ("True", reason, message)}
+        case TearingDown(message, retrying):
+            reason = "ProgressingWithRetry" if retrying else "TearingDown"
+            return {"Ready": ("False", "TearingDown", message), "Reconciling": ("True", reason, message)}
+        case TeardownFailed(message):
+            return {"Ready": ("False", "TearingDown", message), "Stalled": ("True", "TeardownFailed", message)}
+        case Kept(settled):
+            kept: _Wanted = {
+                c.type: (c.status, c.reason, c.message) for c in before.conditions if c.type in {"Ready", "Stalled"}
+            }
+            if not kept and not settled:
+                kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
+            return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+
+
+def _failure(before: PlanStatus) -> str:
+    """What the last error of the execution was, for as long as it goes on."""
+    known = next((c for c in before.conditions if c.type == "Ready" and c.status == "False"), None)
+    return known.reason if known and known.reason in {"TasksFailed", "CreateFailed"} else "TasksFailed"
+
+
+def while_tearing_down(state: State) -> State:
+    """What a state of an execution means for a Plan that is being deleted."""
+    match state:
+        case Progressing(message, failed):
+            return TearingDown(message, failed)
+        case Retrying(_, message):
+            return TearingDown(message, retrying=True)
+        case Stalled(reason, message):
+            return TeardownFailed(f"{reason}: {message}")
+        case _:
+            return state
+
+
+def has(status: PlanStatus, kind: str) -> bool:
+    """Whether a condition of this type is there; all but Ready are there only when True."""
+    return any(c.type == kind for c in status.conditions)
+
+
+def is_ready(status: PlanStatus) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in status.conditions)
+
+
+def advance(before: PlanStatus, state: State, generation: int, now: datetime) -> PlanStatus:
+    """The status with the conditions of a state, based on this generation of the spec.
+
+    `observedGeneration` moves when nothing is left to do for the generation. `lastTransitionTime` moves with a
+    condition's status alone.
+    """
+    settled = isinstance(state, Done | Stalled) or (isinstance(state, Kept) and state.settled)
+    known = {condition.type: condition for condition in before.conditions}
+    conditions = []
+    for kind, (status, reason, message) in _conditions(state, before).items():
+        old = known.get(kind)
+        kept = isinstance(state, Kept) and not settled and old is not None and kind != "Suspended"
+        conditions.append(
+            Condition(
+                type=kind,
+                status=status,
+                reason=reason,
+                message=cut(message),
+                last_transition_time=old.last_transition_time if old and old.status == status else now,
+                observed_generation=old.observed_generation if kept and old else generation,
+            )
+        )
+    observed = generation if settled else before.observed_generation
+    return before.model_copy(update={"conditions": tuple(conditions), "observed_generation": observed})

@@ -1,0 +1,267 @@
+"""Requests to one API server: JSON in and out, with the retries that every caller would want."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from execloop.kube.config.cluster import discover
+from execloop.kube.errors import ApiError, ConfigurationError
+from execloop.kube.http.discovery import Discovery
+from execloop.kube.http.paths import describe
+from execloop.kube.http.retry import pause_before_retry
+from execloop.kube.http.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from execloop.kube.config.cluster import Cluster
+
+__all__ = ["APPLY", "JSON", "MERGE_PATCH", "Connection"]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+REQUEST_SECONDS = 30.0
+# The server sends a bookmark each minute to a watch that has nothing else to say.
+_SILENCE_SECONDS = 90.0
+_CONNECT_SECONDS = 10.0
+# Sending them twice does what sending them once does. aiohttp itself sends GET, PUT and DELETE again, but no PATCH.
+_REPEATABLE = frozenset({APPLY, MERGE_PATCH})
+_WATCH = "WATCH"
+
+Answered: TypeAlias = "Callable[[str, int, float], None]"
+"""Told of each attempt: its method, or WATCH; the HTTP status, 0 when no answer came; seconds. From any thread."""
+
+
+class _Call(NamedTuple):
+    method: str
+    path: str
+    url: URL
+    headers: dict[str, str]
+    body: bytes | None
+    timeout: aiohttp.ClientTimeout
+
+    @property
+    def repeatable(self) -> bool:
+        return self.headers.get("Content-Type") in _REPEATABLE
+
+
+class Connection:
+    """One cluster as one user. Any number of event loops, in any threads, may use it at the same time."""
+
+    def __init__(self, cluster: Cluster, answered: Answered = lambda _method, _status, _seconds: None) -> None:
+        self.cluster = cluster
+        self._answered = answered
+        self._permit: Callable[[], None] | None = None
+        self.discovery = Discovery(self.request)
+        self._sessions = Sessions(cluster)
+        self._identity: dict[str, str] = {}
+
+    @classmethod
+    def load(
+        cls,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        *,
+        answered: Answered = lambda _method, _status, _seconds: None,
+    ) -> Connection:
+        """The kubeconfig that was given, else $KUBECONFIG, else the pod's service account, else ~/.kube/config.
+
+        Raises ConfigurationError, NoCluster among them, with one line to show to the user.
+        """
+        return cls(discover(kubeconfig, context), answered)
+
+    @property
+    def server(self) -> str:
+        return self.cluster.server
+
+    @property
+    def impersonated(self) -> str | None:
+        """The user that requests are made as, None for our own."""
+        return self._identity.get("Impersonate-User")
+
+    def impersonating(self, namespace: str, service_account: str) -> Connection:
+        """The same cluster as another user; sessions and discovery are shared, so closing either closes both."""
+        other = self._twin()
+        other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
+        return other
+
+    def guarded(self, permit: Callable[[], None]) -> Connection:
+        """The same cluster and user; `permit` is called before each attempt at a write, and refuses it by raising."""
+        other = self._twin()
+        other._permit = permit  # noqa: SLF001 - ours
+        return other
+
+    def _twin(self) -> Connection:
+        other = Connection.__new__(Connection)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def open_session(self) -> aiohttp.ClientSession:
+        """A session that authenticates by itself, as ourselves: for Kopf, which closes what it is given."""
+        return self._sessions.new()
+
+    async def close(self) -> None:
+        """Close the running loop's sessions. A loop that ends through asyncio.run() does so by itself."""
+        await self._sessions.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - aiohttp's own timer costs less than a scope around it
+    ) -> dict[str, Any]:
+        """The answer's JSON. `timeout`: seconds for each attempt, of which there can be several. Raises ApiError."""
+        call = self._call(method, path, query, accept, aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_SECONDS))
+        if body is not None:
+            call.headers["Content-Type"] = content_type
+            call = call._replace(body=_encode(body).encode())
+        failures = 0
+        while True:
+            try:
+                return await self._attempt(call)
+            except ApiError as error:
+                pause = pause_before_retry(error, repeatable=call.repeatable, failures=failures)
+                if pause is None:
+                    raise
+            failures += 1
+            await asyncio.sleep(pause)
+
+    async def stream(
+        self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        call = self._call("GET", path, query, accept, timeout)
+        with _failures(call):
+            response = await self._measured(call, streams=True)
+            try:
+                if not response.ok:
+                    raise _refusal(call, response, await response.read())
+                async for line in _lines(response.content.iter_any()):
+                    yield _parse(line)
+            finally:
+                _abandon(response)
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str] | None, accept: str, timeout: aiohttp.ClientTimeout
+    ) -> _Call:
+        target = f"{self.cluster.server}{path}?{urlencode(query)}" if query else f"{self.cluster.server}{path}"
+        return _Call(method, path, URL(target, encoded=True), {"Accept": accept, **self._identity}, None, timeout)
+
+    async def _send(self, call: _Call, *, streams: bool) -> aiohttp.ClientResponse:
+        session = await self._sessions.current(streams=streams)
+        return await session.request(
+            call.method, call.url, data=call.body, headers=call.headers, timeout=call.timeout, allow_redirects=False
+        )
+
+    async def _measured(self, call: _Call, *, streams: bool = False) -> aiohttp.ClientResponse:
+        began, status = time.perf_counter(), 0
+        try:
+            response = await self._send(call, streams=streams)
+            status = response.status
+        finally:
+            self._answered(_WATCH if streams else call.method, status, time.perf_counter() - began)
+        return response
+
+    async def _attempt(self, call: _Call) -> dict[str, Any]:
+        if self._permit is not None and call.method != "GET":
+            self._permit()
+        with _failures(call):
+            async with await self._measured(call) as response:
+                content = await response.read()
+        if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
+            raise _refusal(call, response, content)
+        answer = _json(content)
+        if answer is None:
+            request = describe(call.method, call.path)
+            raise ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=request)
+        return answer
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Free the connection of an answer that goes on, at once: TLS's farewell may outlast the loop."""
+    connection = response.connection  # None when the answer has ended
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
+@contextmanager
+def _failures(call: _Call) -> Iterator[None]:
+    """What keeps an answer from coming, as ApiError; equal causes have equal messages, without ports or addresses."""
+    try:
+        yield
+    except ConfigurationError as error:
+        reason, message = "NoCredentials", str(error)
+    except TimeoutError:
+        reason, message = "Timeout", f"{call.url.origin()} did not answer in time"
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason, message = "Unreachable", f"{call.url.origin()}: {error.certificate_error}"
+    except aiohttp.ClientConnectorError as error:
+        cause = error.os_error
+        reason, message = "Unreachable", f"{call.url.origin()}: {os.strerror(cause.errno) if cause.errno else cause}"
+    except (aiohttp.ClientError, OSError) as error:
+        reason, message = "Disconnected", f"{call.url.origin()} closed the connection: {type(error).__name__}"
+    else:
+        return
+    raise ApiError(0, reason, message, request=describe(call.method, call.path))
+
+
+def _refusal(call: _Call, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    try:
+        retry_after = float(response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        retry_after = None
+    request = describe(call.method, call.path)
+    return ApiError.from_status(response.status, _json(content) or {}, request=request, retry_after=retry_after)
+
+
+def _parser() -> Callable[[bytes], Any]:
+    """Where it is installed orjson: that saves a tenth of what a request costs, 25 of 300 µs."""
+    with suppress(ImportError):
+        import orjson  # noqa: PLC0415 - optional
+
+        return orjson.loads
+    return json.loads
+
+
+_parse = _parser()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _json(content: bytes) -> dict[str, Any] | None:
+    try:
+        value = _parse(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """An object of a watch is one line however long; aiohttp's own line reader refuses those over 128 KiB."""
+    pending = bytearray()
+    async for chunk in chunks:
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            pending += chunk[start:end]
+            yield bytes(pending)
+            pending.clear()
+            start = end + 1
+        pending += chunk[start:]

@@ -1,0 +1,1 @@
+"""The Lease that one replica holds at a time."""

@@ -1,0 +1,252 @@
+"""A coordination.k8s.io/v1 Lease, of which one process at a time is the holder."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import random
+import time
+import uuid
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from execloop.kube.errors import ApiError, LeaseLost
+from execloop.kube.lease.election import Candidate, Claim, LeaseTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from execloop.kube.http.connection import Connection
+
+__all__ = ["Lease", "identity"]
+
+logger = logging.getLogger(__name__)
+
+_API_VERSION = "coordination.k8s.io/v1"
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
+_JITTER = 0.2
+_WATCH_SECONDS = "600"
+
+
+def identity() -> str:
+    """One that no other process has, nor this container when it is started again."""
+    return f"{os.environ.get('HOSTNAME') or platform.node()}_{uuid.uuid4()}"
+
+
+def awake_or_not() -> float:
+    """Monotonic seconds that go on while the machine sleeps, where the system can count them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Lease:
+    """`acquire`, `keep` while it is held, `release`: one after another, on one event loop.
+
+    `held` and `require` may be called from any thread. `monotonic` decides what is valid; `now` is for people to read.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        name: str,
+        namespace: str,
+        terms: LeaseTimes | None = None,
+        *,
+        monotonic: Callable[[], float] = awake_or_not,
+        now: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name, self.namespace = name, namespace
+        self.terms = terms or LeaseTimes()
+        self._candidate = Candidate(identity(), self.terms)
+        self._connection, self._monotonic, self._now, self._chance = connection, monotonic, now, chance
+        self._path = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
+        self._object: dict[str, Any] | None = None
+        self._may_watch = True
+        self._said = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def held(self) -> bool:
+        return self._left() > 0
+
+    @property
+    def holder(self) -> str:
+        """Who held it when it was looked at last; empty for nobody."""
+        return self._candidate.seen.holder if self._candidate.seen else ""
+
+    @property
+    def problem(self) -> str:
+        """What kept the last attempt to acquire it from reading or writing it; empty when nothing did."""
+        return self._said
+
+    def require(self) -> None:
+        """Raises LeaseLost unless it is held."""
+        if not self.held:
+            raise LeaseLost(f"the Lease {self} is not held")
+
+    async def acquire(self) -> None:
+        """Wait until it is held, however long that takes. What keeps it from being read is logged, once a cause."""
+        while not self.held:
+            try:
+                await self._read()
+                told = await self._may_be_taken()
+                if told:
+                    await self._take()
+            except ApiError as error:
+                self._say(f"{error}; trying again")
+                told = False
+            else:
+                self._said = ""
+            if not told:
+                await asyncio.sleep(self.terms.retry / 2 * (1 + _JITTER * self._chance()))
+
+    async def keep(self) -> str:
+        """Renew it until it is lost; returns why."""
+        cause = "this process was held up"
+        while True:
+            await asyncio.sleep(min(self.terms.retry, self._left()))
+            if not self.held:
+                return f"not renewed for {self.terms.deadline:g} s: {cause}"
+            try:
+                async with asyncio.timeout(min(self._left(), self.terms.deadline / 2)):
+                    await self._overwrite(self._candidate.claim)
+            except TimeoutError:
+                cause = "the API server did not answer in time"
+            except ApiError as error:
+                cause = str(error)
+            if not self._ours:
+                return f"{self.holder} holds it"
+
+    async def release(self) -> None:
+        """Let the next one have it at once. When that cannot be told, it takes them the duration."""
+        if self.held:
+            self._candidate.give_up()
+            with suppress(ApiError, TimeoutError):
+                async with asyncio.timeout(self.terms.retry):
+                    await self._overwrite(self._candidate.release)
+
+    @property
+    def _ours(self) -> bool:
+        return self.holder in {"", self._candidate.identity}
+
+    async def _may_be_taken(self) -> bool:
+        """Follow it until then: False when it must be read again to know what it says."""
+        if not (seconds := self._wait()):
+            return True
+        if not self._may_watch:
+            return False
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={self.name}",
+            "resourceVersion": self._object["metadata"]["resourceVersion"] if self._object else "",
+            "timeoutSeconds": _WATCH_SECONDS,
+        }
+        try:
+            async with (
+                asyncio.timeout(seconds) as scope,
+                aclosing(self._connection.stream(self._path, query)) as events,
+            ):
+                async for event in events:
+                    if event["type"] == "ERROR":
+                        return False
+                    self._see(None if event["type"] == "DELETED" else event["object"])
+                    if not (seconds := self._wait()):
+                        return True
+                    scope.reschedule(asyncio.get_running_loop().time() + seconds)
+        except TimeoutError:  # nobody renewed it
+            return True
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            logger.info("the Lease %s may not be watched: it is looked at now and then", self)
+            self._may_watch = False
+        return False
+
+    async def _take(self) -> None:
+        """Unless somebody else is faster."""
+        try:
+            async with asyncio.timeout(self.terms.deadline / 2):
+                await self._write(self._candidate.claim(self._timestamp()))
+        except TimeoutError:
+            raise ApiError(0, "Timeout", "the API server did not answer in time") from None
+        except ApiError as error:
+            if error.status != _CONFLICT:
+                raise
+
+    async def _overwrite(self, claim: Callable[[str], Claim]) -> None:
+        """Write, and once more when only a write of our own, whose answer was lost, is in the way."""
+        try:
+            await self._write(claim(self._timestamp()))
+        except ApiError as error:
+            if error.status not in {_CONFLICT, _NOT_FOUND}:
+                raise
+            await self._read()
+            if self._ours:
+                await self._write(claim(self._timestamp()))
+
+    async def _read(self) -> None:
+        try:
+            self._see(await self._connection.request("GET", f"{self._path}/{self.name}", timeout=self.terms.deadline))
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            self._see(None)
+
+    def _see(self, found: dict[str, Any] | None) -> None:
+        self._object = found
+        self._candidate.see(_claim(found, self.terms) if found else None, self._monotonic())
+
+    async def _write(self, claim: Claim) -> None:
+        """On what was seen last: refused with 409 when it has changed since."""
+        sent = self._monotonic()
+        if self._object is None:
+            metadata = {"name": self.name}
+            body = {"apiVersion": _API_VERSION, "kind": "Lease", "metadata": metadata, "spec": _spec({}, claim)}
+            written = await self._connection.request("POST", self._path, body=body)
+        else:
+            body = {**self._object, "spec": _spec(self._object.get("spec") or {}, claim)}
+            written = await self._connection.request("PUT", f"{self._path}/{self.name}", body=body)
+        self._object = written
+        self._candidate.wrote(_claim(written, self.terms), sent)
+
+    def _wait(self) -> float:
+        return self._candidate.wait(self._monotonic())
+
+    def _left(self) -> float:
+        return max(0.0, self._candidate.left(self._monotonic()))
+
+    def _timestamp(self) -> str:
+        return datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def _say(self, problem: str) -> None:
+        if problem != self._said:
+            logger.warning("the Lease %s: %s", self, problem)
+            self._said = problem
+
+
+def _claim(found: dict[str, Any], terms: LeaseTimes) -> Claim:
+    """What nobody has set is as the one who reads would have it."""
+    spec = found.get("spec") or {}
+    return Claim(
+        spec.get("holderIdentity") or "",
+        float(spec.get("leaseDurationSeconds") or terms.duration),
+        str(spec.get("renewTime")),
+        int(spec.get("leaseTransitions") or 0),
+    )
+
+
+def _spec(before: dict[str, Any], claim: Claim) -> dict[str, Any]:
+    goes_on = before.get("holderIdentity") == claim.holder and before.get("acquireTime")
+    return {
+        **before,
+        "holderIdentity": claim.holder,
+        "leaseDurationSeconds": int(claim.duration),
+        "acquireTime": before["acquireTime"] if goes_on else claim.renewed,
+        "renewTime": claim.renewed,
+        "leaseTransitions": claim.transitions,
+    }

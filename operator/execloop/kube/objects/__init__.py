@@ -1,0 +1,1 @@
+"""Objects of the Kubernetes API as plain dicts: read, compared, applied, judged by kstatus."""

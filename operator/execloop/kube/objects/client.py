@@ -1,0 +1,229 @@
+"""The client that plan code has as `context.kube`: Kubernetes objects as plain dicts, any kind."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
+
+from execloop.kube.errors import ApiError
+from execloop.kube.http.connection import JSON, MERGE_PATCH
+from execloop.kube.objects.apply import apply, compare
+from execloop.kube.objects.comparison import Comparison, Missing
+from execloop.kube.objects.identity import identify
+from execloop.kube.objects.ownership import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+
+    from execloop.kube.http.connection import Connection
+    from execloop.kube.http.paths import Resource
+
+__all__ = ["Kube", "Object", "Propagation"]
+
+Object: TypeAlias = dict[str, Any]
+Objects: TypeAlias = list[Object]  # `list` is a method below
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PAGE = 500
+_NOT_FOUND = 404
+_GONE = 410
+_DEFINITION = "CustomResourceDefinition"
+
+
+def _needs_event_loop(
+    method: Callable[Concatenate[Kube, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Kube, P], Coroutine[Any, Any, T]]:
+    """Refuse the call itself outside async code: the coroutine would be truthy, and nobody would await it."""
+
+    @functools.wraps(method)
+    def call(self: Kube, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise TypeError(
+                f"context.kube.{method.__name__}() must be awaited in async plan code; in plain code use"
+                " context.api_client, the official synchronous client"
+            ) from None
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+class Kube:
+    """Acts as one owner: what it applies and creates carries that owner's field manager and label.
+
+    Where a namespace can be given, None means the Plan's own; kinds without namespaces ignore it. Every method raises
+    ApiError when the server refuses or cannot be reached, ValueError when an argument names nothing that could be
+    asked for.
+    """
+
+    def __init__(self, connection: Connection, owner: Owner | None = None, namespace: str | None = None) -> None:
+        self.connection = connection
+        self.owner = owner or Owner()
+        self.namespace = namespace
+
+    @classmethod
+    def for_plan(cls, connection: Connection, *, namespace: str, name: str, uid: str) -> Kube:
+        return cls(connection, Owner.plan(namespace, name, uid), namespace)
+
+    @_needs_event_loop
+    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """None when it is not there; neither, perhaps, is its namespace or its kind."""
+        try:
+            return await self.connection.request("GET", await self._path(api_version, kind, name, namespace))
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    @_needs_event_loop
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None = None, label_selector: str | None = None
+    ) -> Objects:
+        """All of them, whatever their number. `namespace=""` lists every namespace.
+
+        Raises ApiError with the reason NoSuchKind for a kind that is not served: no answer would look like none.
+        """
+        resource = await self.connection.discovery.find(api_version, kind)
+        path = resource.path(namespace=self.namespace if namespace is None else namespace)
+        query = {"labelSelector": label_selector} if label_selector else {}
+        try:
+            items = await self._pages(path, {**query, "limit": str(_PAGE)})
+        except ApiError as error:
+            if error.status != _GONE:
+                raise
+            items = await self._pages(path, query)  # the server forgot where the pages were: all in one, then
+        # The server leaves these out of the items of a list.
+        return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
+
+    @_needs_event_loop
+    async def apply(self, object: Mapping[str, Any], *, dry_run: bool = False) -> Object:  # noqa: A002 - the API's word
+        """Server-side apply. Takes back by force what drifted.
+
+        Raises ApiError with the reason OwnedByAnotherPlan when another Plan applies the object.
+        """
+        resource, name, namespace, wanted = await self._prepare(object)
+        path = resource.path(name, namespace)
+        applied = await apply(self.connection, path, wanted, self.owner, dry_run=dry_run)
+        self._notice(resource.kind)
+        return applied
+
+    @_needs_event_loop
+    async def compare(self, object: Mapping[str, Any]) -> Comparison:  # noqa: A002 - the API's word
+        """What `apply` would do: Missing, Drifted (with paths) or Same. Writes nothing; raises as `apply` does."""
+        try:
+            resource, name, namespace, wanted = await self._prepare(object)
+        except ApiError as error:
+            if error.reason == "NoSuchKind":
+                return Missing()
+            raise
+        return await compare(self.connection, resource.path(name, namespace), wanted, self.owner)
+
+    @_needs_event_loop
+    async def create(self, object: Mapping[str, Any]) -> Object:  # noqa: A002 - the API's word
+        """Raises ApiError with the reason AlreadyExists when it is there."""
+        resource, _, namespace, wanted = await self._prepare(object)
+        path, query = resource.path(namespace=namespace), {"fieldManager": self.owner.manager}
+        created = await self.connection.request("POST", path, query=query, body=wanted)
+        self._notice(resource.kind)
+        return created
+
+    @_needs_event_loop
+    async def patch(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        patch: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+    ) -> Object:
+        """A merge patch (RFC 7396): None removes a field, a list replaces the whole list."""
+        path = await self._path(api_version, kind, name, namespace, subresource)
+        query = {"fieldManager": self.owner.manager}
+        return await self.connection.request("PATCH", path, query=query, body=patch, content_type=MERGE_PATCH)
+
+    @_needs_event_loop
+    async def delete(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: Propagation = "Background",
+    ) -> None:
+        """Returns once the server accepts it, or has no such object; finalizers may keep it for longer."""
+        query = {"propagationPolicy": propagation}
+        try:
+            path = await self._path(api_version, kind, name, namespace)
+            await self.connection.request("DELETE", path, query=query)
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+        self._notice(kind)
+
+    @_needs_event_loop
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Object:
+        """What the other methods have no word for."""
+        return await self.connection.request(
+            method, path, query=query, body=body, content_type=content_type, accept=accept
+        )
+
+    def stream(
+        self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
+    ) -> AsyncGenerator[Object, None]:
+        """Each line of an answer that goes on, a watch's for one."""
+        return self.connection.stream(path, query, accept=accept)
+
+    async def _path(
+        self, api_version: str, kind: str, name: str, namespace: str | None, subresource: str | None = None
+    ) -> str:
+        resource = await self.connection.discovery.find(api_version, kind)
+        return resource.path(name, self._namespace(resource, namespace), subresource)
+
+    def _namespace(self, resource: Resource, namespace: str | None) -> str | None:
+        if not resource.namespaced:
+            return None
+        namespace = namespace or self.namespace
+        if namespace is None:
+            raise ValueError(f"namespace is missing: {resource.kind} lives in one")
+        return namespace
+
+    async def _prepare(self, wanted: Mapping[str, Any]) -> tuple[Resource, str, str | None, Object]:
+        """The resource, name and namespace of an object, and what to send: a marked copy."""
+        identity = identify(wanted)
+        resource = await self.connection.discovery.find(identity.api_version, identity.kind)
+        namespace = self._namespace(resource, identity.namespace)
+        placed = {**wanted["metadata"], "namespace": namespace}
+        if namespace is None:
+            del placed["namespace"]
+        return resource, identity.name, namespace, self.owner.mark({**wanted, "metadata": placed})
+
+    async def _pages(self, path: str, query: Mapping[str, str]) -> Objects:
+        items: Objects = []
+        position: dict[str, str] = {}
+        while True:
+            page = await self.connection.request("GET", path, query={**query, **position})
+            items += page["items"] or ()
+            if not (token := page["metadata"].get("continue")):
+                return items
+            position = {"continue": token}
+
+    def _notice(self, kind: str) -> None:
+        if kind == _DEFINITION:
+            self.connection.discovery.forget()

@@ -1,0 +1,360 @@
+"""What becomes of an event of the watch, of a key in work, and of all that is under way at the end."""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from execloop.controller.manager import controller as operator_module
+from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.leadership import Leadership, NoElection
+from execloop.controller.manager.metrics import Metrics
+from execloop.controller.watch.cache import Key
+from execloop.controller.watch.drift import DriftWatches
+from execloop.controller.watch.references import References
+from execloop.controller.watch.workqueue import WorkQueue
+from execloop.kube import ApiError, LeaseLost
+from tests.controlling import NAMESPACE, PLANS, Controller
+
+KEY = Key(NAMESPACE, "a")
+
+
+class Operating:
+    """The operator on a cluster in memory, without Kopf."""
+
+    def __init__(self, control: Controller) -> None:
+        self.control = control
+        self.queue = WorkQueue[Key](control.clock.monotonic)
+        self.leadership: Leadership = NoElection()
+        self.places = 10
+        self.unlisted: set[str | None] = {None}
+        self.metrics = Metrics(CollectorRegistry())
+
+    def run(self, main: Callable[[Operator], Coroutine[Any, Any, None]]) -> None:
+        async def operate() -> None:
+            drift = DriftWatches(self.control.cluster.kube, (), lambda _: None)
+            operator = Operator(
+                leadership=self.leadership,
+                metrics=self.metrics,
+                connection=self.control.cluster.connection,
+                cache=self.control.cache,
+                queue=self.queue,
+                code=self.control.code,
+                reconciler=self.control.reconciler,
+                drift=drift,
+                references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
+                places=asyncio.Semaphore(self.places),
+                unlisted=self.unlisted,
+            )
+            await main(operator)
+
+        self.control.run(operate())
+
+    def see(self, kind: str | None = "MODIFIED", body: dict[str, Any] | None = None) -> None:
+        """An event; of the Plan as it is in the cluster unless an object is given."""
+        seen = copy.deepcopy(body or self.control.cluster.objects[f"{PLANS}/a"])
+
+        async def main(operator: Operator) -> None:
+            operator.seen(kind, seen)
+
+        self.run(main)
+
+    def hear_of_all(self, *names: str, namespace: str | None = NAMESPACE) -> None:
+        """The end of a list, which found these."""
+
+        async def main(operator: Operator) -> None:
+            operator.listed(namespace, {Key(NAMESPACE, name) for name in names})
+
+        self.run(main)
+
+    def unready(self) -> str:
+        said = []
+
+        async def main(operator: Operator) -> None:
+            said.append(operator.unready())
+
+        self.run(main)
+        return said[0]
+
+    def work(self) -> None:
+        """Take the key that is due, and reconcile it."""
+
+        async def main(operator: Operator) -> None:
+            dispatching = asyncio.create_task(operator.dispatch())
+            while len(self.queue) and self.queue.next_due() == 0:  # noqa: ASYNC110 - threads do the work
+                await asyncio.sleep(0)
+            await self.queue.idle()
+            dispatching.cancel()
+            with suppress(asyncio.CancelledError):
+                await dispatching
+
+        self.run(main)
+
+    def due(self) -> float | None:
+        return self.queue.next_due()
+
+
+@pytest.fixture
+def operating(control: Controller) -> Operating:
+    return Operating(control)
+
+
+class TestSeen:
+    def test_a_new_plan_is_due_at_once(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        assert operating.due() == 0
+
+    def test_what_comes_again_after_a_gap_lets_new_plans_go_first(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        for name in "ab":
+            control.apply(name=name)
+        operating.see(None)
+        operating.see("ADDED", control.cluster.objects[f"{PLANS}/b"])
+        assert [operating.queue.pop(), operating.queue.pop()] == [Key(NAMESPACE, "b"), KEY]
+
+    def test_our_own_write_calls_for_nothing(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        control.settle()
+        operating.see()
+        control.spoil(progress="9/9")
+        operating.see()
+        assert operating.due() is None
+
+    def test_a_changed_spec_is_due_at_once(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        control.settle()
+        control.edit(parameters={"size": 2})
+        operating.see()
+        assert operating.due() == 0
+
+    def test_a_plan_that_went_is_due_no_more(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.see("DELETED")
+        assert (operating.due(), control.cache.get(KEY)) == (None, None)
+
+
+class TestListed:
+    def test_what_a_list_does_not_find_went_while_the_watch_had_a_gap(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        for name in "ab":
+            control.apply(name=name)
+            operating.see(None, control.cluster.objects[f"{PLANS}/{name}"])
+        operating.hear_of_all("b")
+        assert list(control.cache) == [Key(NAMESPACE, "b")]
+        assert [operating.queue.pop(), operating.queue.pop()] == [Key(NAMESPACE, "b"), None]
+
+    @pytest.mark.parametrize(("namespace", "left"), [("another", [KEY]), (None, [])])
+    def test_a_list_speaks_of_its_own_namespace(
+        self, control: Controller, operating: Operating, namespace: str | None, left: list[Key]
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.hear_of_all(namespace=namespace)
+        assert list(control.cache) == left
+
+    def test_the_operator_is_ready_once_every_namespace_was_listed(self, operating: Operating) -> None:
+        operating.unlisted = {"red", "blue"}
+        for namespace, unready in [("red", True), ("blue", False), ("red", False)]:
+            operating.hear_of_all(namespace=namespace)
+            assert operating.unready() == ("Plans are not listed yet" if unready else "")
+
+
+class TestWork:
+    def test_a_plan_is_due_again_when_its_reconcile_says_so(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.work()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+        assert operating.due() == pytest.approx(600)
+
+    def test_trouble_with_the_api_server_is_retried_with_backoff(
+        self, control: Controller, operating: Operating, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.go_away()
+        waits = []
+        for _ in range(7):
+            operating.work()
+            waits.append(operating.due())
+            control.clock.advance(waits[-1] or 0)
+        assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
+        assert "the API server: Unreachable: connection refused; trying again in 1 s" in caplog.text
+        assert "Traceback" not in caplog.text
+
+    def test_after_it_was_back_the_backoff_begins_anew(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.fail_next(times=2)
+        for _ in range(3):
+            operating.work()
+            control.clock.advance(operating.due() or 0)
+        control.annotate(requestedAt="now")
+        operating.see()
+        control.cluster.fail_next()
+        operating.work()
+        assert operating.due() == pytest.approx(1)
+
+    def test_the_server_may_ask_for_more_time(self, control: Controller, operating: Operating) -> None:
+        def overloaded() -> None:
+            raise ApiError(429, "TooManyRequests", "slow down", retry_after=17.0)
+
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.before_next_request(overloaded)
+        operating.work()
+        assert operating.due() == pytest.approx(17)
+
+    def test_a_fault_of_the_operator_is_logged_whole_and_harms_no_other_plan(
+        self,
+        control: Controller,
+        operating: Operating,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        async def fail(_key: Key) -> float:
+            raise ZeroDivisionError
+
+        control.apply()
+        operating.see("ADDED")
+        with monkeypatch.context() as patch:
+            patch.setattr(control.reconciler, "reconcile", fail)
+            operating.work()
+        (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert record.exc_info is not None
+        assert vars(record)["plan"] == "team/a"
+        assert operating.due() == pytest.approx(1)
+        control.clock.advance(1)
+        operating.work()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+
+class Deposed(NoElection):
+    """Another process may have taken over."""
+
+    held = False
+
+    def require(self) -> None:
+        raise LeaseLost("not held")
+
+
+class TestLeaseLost:
+    def test_nothing_is_begun(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.leadership = Deposed()
+        operating.work()
+        assert (control.contexts, control.written) == ([], [])
+
+    def test_it_is_no_trouble_that_anybody_needs_to_hear_of(
+        self, control: Controller, operating: Operating, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        operating.leadership = Deposed()
+        operating.work()
+        assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+class TestMetrics:
+    def count(self, operating: Operating, name: str, **labels: str) -> float | None:
+        return operating.metrics.registry.get_sample_value(f"execloop_{name}", labels)
+
+    def test_each_reconcile_is_counted_by_its_result(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.fail_next()
+        operating.work()
+        control.clock.advance(operating.due() or 0)
+        operating.work()
+        results = {
+            result: self.count(operating, "reconciles_total", result=result)
+            for result in ("done", "requeued", "api_error", "fault")
+        }
+        assert results == {"done": 0, "requeued": 1, "api_error": 1, "fault": 0}
+        assert self.count(operating, "reconcile_duration_seconds_count") == 2
+
+
+class TestStuck:
+    def stuck(self, operating: Operating) -> str:
+        said = []
+
+        async def main(operator: Operator) -> None:
+            said.append(operator.stuck())
+
+        operating.run(main)
+        return said[0]
+
+    def test_a_queue_whose_keys_are_not_taken_is(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(61)
+        assert self.stuck(operating) == "the queue has not moved for 61 s"
+
+    def test_one_that_moves_is_not(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(59)
+        assert self.stuck(operating) == ""
+
+    def test_one_that_waits_for_a_place_is_not(self, control: Controller, operating: Operating) -> None:
+        operating.queue.add(KEY)
+        control.clock.advance(61)
+        operating.places = 0
+        assert self.stuck(operating) == ""
+
+
+class TestDrain:
+    def drain(self, operating: Operating) -> None:
+        async def main(operator: Operator) -> None:
+            assert await operator.drain()
+
+        operating.run(main)
+
+    def test_plan_code_that_does_not_return_is_left_behind_and_told(
+        self, operating: Operating, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """So that the Lease is not released while it may still do something."""
+        monkeypatch.setattr(operator_module, "_GRACE", 0.0)
+
+        async def main(operator: Operator) -> None:
+            task = asyncio.create_task(asyncio.Event().wait())
+            operator.working.add(task)  # type: ignore[arg-type]  # a stand-in
+            operating.queue.add(KEY)
+            operating.queue.pop()
+            assert not await operator.drain()
+            task.cancel()
+
+        operating.run(main)
+        assert "is left behind" in caplog.text
+
+    def test_what_only_memory_holds_is_written(self, control: Controller, operating: Operating) -> None:
+        control.script(["x"])
+        control.apply()
+        control.reconcile()
+        assert control.written == []
+        self.drain(operating)
+        assert control.execution()["runs"] == 1
+
+    def test_what_cannot_be_written_is_told(
+        self, control: Controller, operating: Operating, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        control.script(["x"])
+        control.apply()
+        control.reconcile()
+        control.cluster.go_away()
+        self.drain(operating)
+        assert "not saved: Unreachable" in caplog.text
+
+    def test_nothing_more_begins(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        self.drain(operating)
+        assert control.reconcile() is None
+        assert control.contexts == []

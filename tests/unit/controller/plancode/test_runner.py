@@ -1,0 +1,243 @@
+"""A plan's code at work for the operator: how asking it, or running it, ends."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import Any
+
+import pytest
+
+from execloop import ExecutionTimeout, FatalError, Options, Task, ToleranceExceeded, plan, task
+from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
+from execloop._engine.plan import Plan
+from execloop._engine.walk import Stop
+from execloop._plans.definition import definition_of
+from execloop.controller.plancode.host import LoopGivenUp, PlanHost
+from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
+from execloop.controller.watch.cache import Key
+from execloop.testing import ScriptedPlan
+from tests.controlling import Controller
+
+KEY = Key("team", "a")
+DOWN = OSError("the database is down")
+FRESH = Execution("e", time.time())
+
+
+class Answers:
+    """A plan that answers with what a function returns or raises."""
+
+    name = "answers"
+
+    def __init__(self, create: Callable[[], Any]) -> None:
+        self._create = create
+
+    def create(self) -> Any:
+        return self._create()
+
+
+class AnswersAsync(Answers):
+    async def create(self) -> Any:
+        return self._create()
+
+
+class Perform(Task):
+    def __init__(self, name: str, perform: Callable[[], Any]) -> None:
+        self.name, self._perform = name, perform
+
+    async def perform(self) -> Any:
+        return self._perform()
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    def create() -> Any:
+        raise error
+
+    return create
+
+
+def generated(*items: Any) -> Callable[[], Iterator[Any]]:
+    def create() -> Iterator[Any]:
+        for item in items:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    return create
+
+
+async def awaitable() -> None: ...
+
+
+X = task("x", lambda: None)
+
+
+@pytest.mark.parametrize("kind", [Answers, AnswersAsync])
+class TestObserve:
+    def observed(self, control: Controller, plan: Plan) -> Observed:
+        return control.run(observe(control.code, KEY, plan, FRESH))
+
+    @pytest.mark.parametrize("create", [lambda: None, list, generated()])
+    def test_no_task_is_nothing_to_do(
+        self, control: Controller, kind: type[Answers], create: Callable[[], Any]
+    ) -> None:
+        assert self.observed(control, kind(create)) == Nothing()
+
+    @pytest.mark.parametrize("create", [lambda: [X], lambda: (X,), generated(X)])
+    def test_tasks_are_work(self, control: Controller, kind: type[Answers], create: Callable[[], Any]) -> None:
+        assert self.observed(control, kind(create)) == Work((X,))
+
+    @pytest.mark.parametrize("create", [raising(DOWN), generated(X, DOWN)])
+    def test_an_error_is_a_create_that_failed(
+        self, control: Controller, kind: type[Answers], create: Callable[[], Any]
+    ) -> None:
+        assert self.observed(control, kind(create)) == CreateFailed(FRESH, DOWN)
+
+    @pytest.mark.parametrize("create", [lambda: 42, lambda: ["x"], lambda: "x", awaitable])
+    def test_what_is_not_a_task_is_fatal(
+        self, control: Controller, kind: type[Answers], create: Callable[[], Any]
+    ) -> None:
+        found = self.observed(control, kind(create))
+        assert isinstance(found, Failed)
+        assert "create() of the plan 'answers'" in str(found.error)
+
+    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+    def test_what_would_end_the_process_is_fatal(
+        self, control: Controller, kind: type[Answers], error: BaseException
+    ) -> None:
+        found = self.observed(control, kind(raising(error)))
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, FatalError)
+        assert f"the plan's code raised {type(error).__name__}" in str(found.error)
+        assert found.error.__cause__ is error
+
+
+class Refusing(PlanHost):
+    """Says that another plan blocks the event loop."""
+
+    async def call(self, key: object, function: object) -> Any:
+        raise LoopGivenUp("team/other")
+
+    async def on_loop(self, key: object, make: object) -> Any:
+        raise LoopGivenUp("team/other")
+
+
+class TestPostponed:
+    def test_an_observation_is_postponed_when_the_operator_has_no_thread_left(self, control: Controller) -> None:
+        found = control.run(observe(PlanHost(1, 0), KEY, Answers(list), FRESH))
+        assert found == Postponed("0 threads are held by plans that block")
+
+    @pytest.mark.parametrize("kind", [Answers, AnswersAsync])
+    def test_so_is_a_run_on_an_event_loop_that_another_plan_blocks(
+        self, control: Controller, kind: type[Answers]
+    ) -> None:
+        code = Refusing(1, 1)
+        assert control.run(observe(code, KEY, kind(list), FRESH)) == Postponed("team/other")
+        assert control.run(drive(code, KEY, kind(list), FRESH, Options(), Stop())[1]) == Postponed("team/other")
+
+
+@pytest.mark.parametrize("kind", [Answers, AnswersAsync])
+class TestDrive:
+    def driven(self, control: Controller, plan: Plan, **options: Any) -> Outcome | Postponed:
+        _, driving = drive(control.code, KEY, plan, FRESH, Options(**options), Stop())
+        return control.run(driving)
+
+    def test_a_plan_without_tasks_has_converged(self, control: Controller, kind: type[Answers]) -> None:
+        assert self.driven(control, kind(list)) == Converged(FRESH.after_run(0))
+
+    @pytest.mark.parametrize("make", [task, Perform])
+    def test_tasks_run_and_it_is_asked_again(self, control: Controller, kind: type[Answers], make: Any) -> None:
+        done: list[str] = []
+        plan = kind(lambda: [make("x", lambda: done.append("x")), make("y", lambda: done.append("y"))])
+        assert self.driven(control, plan) == Again(FRESH.after_run(0), 1.0)
+        assert done == ["x", "y"]
+
+    @pytest.mark.parametrize("make", [task, Perform])
+    def test_errors_are_counted(self, control: Controller, kind: type[Answers], make: Any) -> None:
+        found = self.driven(control, kind(lambda: [make("x", raising(DOWN)), make("y", raising(DOWN))]))
+        assert isinstance(found, Again)
+        assert (found.failed, found.execution.errors, found.execution.failed_runs) == (2, 2, 1)
+
+    def test_a_spent_budget_ends_it(self, control: Controller, kind: type[Answers]) -> None:
+        found = self.driven(control, kind(lambda: [task("x", raising(DOWN))]), errors_to_tolerate=0)
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, ToleranceExceeded)
+
+    def test_a_create_that_raises_is_told_uncounted(self, control: Controller, kind: type[Answers]) -> None:
+        assert self.driven(control, kind(raising(DOWN))) == CreateFailed(FRESH, DOWN)
+
+    @pytest.mark.parametrize("make", [task, Perform])
+    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+    def test_what_would_end_the_process_is_fatal(
+        self, control: Controller, kind: type[Answers], make: Any, error: BaseException
+    ) -> None:
+        found = self.driven(control, kind(lambda: [make("x", raising(error))]))
+        assert isinstance(found, Failed)
+        assert found.error.__cause__ is error
+
+    @pytest.mark.parametrize("make", [task, Perform])
+    def test_a_stop_is_honoured_at_the_next_task(self, control: Controller, kind: type[Answers], make: Any) -> None:
+        stop, done = Stop(), list[str]()
+        plan = kind(lambda: [make("x", stop.request), make("y", lambda: done.append("y"))])
+        found = control.run(drive(control.code, KEY, plan, FRESH, Options(), stop)[1])
+        assert (found, done) == (Interrupted(FRESH.after_run(0)), [])
+
+    def test_at_the_deadline_a_call_that_blocks_is_left_behind(self, control: Controller, kind: type[Answers]) -> None:
+        released, done = Event(), list[str]()
+        plan = kind(lambda: [task("x", released.wait), task("y", lambda: done.append("y"))])
+        late = Execution("e", time.time() - 10)
+        try:
+            found = control.run(drive(control.code, KEY, plan, late, Options(execution_timeout=10.05), Stop())[1])
+        finally:
+            released.set()
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, ExecutionTimeout)
+        assert done == []
+
+    def test_its_progress_can_be_read_meanwhile(self, control: Controller, kind: type[Answers]) -> None:
+        seen: list[tuple[int, int]] = []
+
+        def look() -> None:
+            assert run.walk is not None
+            seen.append((run.walk.count, run.walk.known))
+
+        run, driving = drive(control.code, KEY, kind(lambda: [X, task("look", look), X]), FRESH, Options(), Stop())
+        control.run(driving)
+        assert seen == [(2, 3)]
+
+
+def test_a_plan_that_was_asked_already_is_not_asked_again(control: Controller) -> None:
+    script = ScriptedPlan(["x"])
+    observed = control.run(observe(control.code, KEY, script, FRESH))
+    assert isinstance(observed, Work)
+    prepared = Prepared("scripted", observed.tasks)
+    assert control.run(drive(control.code, KEY, prepared, FRESH, Options(), Stop())[1]) == Again(FRESH.after_run(0), 1)
+    assert (script.runs, script.performed) == (1, ["x"])
+
+
+@plan("blocking")
+class Blocking:
+    def __init__(self) -> None:
+        raise DOWN
+
+    def create(self) -> None: ...
+
+
+@plan("asynchronous")
+class Asynchronous(Blocking):
+    async def create(self) -> None: ...  # type: ignore[override]  # the other kind of plan
+
+
+@pytest.mark.parametrize("kind", [Blocking, Asynchronous])
+class TestUnmade:
+    def test_a_plan_is_made_only_when_it_is_asked_and_by_whom_asks(
+        self, control: Controller, kind: type[Blocking]
+    ) -> None:
+        definition = definition_of(kind)
+        assert definition is not None
+        plan = unmade(definition, definition.make)
+        assert control.run(observe(control.code, KEY, plan, FRESH)) == CreateFailed(FRESH, DOWN)
+
+    def test_messages_call_it_by_its_name(self, kind: type[Blocking], control: Controller) -> None:
+        definition = definition_of(kind)
+        assert definition is not None
+        assert getattr(unmade(definition, definition.make), "name") == definition.name  # noqa: B009 - not in the protocol

@@ -1,0 +1,181 @@
+"""What a Plan refers to: parameters from ConfigMaps and Secrets, other objects that come first, a service account."""
+
+import json
+from typing import Any
+
+import pytest
+
+from execloop.controller.watch.cache import Key
+from tests.controlling import NAMESPACE, Controller
+
+SECRET = "correct-horse-battery"
+
+
+def waits_for(reason: str) -> dict[str, tuple[str, str]]:
+    return {"Ready": ("False", reason), "Reconciling": ("True", "ProgressingWithRetry")}
+
+
+def message(control: Controller, name: str = "a") -> str:
+    return str(control.status(name)["conditions"][0]["message"])
+
+
+def parameters_of(control: Controller, **spec: Any) -> Any:
+    """What the plan was made with; `free` takes any."""
+    control.apply("free", **spec)
+    control.settle()
+    return control.parameters[-1]
+
+
+class TestParameters:
+    def test_they_are_merged_in_order_and_the_inline_ones_come_last(self, control: Controller) -> None:
+        control.put("ConfigMap", "first", {"size": "1", "colour": "red", "shape": "round"})
+        control.put("Secret", "second", {"size": "2", "colour": "blue"})
+        sources = [{"kind": "ConfigMap", "name": "first"}, {"kind": "Secret", "name": "second"}]
+        found = parameters_of(control, parametersFrom=sources, parameters={"size": 3})
+        assert found == {"size": 3, "colour": "blue", "shape": "round"}
+
+    def test_a_key_holds_a_mapping(self, control: Controller) -> None:
+        control.put("ConfigMap", "c", {"values.yaml": "size: 2\nlist: [1]\n", "other": "x"})
+        found = parameters_of(control, parametersFrom=[{"kind": "ConfigMap", "name": "c", "key": "values.yaml"}])
+        assert found == {"size": 2, "list": [1]}
+
+    def test_what_is_not_there_is_waited_for_longer_and_longer(self, control: Controller) -> None:
+        control.apply(parametersFrom=[{"kind": "ConfigMap", "name": "c"}])
+        waits = [control.reconcile() for _ in range(7)]
+        assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
+        assert control.conditions() == waits_for("ParametersNotFound")
+        assert message(control) == "not there: ConfigMap c"
+        assert (len(control.written), control.contexts) == (1, [])
+        control.put("ConfigMap", "c")
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_what_may_not_be_read_is_waited_for_too(self, control: Controller) -> None:
+        control.apply(parametersFrom=[{"kind": "Secret", "name": "s"}])
+        control.reconcile()
+        control.cluster.fail_next(403, "Forbidden")
+        assert control.reconcile() == 2
+        assert control.conditions() == waits_for("ParametersNotFound")
+        assert "Secret team/s may not be read" in message(control)
+
+    def test_what_is_optional_may_be_missing(self, control: Controller) -> None:
+        control.apply(parametersFrom=[{"kind": "ConfigMap", "name": "c", "optional": True}])
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_a_change_of_a_source_begins_an_execution(self, control: Controller) -> None:
+        control.put("ConfigMap", "c", {"size": "1"})
+        control.apply(parametersFrom=[{"kind": "ConfigMap", "name": "c"}])
+        control.settle()
+        before = control.execution()["id"]
+        control.settle()
+        assert control.execution()["id"] == before
+        control.put("ConfigMap", "c", {"size": "2"})
+        metadata = control.cluster.objects[f"/api/v1/namespaces/{NAMESPACE}/configmaps/c"]["metadata"]
+        assert control.reconciler.referred(Key(NAMESPACE, "a"), metadata)
+        control.settle()
+        assert control.execution()["id"] != before
+        assert not control.reconciler.referred(Key(NAMESPACE, "a"), metadata)
+
+    def test_parameters_that_do_not_fit_are_refused_without_their_values(self, control: Controller) -> None:
+        control.put("Secret", "s", {"count": SECRET})
+        control.apply("strict", parametersFrom=[{"kind": "Secret", "name": "s"}])
+        control.reconcile()
+        assert control.conditions()["Stalled"] == ("True", "InvalidParameters")
+        assert "parameters.count" in message(control)
+        assert SECRET not in json.dumps(control.status())
+
+    @pytest.mark.parametrize("error", [OSError(f"denied for {SECRET}"), RuntimeError(f"['{SECRET}']")])
+    @pytest.mark.parametrize("budget", [0, 5])
+    def test_a_value_from_a_secret_is_told_nowhere(
+        self, control: Controller, error: Exception, budget: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def log() -> None:
+            control.contexts[-1].logger.warning("using %s", SECRET)
+            raise error
+
+        control.put("Secret", "s", {"password": SECRET})
+        control.script(error, {SECRET: log}, {SECRET: log})
+        control.apply(parametersFrom=[{"kind": "Secret", "name": "s"}], errorsToTolerate=budget, sleepBetweenRuns="1h")
+        for _ in range(4):
+            control.clock.advance(control.reconcile() or 0)
+        everything = json.dumps([write.object for write in control.cluster.writes]) + caplog.text
+        assert SECRET not in everything
+        assert "OSError" in everything or "RuntimeError" in everything
+
+
+class TestDependencies:
+    def test_an_execution_begins_when_each_is_ready(self, control: Controller) -> None:
+        control.apply(name="first", suspend=True)
+        control.reconcile("first")
+        control.apply(dependsOn=[{"name": "first"}])
+        assert control.reconcile() == 1
+        assert control.conditions() == waits_for("DependencyNotReady")
+        assert "Plan team/first" in message(control)
+        assert [context.name for context in control.contexts] == []
+        control.edit("first", suspend=False)
+        control.settle("first")
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_one_that_is_not_there_is_waited_for(self, control: Controller) -> None:
+        control.apply(dependsOn=[{"name": "first"}])
+        control.reconcile()
+        assert (control.conditions(), message(control)) == (
+            waits_for("DependencyNotReady"),
+            "Plan team/first is not there",
+        )
+
+    def test_other_kinds_count_by_the_rules_of_kstatus(self, control: Controller) -> None:
+        control.put("ConfigMap", "c")
+        control.apply(dependsOn=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "c"}])
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_those_that_wait_for_one_another_are_told_so(self, control: Controller) -> None:
+        for name, other in ("ab", "bc", "ca"):
+            control.apply(name=name, dependsOn=[{"name": other}])
+        for name in "abc":
+            control.reconcile(name)
+            assert control.conditions(name) == waits_for("DependencyCycle")
+        assert message(control) == ("these Plans wait for one another: team/a -> team/b -> team/c -> team/a")
+
+    def test_between_the_runs_of_an_execution_nobody_looks(self, control: Controller) -> None:
+        control.apply(name="first")
+        control.settle("first")
+        script = control.script(["x"], ["y"])
+        control.apply(dependsOn=[{"name": "first"}])
+        control.clock.advance(control.reconcile() or 0)
+        control.delete("first")
+        control.settle()
+        assert (script.performed, control.conditions()) == (["x", "y"], {"Ready": ("True", "Converged")})
+
+    def test_drift_is_repaired_only_when_they_are_ready(self, control: Controller) -> None:
+        control.apply(name="first")
+        control.settle("first")
+        control.apply(dependsOn=[{"name": "first"}])
+        control.clock.advance(control.settle() or 0)
+        control.delete("first")
+        script = control.script(["x"], ["x"])
+        control.reconcile()
+        assert (script.performed, control.conditions()) == ([], waits_for("DependencyNotReady"))
+
+
+class TestServiceAccount:
+    def test_one_that_is_not_there_is_waited_for(self, control: Controller) -> None:
+        control.apply(serviceAccountName="deployer")
+        assert control.reconcile() == 1
+        assert control.conditions() == waits_for("ServiceAccountNotFound")
+        control.put("ServiceAccount", "deployer")
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_plan_code_and_reads_on_its_behalf_act_as_it(self, control: Controller) -> None:
+        control.put("ServiceAccount", "deployer")
+        control.put("ConfigMap", "c")
+        control.apply(serviceAccountName="deployer", parametersFrom=[{"kind": "ConfigMap", "name": "c"}])
+        control.settle()
+        before = len(control.cluster.acted_as)
+        assert set(control.cluster.acted_as) == {"team/deployer"}
+        assert control.contexts[0].kube is not None
+        assert len(control.cluster.acted_as) == before + 1

@@ -1,0 +1,123 @@
+"""Whether a Plan may run at all."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field, field_validator
+
+from execloop import plan
+from execloop._engine.options import Options
+from execloop._plans.definition import definition_of
+from execloop._plans.registry import Registered, Registry
+from execloop.controller.reconcile.validation import Validated, validate
+from execloop.controller.status.conditions import Stalled
+from tests.plan_specs import REFUSED, Refused
+
+
+class Parameters(BaseModel):
+    count: int = Field(default=1, gt=0)
+    password: str = ""
+
+    @field_validator("password")
+    @classmethod
+    def no_secret(cls, value: str) -> str:
+        if value == "s3cret":
+            raise RuntimeError(f"an author's mistake that quotes {value}")
+        return value
+
+
+@plan("strict", parameters=Parameters)
+def strict(_parameters: Parameters) -> None: ...
+
+
+@plan("free")
+def free(_parameters: dict[str, Any]) -> None: ...
+
+
+@plan("twice")
+def twice() -> None: ...
+
+
+@plan("twice")
+def twice_again() -> None: ...
+
+
+def registry(version: str = "1") -> Registry:
+    definitions = [definition_of(made) for made in (strict, free, twice, twice_again)]
+    return Registry([Registered(found, "tests", version) for found in definitions if found is not None])
+
+
+def validated(spec: dict[str, Any], version: str = "1") -> Validated:
+    found = validate(spec, registry(version))
+    assert isinstance(found, Validated)
+    return found
+
+
+def refused(spec: object) -> Stalled:
+    found = validate(spec, registry())
+    assert isinstance(found, Stalled)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        (None, "InvalidSpec", "spec: "),
+        ({}, "InvalidSpec", "spec.plan: Field required"),
+        ({"plan": "free", "interval": "often"}, "InvalidSpec", "spec.interval: should be"),
+        ({"plan": "nosuch"}, "UnknownPlan", "there is no plan 'nosuch'; known plans: free, strict"),
+        ({"plan": "strct"}, "UnknownPlan", "known plans: strict, free"),
+        ({"plan": "twice"}, "UnknownPlan", "2 plans are named 'twice'"),
+        ({"plan": "strict", "parameters": {"count": 0}}, "InvalidParameters", "parameters.count: Input should be gr"),
+        ({"plan": "strict", "parameters": {"count": "x"}}, "InvalidParameters", "parameters.count: Input should be a"),
+    ],
+)
+def test_a_mistake_is_named_with_its_field(spec: object, reason: str, message: str) -> None:
+    found = refused(spec)
+    assert found.reason == reason
+    assert message in found.message
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.why)
+def test_what_the_api_server_let_in_before_it_had_the_rule_is_refused_here(case: Refused) -> None:
+    found = refused(case.spec)
+    assert found.reason == "InvalidSpec"
+    assert case.at in found.message
+
+
+def test_a_model_that_fails_is_a_mistake_told_without_the_value() -> None:
+    found = refused({"plan": "strict", "parameters": {"password": "s3cret"}})
+    assert found.reason == "InvalidParameters"
+    assert "RuntimeError" in found.message
+    assert "s3cret" not in found.message
+
+
+def test_parameters_are_what_the_plans_own_model_made_of_them() -> None:
+    assert validated({"plan": "strict", "parameters": {"count": "3"}}).parameters == Parameters(count=3)
+
+
+def test_a_plan_without_a_model_gets_them_as_they_are() -> None:
+    assert validated({"plan": "free", "parameters": {"a": [1]}}).parameters == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        ({}, Options()),
+        (
+            {"sleepBetweenRuns": "0s", "errorsToTolerate": 0, "executionTimeout": "1h30m"},
+            Options(sleep_between_runs=0, errors_to_tolerate=0, execution_timeout=5400),
+        ),
+        ({"errorsToTolerate": -1}, Options(errors_to_tolerate=None)),
+        ({"executionTimeout": "0s"}, Options(execution_timeout=None)),
+    ],
+)
+def test_the_spec_decides_how_an_execution_behaves(spec: dict[str, Any], options: Options) -> None:
+    assert validated({"plan": "free", **spec}).options == options
+
+
+def test_inputs_follow_the_spec_and_the_version_of_the_code() -> None:
+    spec = {"plan": "free", "parameters": {"a": 1}}
+    assert validated(spec).inputs == validated(dict(spec)).inputs
+    assert validated(spec).inputs != validated({"plan": "free", "parameters": {"a": 2}}).inputs
+    assert validated(spec).inputs != validated(spec, version="2").inputs

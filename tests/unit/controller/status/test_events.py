@@ -1,0 +1,134 @@
+"""Which transitions are told as Kubernetes Events."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
+from execloop.controller.status.conditions import Done, Progressing, Retrying, Stalled, State, advance
+from execloop.controller.status.events import EventRecorder
+from execloop.controller.watch.cache import PlanState
+from tests.asynchronous import in_event_loop
+from tests.fake_cluster import FakeCluster
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+GOING = Progressing("tasks remain")
+RETRYING = Retrying("TasksFailed", "x: OSError: down")
+READY = Done("Converged", "no tasks remain")
+STALLED = Stalled("FatalError", "hopeless")
+
+
+def status(state: State | None, errors: int = 0, execution: str = "e") -> PlanStatus:
+    if state is None:
+        return PlanStatus()
+    found = ExecutionStatus(id=execution, inputs="i", started_at=NOW, errors=errors)
+    return advance(PlanStatus(execution=found), state, 1, NOW)
+
+
+def tracked(drift: str | None = None) -> PlanState:
+    metadata = {"name": "a", "namespace": "team", "uid": "u", "resourceVersion": "5"}
+    return PlanState({"metadata": metadata}, PlanStatus(), drift=drift)
+
+
+async def told(before: PlanStatus, after: PlanStatus, *, drift: str | None = None) -> list[dict[str, Any]]:
+    cluster = FakeCluster()
+    EventRecorder(cluster.kube).transition(tracked(drift), before, after)
+    await asyncio.sleep(0)
+    return [write.object for write in cluster.writes]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "drift", "event"),
+    [
+        (status(None), status(READY), None, None),
+        (status(GOING), status(READY), None, None),
+        (status(READY), status(READY, execution="f"), None, None),
+        (status(READY), status(READY, execution="f"), "x, y", ("Normal", "DriftRepaired")),
+        (status(None), status(RETRYING, 1), None, ("Warning", "TasksFailed")),
+        (status(RETRYING, 1), status(RETRYING, 2), None, None),
+        (status(RETRYING, 1), status(GOING, 1), None, None),
+        (status(RETRYING, 1), status(RETRYING, 1, "f"), None, ("Warning", "TasksFailed")),
+        (status(RETRYING, 1), status(READY, 1), None, ("Normal", "Recovered")),
+        (status(RETRYING, 1), status(READY, 1), "x", ("Normal", "Recovered")),
+        (status(None), status(STALLED), None, ("Warning", "FatalError")),
+        (status(RETRYING, 1), status(STALLED, 2), None, ("Warning", "FatalError")),
+        (status(STALLED), status(STALLED), None, None),
+        (status(STALLED), status(Stalled("ExecutionTimeout", "late"), 0, "f"), None, ("Warning", "ExecutionTimeout")),
+        (status(STALLED), status(READY), None, ("Normal", "Recovered")),
+    ],
+    ids=[
+        "first quick convergence",
+        "convergence",
+        "asked for",
+        "drift repaired",
+        "first error",
+        "second error",
+        "no error in a run",
+        "first error of another execution",
+        "recovery",
+        "recovery from an error in a repair",
+        "stalled at once",
+        "stalled after errors",
+        "stalled again",
+        "stalled for another reason",
+        "healed",
+    ],
+)
+@in_event_loop
+async def test_a_transition_that_people_care_about_is_one_event(
+    before: PlanStatus, after: PlanStatus, drift: str | None, event: tuple[str, str] | None
+) -> None:
+    found = [(told["type"], told["reason"]) for told in await told(before, after, drift=drift)]
+    assert found == ([] if event is None else [event])
+
+
+@in_event_loop
+async def test_an_event_is_about_its_plan() -> None:
+    (event,) = await told(status(None), status(STALLED))
+    assert event["regarding"] == {
+        "apiVersion": "execloop.dev/v1alpha1",
+        "kind": "Plan",
+        "name": "a",
+        "namespace": "team",
+        "uid": "u",
+        "resourceVersion": "5",
+    }
+    assert event["metadata"]["namespace"] == "team"
+    assert (event["note"], event["action"]) == ("hopeless", "Reconcile")
+    assert event["reportingController"] == "execloop.dev/operator"
+
+
+@in_event_loop
+async def test_what_is_too_long_for_an_event_is_cut() -> None:
+    track = tracked()
+    track.metadata["name"] = "a" * 253
+    cluster = FakeCluster()
+    EventRecorder(cluster.kube).transition(track, status(None), status(Stalled("FatalError", "€" * 5000)))
+    await asyncio.sleep(0)
+    (write,) = cluster.writes
+    assert len(write.object["metadata"]["name"]) <= 253
+    assert len(write.object["note"].encode()) <= 1024
+
+
+@in_event_loop
+async def test_one_that_the_api_server_refuses_is_let_go() -> None:
+    cluster = FakeCluster()
+    cluster.fail_next(403, "Forbidden")
+    recorder = EventRecorder(cluster.kube)
+    recorder.transition(tracked(), status(None), status(STALLED))
+    await asyncio.sleep(0)
+    recorder.transition(tracked(), status(None), status(STALLED))
+    await asyncio.sleep(0)
+    assert (cluster.requests, len(cluster.writes)) == (2, 1)
+
+
+@in_event_loop
+async def test_a_flood_of_them_is_cut_off() -> None:
+    cluster = FakeCluster()
+    recorder = EventRecorder(cluster.kube)
+    for _ in range(200):
+        recorder.transition(tracked(), status(None), status(STALLED))
+    await asyncio.sleep(0)
+    assert len(cluster.writes) == 50

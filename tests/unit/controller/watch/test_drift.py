@@ -1,0 +1,178 @@
+"""Which changes in the cluster are drift of which Plan."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from execloop.controller.watch.cache import Key
+from execloop.controller.watch.drift import DriftWatches
+from execloop.kube import PLAN_UID_LABEL, ApiError
+from tests.asynchronous import in_event_loop
+from tests.fake_cluster import FakeCluster
+
+A, B = Key("team", "a"), Key("team", "b")
+
+
+class FakeWatch:
+    """Stands for a watch of one kind; what it was made with can be seen, and it tells what a test wants."""
+
+    made: list["FakeWatch"]
+
+    def __init__(
+        self,
+        _kube: object,
+        api_version: str,
+        kind: str,
+        label: str,
+        on_event: Callable[[str, dict[str, Any]], None],
+        *,
+        namespace: str,
+        on_denied: Callable[[ApiError], None],
+    ) -> None:
+        self.about = (api_version, kind, label, namespace)
+        self._on_event, self.on_denied = on_event, on_denied
+        self.made.append(self)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def tell(self, event: str, **labels: str) -> None:
+        self._on_event(event, {"name": "x", "labels": labels})
+
+
+class Manages:
+    def __init__(self, *kinds: object) -> None:
+        self.watches = kinds
+
+
+@pytest.fixture(autouse=True)
+def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeWatch]:
+    monkeypatch.setattr("execloop.controller.watch.drift.Watch", FakeWatch)
+    FakeWatch.made = []
+    return FakeWatch.made
+
+
+class Watching:
+    """The watches of all namespaces unless some are named, and whom they told about."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.drifted: list[Key] = []
+        self.watches = DriftWatches(FakeCluster().kube, namespaces, self.drifted.append)
+
+    async def declare(self, key: Key, plan: object, uid: str = "") -> None:
+        self.watches.declare(key, uid or f"uid-{key.name}", plan)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the watch of a new kind begins
+
+    async def close(self) -> None:
+        await self.watches.close()
+
+
+LABEL = PLAN_UID_LABEL
+MAPS, SECRETS = ("v1", "ConfigMap"), ("v1", "Secret")
+
+
+class TestWatches:
+    @in_event_loop
+    async def test_a_kind_is_watched_once_for_all_plans(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        await watching.declare(B, Manages(MAPS, SECRETS))
+        await watching.declare(B, Manages(MAPS, SECRETS))
+        assert [watch.about for watch in made] == [("v1", "ConfigMap", LABEL, ""), ("v1", "Secret", LABEL, "")]
+        await watching.close()
+
+    @in_event_loop
+    async def test_it_is_watched_in_the_namespaces_of_the_operator(self, made: list[FakeWatch]) -> None:
+        watching = Watching("red", "blue")
+        await watching.declare(A, Manages(MAPS))
+        assert [watch.about[3] for watch in made] == ["red", "blue"]
+        await watching.close()
+
+    @pytest.mark.parametrize("plan", [object(), Manages()])
+    @in_event_loop
+    async def test_a_plan_that_names_none_has_none(self, made: list[FakeWatch], plan: object) -> None:
+        watching = Watching()
+        await watching.declare(A, plan)
+        assert made == []
+        await watching.close()
+
+    @pytest.mark.parametrize("kinds", [("ConfigMap",), (("v1",),), (1,)])
+    @in_event_loop
+    async def test_one_that_names_them_wrongly_is_told_how_to(
+        self, made: list[FakeWatch], caplog: pytest.LogCaptureFixture, kinds: tuple[object, ...]
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(*kinds))
+        assert made == []
+        assert "must be pairs of (apiVersion, kind)" in caplog.text
+        assert vars(caplog.records[0])["plan"] == "team/a"
+        await watching.close()
+
+    @in_event_loop
+    async def test_a_plan_may_name_them_in_its_own_thread(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        thread = threading.Thread(target=watching.watches.declare, args=(A, "uid-a", Manages(MAPS)))
+        thread.start()
+        thread.join()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(made) == 1
+        await watching.close()
+
+
+class TestChanges:
+    @pytest.mark.parametrize(("event", "drifted"), [("ADDED", []), ("MODIFIED", [A]), ("DELETED", [A])])
+    @in_event_loop
+    async def test_a_change_to_what_a_plan_owns_is_drift_of_that_plan(
+        self, made: list[FakeWatch], event: str, drifted: list[Key]
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        await watching.declare(B, Manages(MAPS))
+        made[0].tell(event, **{LABEL: "uid-a"})
+        assert watching.drifted == drifted
+        await watching.close()
+
+    @pytest.mark.parametrize("labels", [{LABEL: "uid-of-another"}, {}])
+    @in_event_loop
+    async def test_what_no_known_plan_owns_is_nobodys_drift(
+        self, made: list[FakeWatch], labels: dict[str, str]
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        made[0].tell("MODIFIED", **labels)
+        assert watching.drifted == []
+        await watching.close()
+
+    @in_event_loop
+    async def test_a_plan_that_went_has_none(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        watching.watches.forget(A)
+        made[0].tell("MODIFIED", **{LABEL: "uid-a"})
+        assert watching.drifted == []
+        await watching.close()
+
+    @in_event_loop
+    async def test_one_that_was_made_anew_has_its_own(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS), "first")
+        await watching.declare(A, Manages(MAPS), "second")
+        made[0].tell("MODIFIED", **{LABEL: "second"})
+        assert (watching.drifted, len(made)) == ([A], 1)
+        await watching.close()
+
+
+@in_event_loop
+async def test_a_kind_that_may_not_be_watched_is_told_of(
+    made: list[FakeWatch], caplog: pytest.LogCaptureFixture
+) -> None:
+    watching = Watching()
+    await watching.declare(A, Manages(SECRETS))
+    made[0].on_denied(ApiError(403, "Forbidden", "no"))
+    assert "Secret may not be watched, so its drift is repaired at each Plan's interval" in caplog.text
+    await watching.close()

@@ -1,0 +1,148 @@
+"""What Plans refer to, and who is told when one of those objects changes."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from execloop.controller.watch.cache import Key
+from execloop.controller.watch.references import Reference, References
+from execloop.kube import ApiError
+from tests.asynchronous import in_event_loop
+from tests.fake_cluster import FakeCluster
+
+A, B = Key("team", "a"), Key("team", "b")
+MAP = Reference("v1", "ConfigMap", "team", "c")
+SECRET = Reference("v1", "Secret", "team", "s")
+PLAN = Reference("execloop.dev/v1alpha1", "Plan", "team", "x")
+ELSEWHERE = Reference("execloop.dev/v1alpha1", "Plan", "elsewhere", "x")
+
+
+class FakeWatch:
+    """Stands for a watch of one kind in one namespace, as long as it runs."""
+
+    running: list["FakeWatch"]
+
+    def __init__(
+        self,
+        _kube: object,
+        api_version: str,
+        kind: str,
+        label: str | None,
+        on_event: Callable[[str, dict[str, Any]], None],
+        *,
+        namespace: str,
+        on_denied: Callable[[ApiError], None],
+    ) -> None:
+        self.about = (api_version, kind, label, namespace)
+        self.tell, self.on_denied = on_event, on_denied
+
+    async def run(self) -> None:
+        self.running.append(self)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.running.remove(self)
+
+
+@pytest.fixture(autouse=True)
+def running(monkeypatch: pytest.MonkeyPatch) -> list[FakeWatch]:
+    monkeypatch.setattr("execloop.controller.watch.references.Watch", FakeWatch)
+    FakeWatch.running = []
+    return FakeWatch.running
+
+
+class Referring:
+    """Of an operator of all namespaces unless some are named; `told` is who was told."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.told: list[Key] = []
+        self.references = References(FakeCluster().kube, namespaces, lambda key, _: self.told.append(key))
+
+    async def refer(self, key: Key, *references: Reference) -> None:
+        self.references.refer(key, references)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # watches begin and end
+
+    def change(self, reference: Reference) -> list[Key]:
+        """Who is told of it."""
+        self.told.clear()
+        self.references.told(reference, {"name": reference.name})
+        return sorted(self.told)
+
+
+class TestTold:
+    @in_event_loop
+    async def test_each_plan_is_told_of_what_it_refers_to(self) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP, SECRET)
+        await referring.refer(B, MAP)
+        assert (referring.change(MAP), referring.change(SECRET), referring.change(PLAN)) == ([A, B], [A], [])
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_and_no_more_of_what_it_referred_to(self) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP, SECRET)
+        await referring.refer(A, SECRET)
+        assert (referring.change(MAP), referring.change(SECRET)) == ([], [A])
+        referring.references.forget(A)
+        assert referring.change(SECRET) == []
+        await referring.references.close()
+
+    @pytest.mark.parametrize("event", ["ADDED", "MODIFIED", "DELETED"])
+    @in_event_loop
+    async def test_each_kind_of_change_counts(self, running: list[FakeWatch], event: str) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP)
+        running[0].tell(event, {"namespace": "team", "name": "c"})
+        running[0].tell(event, {"namespace": "team", "name": "another"})
+        assert referring.told == [A]
+        await referring.references.close()
+
+
+class TestWatches:
+    @in_event_loop
+    async def test_there_is_one_for_each_kind_and_namespace_as_long_as_it_is_needed(
+        self, running: list[FakeWatch]
+    ) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP, MAP._replace(name="d"))
+        await referring.refer(B, MAP, SECRET)
+        assert sorted(watch.about[1] for watch in running) == ["ConfigMap", "Secret"]
+        await referring.refer(B)
+        assert [watch.about for watch in running] == [("v1", "ConfigMap", None, "team")]
+        await referring.refer(A)
+        assert running == []
+
+    @pytest.mark.parametrize(
+        ("namespaces", "reference", "watched"),
+        [((), PLAN, 0), ((), ELSEWHERE, 0), (("team",), PLAN, 0), (("team",), ELSEWHERE, 1)],
+    )
+    @in_event_loop
+    async def test_plans_that_the_operator_watches_anyway_need_none(
+        self, running: list[FakeWatch], namespaces: tuple[str, ...], reference: Reference, watched: int
+    ) -> None:
+        referring = Referring(*namespaces)
+        await referring.refer(A, reference)
+        assert len(running) == watched
+        assert referring.change(reference) == [A]
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_one_that_is_not_allowed_is_told_of(
+        self, running: list[FakeWatch], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        referring = Referring()
+        await referring.refer(A, SECRET)
+        running[0].on_denied(ApiError(403, "Forbidden", "no"))
+        assert "Secret in team may not be watched, so Plans that refer to them look again" in caplog.text
+        await referring.references.close()
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"), [(MAP, "ConfigMap team/c"), (MAP._replace(namespace=""), "ConfigMap c")]
+)
+def test_a_reference_is_told_as_kind_and_name(reference: Reference, text: str) -> None:
+    assert str(reference) == text
