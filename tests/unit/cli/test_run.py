@@ -7,6 +7,8 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -220,9 +222,20 @@ def test_json_says_how_it_ended(plan: str, word: str, error: str | None, code: i
 # -- as a process
 
 
-def _process(*arguments: str, **keywords: Any) -> subprocess.Popen[str]:
+@contextmanager
+def _process(*arguments: str, sigint: Any = signal.SIG_DFL) -> Iterator[subprocess.Popen[str]]:
+    """`sigint` is what the command inherits: the default, or SIG_IGN from `nohup`, `&` in a script and cron."""
     command = [sys.executable, "-u", "-m", "execloop.cli", "run", "--plans", str(PLANS), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler if sigint is signal.SIG_DFL else sigint)
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+    with started as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # a test that fails does not wait for it
 
 
 @pytest.mark.parametrize("plan", ["blocked", "blocked-async"])
@@ -235,7 +248,7 @@ def test_a_signal_ends_a_blocked_plan_with_a_report(plan: str, number: signal.Si
         assert process.stdout.readline() == "run 1: 1 task (wait), 5 errors left\n"
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=300)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stderr.startswith(f"{plan}: {word}: 1 run, 1 task, 0 errors in ")
     assert "Traceback" not in stderr
@@ -253,7 +266,7 @@ def test_ctrl_c_ends_the_sleep_between_runs_too(tmp_path: Path) -> None:
             if line == "run 1 finished; asking again in 600 s\n":
                 break
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=300)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stderr.startswith("mine: interrupted: 1 run, 2 tasks, 0 errors in ")
 
@@ -263,9 +276,22 @@ def test_an_interrupted_plan_still_reports_in_json() -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=300)
+        stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(stdout)["result"] == "Interrupted"
+
+
+@pytest.mark.parametrize("plan", ["blocked", "blocked-async"])
+def test_ctrl_c_leaves_a_command_in_the_background_alone(plan: str) -> None:
+    with _process(plan, sigint=signal.SIG_IGN) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "run 1: 1 task (wait), 5 errors left\n"
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert stderr.startswith(f"{plan}: terminated: ")
 
 
 def _on_a_terminal(*arguments: str) -> tuple[int, str]:
@@ -281,6 +307,9 @@ def _on_a_terminal(*arguments: str) -> tuple[int, str]:
                 written += chunk
         except OSError:  # the other end was closed
             pass
+        except BaseException:  # such as the test's time limit
+            process.kill()
+            raise
         os.close(ours)
     return process.returncode, written.decode()
 
