@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from execloop._engine.errors import countable
 from execloop._engine.events import task_name
 from execloop._engine.tasks import AWAIT, CALL, Modes, modes, modes_of, refuse_awaitable, take
 from execloop._engine.walk import RUNNING, WAIT, Done, Failure
@@ -29,8 +30,10 @@ __all__ = ["Driver", "Parallel"]
 
 
 class Driver:
-    def __init__(self, stop: Stop, *, awaits: bool) -> None:
+    def __init__(self, stop: Stop, *, awaits: bool, judge: Callable[[BaseException], Exception] = countable) -> None:
         self.stop = stop
+        self.judge = judge
+        """Returns the error to count for what plan code raised, or raises what must not be counted."""
         self.awaits = awaits
         """Whether the caller can await: where it cannot, asynchronous plan code is a TypeError."""
         self.awaited: Task | None = None
@@ -55,8 +58,8 @@ class Driver:
                     phase = "post"
                     if (odd := task.post()) is not None:
                         _refuse(odd, task)
-                except Exception as error:  # noqa: BLE001 - any error of the plan's code
-                    siblings = advance(Failure(phase, error))
+                except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+                    siblings = advance(Failure(phase, self.judge(error)))
                     break
                 if children or stop.requested:
                     siblings = advance(children)
@@ -99,8 +102,8 @@ class Driver:
                     phase = "post"
                     if post and (odd := await attempted.post()) is not None:
                         _refuse(odd, task)
-                except Exception as error:  # noqa: BLE001 - any error of the plan's code
-                    siblings = advance(Failure(phase, error))
+                except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+                    siblings = advance(Failure(phase, self.judge(error)))
                     break
                 if children or stop.requested:
                     siblings = advance(children)

@@ -28,6 +28,7 @@ __all__ = [
     "PlanError",
     "ToleranceExceeded",
     "UnknownPlan",
+    "countable",
     "find_fatal",
     "summary",
 ]
@@ -65,6 +66,13 @@ class AmbiguousPlan(PlanError):
 
 class InvalidParameters(PlanError, ValueError):
     """The parameters do not fit the plan's model. The message has field paths and rules, never values."""
+
+
+def countable(error: BaseException) -> Exception:
+    """Return an error that counts against the budget; raise what never does: Ctrl-C, a cancellation, an exit."""
+    if isinstance(error, Exception):
+        return error
+    raise error
 
 
 def find_fatal(error: BaseException) -> FatalError | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.drivers import Driver, Parallel
-from execloop._engine.errors import ExecutionTimeout
+from execloop._engine.errors import ExecutionTimeout, countable
 from execloop._engine.events import (
     ConvergedEvent,
     ErrorRecord,
@@ -53,7 +53,8 @@ def _check_plan(plan: object) -> None:
 class Run:
     """Mutable, used once, and driven by one owner at a time; `stop` and `abandon` alone may be used from elsewhere.
 
-    `deadline` is on the clock's `monotonic`; without one it follows from when the execution started.
+    `deadline` is on the clock's `monotonic`; without one it follows from when the execution started. `judge` returns
+    the error to count for what plan code raised, or raises what must not be counted.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Run:
         notify: Callable[[Event], None] | None = None,
         awaits: bool = True,
         deadline: float | None = None,
+        judge: Callable[[BaseException], Exception] = countable,
     ) -> None:
         _check_plan(plan)
         started_at = clock.now() if execution.started_at is None else execution.started_at
@@ -79,9 +81,15 @@ class Run:
         self._deadline = deadline
         if deadline is None and options.timeout is not None:
             self._deadline = self.execution.deadline(options.timeout) - clock.now() + clock.monotonic()
-        self._driver = Driver(self.stop, awaits=awaits)
+        self._driver = Driver(self.stop, awaits=awaits, judge=judge)
         self._next: Step | None = None
         self._interrupt: Callable[[], object] = int
+
+    def put_off(self, seconds: float) -> None:
+        """Move the deadline of a run that had to wait before it could begin; call it before any driver."""
+        self.execution = replace(self.execution, paused=self.execution.paused + seconds)
+        if self._deadline is not None:
+            self._deadline += seconds
 
     def blocking(self) -> bool:
         """Drive on the calling thread: True when finished, False when the next call must be awaited."""
@@ -93,8 +101,8 @@ class Run:
                 return False
             try:
                 created = self.plan.create()
-            except Exception as error:  # noqa: BLE001 - any error of the plan's code
-                self._end(CreateFailed(self.execution, error))
+            except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+                self._end(CreateFailed(self.execution, self._driver.judge(error)))
             else:
                 self._begin(created)
         if self._calls:
@@ -205,8 +213,8 @@ class Run:
         except NotTasks as error:
             self._end(Failed(self.execution, error))
             return
-        except Exception as error:  # noqa: BLE001 - a generator raised: part of create()
-            self._end(CreateFailed(self.execution, error))
+        except BaseException as error:  # noqa: BLE001 - a generator raised: part of create()
+            self._end(CreateFailed(self.execution, self._driver.judge(error)))
             return
         if not tasks:
             self._end(Converged(self.execution.after_run(0)))
@@ -226,8 +234,8 @@ class Run:
             self._driver.refuse_async(f"the plan {describe(self.plan)}")
             try:
                 created = await cast("Any", self.plan.create())
-            except Exception as error:  # noqa: BLE001 - any error of the plan's code
-                self._end(CreateFailed(self.execution, error))
+            except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+                self._end(CreateFailed(self.execution, self._driver.judge(error)))
             else:
                 self._begin(created)
         if self._fresh or self._calls:

@@ -346,3 +346,40 @@ def failing_twins() -> Any:
         raise OSError
 
     return creating(lambda: [task("twin", fail), task("twin", fail)])
+
+
+class Cancelled(Exception):
+    """What a driver of one's own makes of a CancelledError."""
+
+
+def counted(_error: BaseException) -> Exception:
+    return Cancelled()
+
+
+def cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_whoever_drives_a_run_may_count_what_the_library_never_swallows(parallelism: int) -> None:
+    options = Options(sleep_between_runs=0, execution_timeout=None, parallelism=parallelism)
+    plan = creating(lambda: [task("x", cancelled), task("y", cancelled)])
+    outcome = drive(Run(plan, Execution(), options, judge=counted))
+    assert isinstance(outcome, Again)
+    assert outcome.failed == 2
+
+
+def test_whoever_drives_a_run_may_count_it_in_create_too() -> None:
+    outcome = drive(Run(creating(cancelled), Execution(), UNLIMITED, judge=counted))
+    assert isinstance(outcome, CreateFailed)
+    assert isinstance(outcome.error, Cancelled)
+
+
+def test_a_run_that_is_put_off_has_as_much_time_as_before() -> None:
+    clock = FakeClock()
+    run = Run(creating(lambda: [task("x", list)]), Execution(), Options(execution_timeout=10), clock=clock)
+    clock.advance(60)
+    run.put_off(60)
+    outcome = drive(run)
+    assert isinstance(outcome, Again)
+    assert outcome.execution.paused == 60
