@@ -119,15 +119,15 @@ class TestLook:
         plans.wait("stuck", "Stalled")
         plans.wait("unknown", "Stalled")
         header, *rows = plans.kubectl("get", "xp").splitlines()
-        starts = [header.index(column) for column in ("NAME", "PLAN", "READY", "PROGRESS", "STATUS", "AGE")]
+        starts = [header.index(column) for column in ("NAME", "READY", "STATE", "STATUS", "AGE")]
         ends = [*starts[1:], None]
         cells = [[row[start:end].strip() for start, end in zip(starts, ends, strict=True)] for row in rows]
         assert [row[:3] for row in cells] == [
-            ["good", "marks", "True"],
-            ["stuck", "fatal", "False"],
-            ["unknown", "no-such-plan", "False"],
+            ["good", "True", "Converged"],
+            ["stuck", "False", "Stalled"],
+            ["unknown", "False", "Stalled"],
         ]
-        (_, stuck, unknown) = [row[4] for row in cells]
+        (_, stuck, unknown) = [row[3] for row in cells]
         assert "no attempt can help" in stuck
         assert "no-such-plan" in unknown
 

@@ -124,10 +124,24 @@ def test_get_shows_the_plan_and_its_state(kubectl: Kubectl) -> None:
     kubectl("create", "--filename=-", input=_manifest({"plan": "restart"}))
     time = "2026-01-02T12:00:00Z"
     ready = {"type": "Ready", "status": "False", "reason": "TasksFailed", "message": "full", "lastTransitionTime": time}
-    _set_status(kubectl, {"conditions": [ready], "progress": "3/7"})
+    _set_status(kubectl, {"conditions": [ready], "state": "Retrying"})
     header, row = (line.split() for line in kubectl("get", "xp").splitlines())
-    assert header == ["NAME", "PLAN", "READY", "PROGRESS", "STATUS", "AGE"]
-    assert row[:-1] == ["plan", "restart", "False", "3/7", "full"]
+    assert header == ["NAME", "READY", "STATE", "STATUS", "AGE"]
+    assert row[:-1] == ["plan", "False", "Retrying", "full"]
+
+
+def test_get_shows_more_when_it_is_asked_to(kubectl: Kubectl) -> None:
+    kubectl("create", "--filename=-", input=_manifest({"plan": "restart"}))
+    time = "2026-01-02T12:00:00Z"
+    execution = {"id": "c0ecae752e51", "inputs": "i", "startedAt": time}
+    more = {"progress": "3/7", "errors": "2/5", "execution": execution, "nextRunAt": time, "lastConvergedAt": time}
+    _set_status(kubectl, more)
+    header, row = kubectl("get", "xp", "--output=wide").splitlines()
+    columns = ("PLAN", "PROGRESS", "ERRORS", "EXECUTION", "NEXT RUN", "LAST CONVERGED")
+    starts = [header.index(f" {column}") + 1 for column in columns]
+    cells = [row[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    assert cells[:-1] == ["restart", "3/7", "2/5", "c0ecae752e51", time]
+    assert cells[-1].endswith("d")
 
 
 @pytest.mark.parametrize("resource", ["plans", "plan", "xp", "execloop", "all"])

@@ -46,7 +46,7 @@ def _schema() -> dict[str, Any]:
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
-    for whole in ("execution", "pending"):  # each write brings them whole: nobody owns a part
+    for whole in ("execution", "pending", "suspension"):  # each write brings them whole: nobody owns a part
         status["properties"][whole]["x-kubernetes-map-type"] = "atomic"
     return {
         "description": "A Plan converges: the tasks it still needs are run until it needs none, again and again.",
@@ -63,11 +63,18 @@ def _schema() -> dict[str, Any]:
 
 
 def _printer_columns() -> list[dict[str, Any]]:
+    """Return what `kubectl get` prints; the priority 1 needs `--output=wide`."""
     ready = '.status.conditions[?(@.type=="Ready")]'
     return [
-        {"name": "Plan", "type": "string", "jsonPath": ".spec.plan"},
         {"name": "Ready", "type": "string", "jsonPath": f"{ready}.status"},
-        {"name": "Progress", "type": "string", "jsonPath": ".status.progress"},
+        {"name": "State", "type": "string", "jsonPath": ".status.state"},
         {"name": "Status", "type": "string", "jsonPath": f"{ready}.message"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Plan", "type": "string", "jsonPath": ".spec.plan", "priority": 1},
+        {"name": "Progress", "type": "string", "jsonPath": ".status.progress", "priority": 1},
+        {"name": "Errors", "type": "string", "jsonPath": ".status.errors", "priority": 1},
+        {"name": "Execution", "type": "string", "jsonPath": ".status.execution.id", "priority": 1},
+        # A string: kubectl prints a date as the time since then, and this one lies ahead.
+        {"name": "Next Run", "type": "string", "jsonPath": ".status.nextRunAt", "priority": 1},
+        {"name": "Last Converged", "type": "date", "jsonPath": ".status.lastConvergedAt", "priority": 1},
     ]

@@ -31,6 +31,7 @@ __all__ = [
     "PlanSpec",
     "PlanStatus",
     "SameWork",
+    "Suspension",
     "describe",
 ]
 
@@ -299,6 +300,15 @@ class InventoryEntry(Model):
     """Name of the object."""
 
 
+class Suspension(Model):
+    """A suspension with an end, as the annotation execloop.dev/suspend-until gave it."""
+
+    until: _Instant
+    """When it ends."""
+    lifted: _Instant | None = None
+    """When the operator found it over and continued; the same date suspends no more."""
+
+
 class PlanStatus(Model):
     """What the operator saw and did."""
 
@@ -308,6 +318,13 @@ class PlanStatus(Model):
     """Ready, Reconciling, Stalled and Suspended, as kstatus reads them."""
     execution: ExecutionStatus | None = None
     """The execution under way, or the last one."""
+    state: str | None = None
+    """The conditions in one word: Converged, Running, Retrying, Waiting, NeedsApproval, Stalled, Suspended, TearingDown
+    or Previewed."""
+    errors: str | None = None
+    """Errors of the execution, of all that are tolerated, such as 2/5; their number alone when any are tolerated."""
+    suspension: Suspension | None = None
+    """The end of a suspension, and whether it has passed."""
     next_run_at: _Instant | None = None
     """When the next run is due, while the Plan waits or backs off."""
     last_converged_at: _Instant | None = None

@@ -19,6 +19,7 @@ from execloop.controller.status.conditions import (
     while_tearing_down,
 )
 from execloop.controller.status.size import bounded
+from execloop.controller.status.state import finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +160,8 @@ class Reporter:
         self, key: Key, track: PlanState, status: PlanStatus, outdated: Callable[[PlanState], bool]
     ) -> bool:
         brought = dict(track.pending)
-        if not await self._writer.write(key, track, bounded(status), outdated):
+        status = bounded(finished(status, track.object.get("spec")))
+        if not await self._writer.write(key, track, status, outdated):
             return False
         for field, value in brought.items():
             if track.pending.get(field) is value:

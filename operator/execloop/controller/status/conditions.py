@@ -20,6 +20,7 @@ __all__ = [
     "State",
     "TeardownFailed",
     "TearingDown",
+    "Waiting",
     "advance",
     "cut",
     "has",
@@ -49,6 +50,13 @@ class Retrying:
 @dataclass(frozen=True, slots=True)
 class Awaiting:
     """Tasks remain, and nobody has approved them yet."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The plan itself waits for something, and says for what."""
 
     message: str
 
@@ -91,7 +99,8 @@ class TeardownFailed:
     message: str
 
 
-State: TypeAlias = Progressing | Retrying | Awaiting | Done | Stalled | Kept | TearingDown | TeardownFailed
+State: TypeAlias = Progressing | Retrying | Awaiting | Waiting | Done | Stalled | Kept | TearingDown | TeardownFailed
+_LEAVING = (TearingDown, TeardownFailed)
 _Status: TypeAlias = Literal["True", "False", "Unknown"]
 _Wanted: TypeAlias = "dict[str, tuple[_Status, str, str]]"
 
@@ -118,6 +127,8 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
                 "Ready": ("Unknown", "ApprovalRequired", message),
                 "Reconciling": ("True", "ApprovalRequired", message),
             }
+        case Waiting(message):
+            return {"Ready": ("Unknown", "Waiting", message), "Reconciling": ("True", "Waiting", message)}
         case Done(reason, message):
             return {"Ready": ("True", reason, message)}
         case Stalled(reason, message):
@@ -128,12 +139,17 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
         case TeardownFailed(message):
             return {"Ready": ("False", "TearingDown", message), "Stalled": ("True", "TeardownFailed", message)}
         case Kept(settled):
-            kept: _Wanted = {
-                c.type: (c.status, c.reason, c.message) for c in before.conditions if c.type in {"Ready", "Stalled"}
-            }
-            if not kept and not settled:
-                kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
-            return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+            return _kept(before, settled=settled)
+
+
+def _kept(before: PlanStatus, *, settled: bool) -> _Wanted:
+    """What is left of the conditions while a Plan is suspended."""
+    kept: _Wanted = {
+        c.type: (c.status, c.reason, c.message) for c in before.conditions if c.type in {"Ready", "Stalled"}
+    }
+    if not kept and not settled:
+        kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
+    return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
 
 
 def _failure(before: PlanStatus) -> str:
@@ -147,6 +163,8 @@ def while_tearing_down(state: State) -> State:
     match state:
         case Progressing(message, failed):
             return TearingDown(message, failed)
+        case Waiting(message) | Awaiting(message):
+            return TearingDown(message)
         case Retrying(_, message):
             return TearingDown(message, retrying=True)
         case Stalled(reason, message):
@@ -165,17 +183,18 @@ def is_ready(status: PlanStatus) -> bool:
 
 
 def advance(before: PlanStatus, state: State, generation: int, now: datetime) -> PlanStatus:
-    """The status with the conditions of a state, based on this generation of the spec.
+    """Return the status with the conditions of a state, which was found with this generation of the spec.
 
-    `observedGeneration` moves when nothing is left to do for the generation. `lastTransitionTime` moves with a
-    condition's status alone.
+    `observedGeneration` is that generation, so that kstatus shows what Reconciling says; a suspension with work to do
+    and a teardown leave it, since nothing was done for the generation. `lastTransitionTime` moves with a condition's
+    status alone.
     """
-    settled = isinstance(state, Done | Stalled) or (isinstance(state, Kept) and state.settled)
+    unsettled = isinstance(state, Kept) and not state.settled
     known = {condition.type: condition for condition in before.conditions}
     conditions = []
     for kind, (status, reason, message) in _conditions(state, before).items():
         old = known.get(kind)
-        kept = isinstance(state, Kept) and not settled and old is not None and kind != "Suspended"
+        kept = unsettled and old is not None and kind != "Suspended"
         conditions.append(
             Condition(
                 type=kind,
@@ -186,5 +205,5 @@ def advance(before: PlanStatus, state: State, generation: int, now: datetime) ->
                 observed_generation=old.observed_generation if kept and old else generation,
             )
         )
-    observed = generation if settled else before.observed_generation
+    observed = before.observed_generation if unsettled or isinstance(state, _LEAVING) else generation
     return before.model_copy(update={"conditions": tuple(conditions), "observed_generation": observed})

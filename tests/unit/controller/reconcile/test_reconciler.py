@@ -136,7 +136,7 @@ class TestWrites:
         control.apply(sleepBetweenRuns="1001ms")
         control.reconcile()
         assert control.conditions() == {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
-        assert (control.status()["observedGeneration"], "nextRunAt" in control.status()) == (-1, True)
+        assert (control.status()["observedGeneration"], "nextRunAt" in control.status()) == (1, True)
 
     def test_an_execution_of_many_short_runs_is_written_once_it_is_two_seconds_old(self, control: Controller) -> None:
         control.script(*[["x"]] * 9)
@@ -229,3 +229,12 @@ class TestContext:
         execution = control.contexts[-1].execution
         assert isinstance(execution, Execution)
         assert (execution.id, execution.runs, execution.errors) == (control.execution()["id"], 1, 1)
+
+
+def test_every_write_brings_the_state_and_the_errors_along(control: Controller) -> None:
+    control.script({"x": OSError("down")}, ["x"])
+    control.apply(errorsToTolerate=3)
+    control.reconcile()
+    assert (control.status()["state"], control.status()["errors"]) == ("Retrying", "1/3")
+    control.settle()
+    assert (control.status()["state"], control.status()["errors"]) == ("Converged", "1/3")

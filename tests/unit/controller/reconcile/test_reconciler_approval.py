@@ -36,7 +36,7 @@ class TestAwaiting:
         }
         status = awaiting.status()
         assert (status["pending"]["count"], status["pending"]["tasks"]) == (2, ["x", "y"])
-        assert status["observedGeneration"] == -1
+        assert status["observedGeneration"] == 1
 
     def test_it_is_observed_at_the_interval_and_written_only_if_the_work_changed(self, awaiting: Controller) -> None:
         awaiting.clock.advance(600)

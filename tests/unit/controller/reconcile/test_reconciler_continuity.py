@@ -36,7 +36,7 @@ class TestSuspended:
         assert control.reconcile() is None
         assert control.conditions() == {"Ready": ("False", "TasksFailed"), "Suspended": ("True", "Suspended")}
         status = control.status()
-        assert (status["observedGeneration"], "nextRunAt" in status) == (-1, False)
+        assert (status["observedGeneration"], "nextRunAt" in status) == (1, False)
         assert "pausedSince" in status["execution"]
 
     def test_a_run_under_way_stops_at_its_next_task(self, control: Controller) -> None:

@@ -248,7 +248,7 @@ class TestGeneration:
         control.reconcile()
         control.edit(interval="1h")
         control.reconcile()
-        assert control.status()["observedGeneration"] == -1
+        assert control.status()["observedGeneration"] == 1
         control.settle()
         assert generations(control) == (2, {"Ready": 2})
 

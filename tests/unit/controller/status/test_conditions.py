@@ -18,6 +18,7 @@ from execloop.controller.status.conditions import (
     State,
     TeardownFailed,
     TearingDown,
+    Waiting,
     advance,
     cut,
     is_ready,
@@ -67,13 +68,13 @@ BEFORES = {
 PROGRESSING = {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
 AFTER_AN_ERROR = {"Ready": ("False", "TasksFailed"), "Reconciling": ("True", "Progressing")}
 TABLE: list[tuple[State, dict[str, Row], Literal["moves", "stays"]]] = [
-    (Progressing("tasks remain"), PROGRESSING, "stays"),
-    (Progressing("tasks remain", failed=True), AFTER_AN_ERROR, "stays"),
+    (Progressing("tasks remain"), PROGRESSING, "moves"),
+    (Progressing("tasks remain", failed=True), AFTER_AN_ERROR, "moves"),
     *(
         (
             Retrying(reason, "why"),
             {"Ready": ("False", reason), "Reconciling": ("True", "ProgressingWithRetry")},
-            "stays",
+            "moves",
         )
         for reason in (
             "TasksFailed",
@@ -87,7 +88,12 @@ TABLE: list[tuple[State, dict[str, Row], Literal["moves", "stays"]]] = [
     (
         Awaiting("tasks remain"),
         {"Ready": ("Unknown", "ApprovalRequired"), "Reconciling": ("True", "ApprovalRequired")},
-        "stays",
+        "moves",
+    ),
+    (
+        Waiting("the Job runs"),
+        {"Ready": ("Unknown", "Waiting"), "Reconciling": ("True", "Waiting")},
+        "moves",
     ),
     (TearingDown("a"), {"Ready": ("False", "TearingDown"), "Reconciling": ("True", "TearingDown")}, "stays"),
     (
@@ -105,6 +111,8 @@ TABLE: list[tuple[State, dict[str, Row], Literal["moves", "stays"]]] = [
             "FatalError",
             "ExecutionTimeout",
             "NotConverging",
+            "PlanCrashes",
+            "InvalidSpec",
             "UnknownPlan",
             "InvalidParameters",
             "AccessDenied",
@@ -210,6 +218,7 @@ _states = (
     | st.builds(Stalled, _words, _words)
     | st.builds(Kept, st.booleans())
     | st.builds(Awaiting, _words)
+    | st.builds(Waiting, _words)
     | st.builds(TearingDown, _words, st.booleans())
     | st.builds(TeardownFailed, _words)
 )
@@ -243,6 +252,8 @@ def test_whatever_happens_the_conditions_agree_with_each_other(course: list[tupl
         (Progressing("x", failed=True), TearingDown("x", retrying=True)),
         (Retrying("TasksFailed", "x"), TearingDown("x", retrying=True)),
         (Stalled("FatalError", "x"), TeardownFailed("FatalError: x")),
+        (Waiting("x"), TearingDown("x")),
+        (Awaiting("x"), TearingDown("x")),
         (Kept(settled=False), Kept(settled=False)),
     ],
 )
