@@ -18,6 +18,7 @@ from execloop import Context, plan
 from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
 from execloop.controller.access import Access
+from execloop.controller.api.secrets_policy import SECRETS_POLICY, secrets_policy
 from execloop.controller.manager.builder import assemble
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
@@ -37,6 +38,7 @@ T = TypeVar("T")
 Status: TypeAlias = dict[str, Any]
 
 NAMESPACE = "team"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
 _STEPS = 100
 
@@ -53,6 +55,7 @@ class Controller:
         # The engine reads the system's clock for a deadline that falls in a run, so this one must not be far from it.
         self.clock = FakeClock(round(time.time(), 2))
         self.cluster = FakeCluster()
+        self.guard_secrets()
         self.chance = 0.5
         self.code_version = "1"
         self.plans_are_missing = False
@@ -109,6 +112,16 @@ class Controller:
         else:
             metadata = {"name": name, "namespace": NAMESPACE}
             self.cluster.answer("POST", collection, {"kind": kind, "metadata": metadata, "data": data or {}})
+
+    def guard_secrets(self) -> None:
+        """Install the policy by which only those name a Secret who may read it, as the chart does."""
+        policy, binding = secrets_policy()
+        self.cluster.answer("POST", f"{ADMISSION}/validatingadmissionpolicies", policy)
+        self.cluster.answer("POST", f"{ADMISSION}/validatingadmissionpolicybindings", binding)
+
+    def unguard_secrets(self) -> None:
+        self.cluster.answer("DELETE", f"{ADMISSION}/validatingadmissionpolicies/{SECRETS_POLICY}")
+        self.cluster.answer("DELETE", f"{ADMISSION}/validatingadmissionpolicybindings/{SECRETS_POLICY}")
 
     def apply(self, plan: str = "scripted", name: str = "a", **spec: Any) -> None:
         metadata = {"name": name, "namespace": NAMESPACE}

@@ -20,7 +20,7 @@ def arguments(rendered: Rendered) -> list[str]:
 
 
 def rules(rendered: Rendered) -> list[Any]:
-    found: list[Any] = rendered.one("ClusterRole", "execloop")["rules"]
+    found: list[Any] = rendered.one("ClusterRole", ":execloop")["rules"]
     return found
 
 
@@ -43,6 +43,10 @@ def volume(name: str) -> Look:
         [entry["readOnly"] for entry in rendered.container["volumeMounts"] if entry["name"] == f"plans-{name}"],
         f"--plans=/plans-{name}" in arguments(rendered),
     )
+
+
+def policies(rendered: Rendered) -> set[str]:
+    return {manifest["metadata"]["name"] for manifest in rendered if "AdmissionPolicy" in manifest["kind"]}
 
 
 def hook(rendered: Rendered) -> list[str]:
@@ -90,7 +94,12 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
     ),
     "watch.namespaces": (
         ["a", "b"],
-        {"rbac": {"aggregate": False, "approver": False}, "leaderElection": {"enabled": False}, "replicas": 1},
+        {
+            "rbac": {"aggregate": False, "approver": False},
+            "leaderElection": {"enabled": False},
+            "replicas": 1,
+            "secrets": {"policy": "trusted"},
+        },
         lambda r: (roles(r), [arg for arg in arguments(r) + hook(r) if "--namespace" in arg]),
         (
             [("a", "execloop-system:execloop"), ("b", "execloop-system:execloop")],
@@ -211,7 +220,17 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         lambda r: "annotations" in r.one("CustomResourceDefinition")["metadata"],
         False,
     ),
-    "approval.policies": (False, {}, lambda r: [kind for kind in kinds(r) if "AdmissionPolicy" in kind], []),
+    "approval.policies": (False, {}, lambda r: [name for name in policies(r) if name.startswith("plan-")], []),
+    "secrets.policy": (
+        "trusted",
+        {},
+        lambda r: (
+            "plans.execloop.dev-secrets" in policies(r),
+            [name for _, name in roles(r) if name.endswith("secrets-policy")],
+            "--trust-secrets-policy" in arguments(r),
+        ),
+        (False, [], True),
+    ),
     "uninstall.check": (False, {}, lambda r: r.of("Job"), []),
     "uninstall.removeFinalizers": (True, {}, hook, ["teardowns", "--remove-finalizers"]),
     "podDisruptionBudget.enabled": (False, {}, lambda r: r.of("PodDisruptionBudget"), []),

@@ -8,7 +8,7 @@ import yaml
 
 from release.kustomize import render
 from tests.chart.rendering import Rendered
-from tests.chart.test_rbac import LEASE, held, working
+from tests.chart.test_rbac import OWN, held, working
 from tests.cluster import Cluster
 from tests.integration.operating import Plans, manifest, operating
 
@@ -34,7 +34,7 @@ def test_a_real_api_server_takes_every_object(cluster: Cluster, folder: str, nam
 
 
 def test_the_operator_has_the_charts_rights(cluster: Cluster) -> None:
-    assert held(build(cluster, "base")) == working("*") | LEASE
+    assert held(build(cluster, "base")) == working("*") | OWN
 
 
 def test_one_replica_is_not_kept_from_being_evicted(cluster: Cluster) -> None:

@@ -29,6 +29,14 @@ LEASE = {
     *rights("create", "coordination.k8s.io/leases", NAMESPACE),
 }
 
+LOOK = {
+    right
+    for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+    for right in rights("get", f"admissionregistration.k8s.io/{plural}", "*", "plans.execloop.dev-secrets")
+}
+OWN = LEASE | LOOK
+"""Whatever the operator watches."""
+
 
 def working(scope: str) -> set[Right]:
     """What the operator needs where it watches."""
@@ -66,20 +74,20 @@ def _of(role: Manifest, scope: str) -> Iterator[Right]:
 
 ACCOUNTS = [{"namespace": "a", "names": ["x"]}, {"namespace": "*", "names": ["y", "z"]}]
 CASES: list[tuple[str, Values, Iterable[Right]]] = [
-    ("by default", {}, working("*") | LEASE),
-    ("without leader election", {"leaderElection": {"enabled": False}, "replicas": 1}, working("*")),
-    ("in two namespaces", {"watch": {"namespaces": ["a", "b"]}}, working("a") | working("b") | LEASE),
+    ("by default", {}, working("*") | OWN),
+    ("without leader election", {"leaderElection": {"enabled": False}, "replicas": 1}, working("*") | LOOK),
+    ("in two namespaces", {"watch": {"namespaces": ["a", "b"]}}, working("a") | working("b") | OWN),
     (
         "with ConfigMaps",
         {"rbac": {"readConfigMaps": True}},
-        working("*") | LEASE | rights("get list watch", "configmaps"),
+        working("*") | OWN | rights("get list watch", "configmaps"),
     ),
-    ("with Secrets", {"rbac": {"readSecrets": True}}, working("*") | LEASE | rights("get list watch", "secrets")),
+    ("with Secrets", {"rbac": {"readSecrets": True}}, working("*") | OWN | rights("get list watch", "secrets")),
     (
         "with accounts",
         {"impersonation": {"serviceAccounts": ACCOUNTS}},
         working("*")
-        | LEASE
+        | OWN
         | rights("get impersonate", "serviceaccounts", "a", "x")
         | rights("get impersonate", "serviceaccounts", "*", "y", "z"),
     ),
@@ -87,10 +95,11 @@ CASES: list[tuple[str, Values, Iterable[Right]]] = [
         "with accounts in one namespace",
         {"watch": {"namespaces": ["a"]}, "impersonation": {"serviceAccounts": ACCOUNTS}},
         working("a")
-        | LEASE
+        | OWN
         | rights("get impersonate", "serviceaccounts", "a", "x")
         | rights("get impersonate", "serviceaccounts", "a", "y", "z"),
     ),
+    ("with a policy that is trusted", {"secrets": {"policy": "trusted"}}, working("*") | LEASE),
     ("with none", {"rbac": {"create": False}}, set()),
 ]
 

@@ -22,6 +22,7 @@ SCHEMA: list[tuple[dict[str, Any], str]] = [
     ({"plans": {"volume": {"emptyDir": {}, "hostPath": {}}}}, "at '/plans/volume': maxProperties: got 2, want 1"),
     ({"rbac": {"extraRules": [{"resources": ["pods"]}]}}, "missing properties 'apiGroups', 'verbs'"),
     ({"rbac": {"readSecrets": "yes"}}, "at '/rbac/readSecrets': got string, want boolean"),
+    ({"secrets": {"policy": "none"}}, "at '/secrets/policy': value must be one of 'install', 'look', 'trusted'"),
     ({"impersonation": {"serviceAccounts": ["a"]}}, "at '/impersonation/serviceAccounts/0': got string, want object"),
     (
         {"impersonation": {"serviceAccounts": [{"namespace": "a", "names": []}]}},

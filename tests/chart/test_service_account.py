@@ -43,7 +43,10 @@ def operator(
         "impersonation": {"serviceAccounts": [{"namespace": namespace, "names": ["tenant"]}]},
     }
     kubeconfig = account(cluster, kubectl, namespace, "execloop", tmp_path)
-    grant(cluster, namespace, chart.render(values), *_RIGHTS)
+    rendered = chart.render(values)
+    grant(cluster, namespace, rendered, *_RIGHTS)
+    look = [one for one in rendered if one["metadata"]["name"].endswith(":secrets-policy")]
+    grant(cluster, namespace, Rendered(look), "ClusterRole", "ClusterRoleBinding")
     election = ["--leader-elect", "--lease-name=execloop", f"--lease-namespace={namespace}"]
     with operating(dataclasses.replace(cluster, kubeconfig=kubeconfig), [namespace], tmp_path, *election) as running:
         yield running

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from release.chart import values as documented
-from tests.chart.effects import EFFECTS
+from tests.chart.effects import EFFECTS, policies, roles
 from tests.chart.rendering import CHART, Chart, Rendered, Values
 
 
@@ -58,7 +58,13 @@ def test_policies_that_change_objects_are_left_out_where_the_cluster_has_none(ch
     assert len(chart.render().of("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")) == 2
     without = chart.render(apis=[])
     assert without.of("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding") == []
-    assert len(without.of("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")) == 2
+    assert len(without.of("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")) == 4
+
+
+def test_a_release_that_only_looks_for_the_policy_about_secrets_does_not_install_it(chart: Chart) -> None:
+    rendered = chart.render({"secrets": {"policy": "look"}})
+    assert "plans.execloop.dev-secrets" not in policies(rendered)
+    assert [name for _, name in roles(rendered) if name.endswith("secrets-policy")]
 
 
 def test_the_pods_of_hooks_are_not_the_operators(default: Rendered) -> None:

@@ -14,7 +14,8 @@ import pytest
 from tests.cluster import Cluster, NoCluster, provide
 from tests.integration.operating import Did, Operator, Plans, operating
 
-_CRDS = Path(__file__).parents[2] / "crds" / "execloop.dev_plans.yaml"
+_SHIPPED = Path(__file__).parents[2] / "crds"
+_CRDS = _SHIPPED / "execloop.dev_plans.yaml"
 
 
 class Kubectl(Protocol):
@@ -59,8 +60,9 @@ def _provided(folder: Path | None, request: pytest.FixtureRequest) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def crd(cluster: Cluster) -> None:
-    """The project's own resources, known to the API server."""
+    """The project's own resources, known to the API server, and the policy about Secrets, which covers every Plan."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={_CRDS}")
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={_SHIPPED / 'secrets.yaml'}")
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={_CRDS}")
 
 

@@ -32,6 +32,9 @@
 {{- range .Values.operator.allow }}
 - {{ printf "--allow=%s" . | quote }}
 {{- end }}
+{{- if eq .Values.secrets.policy "trusted" }}
+- --trust-secrets-policy
+{{- end }}
 {{- if .Values.operator.crossNamespaceDependencies }}
 - --cross-namespace-dependencies
 {{- end }}

@@ -66,6 +66,9 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 )
 @click.option("--default-service-account", metavar="NAME", help="Whom Plans act as that name no service account.")
 @click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
+@click.option(
+    "--trust-secrets-policy", is_flag=True, help="Take the policy about Secrets as in force where it may not be read."
+)
 @click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
 @click.option("--leader-elect", is_flag=True, help="Work only while holding a Lease: for two replicas and more.")
 @click.option("--lease-name", callback=_name, metavar="NAME", help="The Lease.  [default: execloop]")
@@ -93,6 +96,7 @@ def operator(
     allowed: tuple[str, ...],
     default_service_account: str | None,
     require_service_account: bool,
+    trust_secrets_policy: bool,
     cross_namespace_dependencies: bool,
     leader_elect: bool,
     lease_name: str | None,
@@ -110,7 +114,8 @@ def operator(
     access = _access(allowed, default_service_account, require_service_account, cross_namespace_dependencies)
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
-    return _operate(replace(scope, election=election, access=access, log_format=log_format, log_level=log_level))
+    scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
+    return _operate(replace(scope, log_format=log_format, log_level=log_level))
 
 
 def _operate(settings: Settings) -> int:

@@ -41,3 +41,5 @@ class Settings:
     log_format: Literal["json", "plain"] = "plain"
     log_level: str = "info"
     access: Access = field(default_factory=Access)
+    trust_secrets_policy: bool = False
+    """Whether the policy about Secrets counts as in force where the operator may not look."""

@@ -17,6 +17,7 @@ __all__ = [
     "API_VERSION",
     "GROUP",
     "KIND",
+    "MOST_SOURCES",
     "PLURAL",
     "VERSION",
     "Approval",
@@ -40,6 +41,8 @@ VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "Plan"
 PLURAL: Final = "plans"
+MOST_SOURCES: Final = 16
+"""Objects in `parametersFrom`: the policy about Secrets has a rule for each."""
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _PLAN_NAME = f"^{_LABEL}([.]{_LABEL})*$"
@@ -124,7 +127,7 @@ class PlanSpec(Model):
     installed, never a module, a path or code."""
     parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"default": {}})
     """Parameters of the plan; the plan's own model validates them."""
-    parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=64)] = ()
+    parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=MOST_SOURCES)] = ()
     """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an
     earlier one's, and the inline parameters come last. A change of one of them triggers a reconcile."""
     sleep_between_runs: Duration = 1.0

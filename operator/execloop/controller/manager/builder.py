@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop._engine.walk import Stop
+from execloop.controller.parameters.policy import SecretsPolicy
 from execloop.controller.reconcile.dependencies import Dependencies
 from execloop.controller.reconcile.parameters import ParameterSources
 from execloop.controller.reconcile.reconciler import Reconciler
@@ -42,10 +43,12 @@ def assemble(
     *,
     stop: Callable[[], Stop] = Stop,
     ran: Callable[[Ran], None] = lambda _ran: None,
+    trust_secrets_policy: bool = False,
 ) -> Reconciler:
     """A reconciler and the parts that it stands on."""
     recorder, finalizer = EventRecorder(kube), Finalizer(kube, cache)
-    sources, dependencies = ParameterSources(clients), Dependencies(clients, cache)
+    policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
+    sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     reporter = Reporter(StatusWriter(kube, cache), recorder, validator, times)
     runs = Runs(code, clients, reporter, times.now, declare, stop, ran)
     teardown = Teardown(kube, validator, sources, runs, reporter, finalizer, times)

@@ -86,6 +86,7 @@ class Operator:
             drift.declare,
             stop=lambda: WhileHeld(lambda: leadership.held),
             ran=metrics.ran,
+            trust_secrets_policy=settings.trust_secrets_policy,
         )
         # Plan code has its own bound; blocked plans must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)

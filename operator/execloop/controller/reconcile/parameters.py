@@ -14,6 +14,9 @@ from execloop.controller.watch.references import Reference
 from execloop.kube import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from execloop.controller.parameters.policy import SecretsPolicy
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.watch.cache import Key, PlanState
 
@@ -24,8 +27,8 @@ _OPEN = Redactor()
 
 
 class ParameterSources:
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    def __init__(self, clients: Clients, policy: SecretsPolicy) -> None:
+        self._clients, self._policy = clients, policy
 
     def of(self, key: Key, validated: Validated) -> tuple[Reference, ...]:
         return tuple(Reference("v1", one.kind, key.namespace, one.name) for one in validated.spec.parameters_from)
@@ -34,6 +37,12 @@ class ParameterSources:
         """Raises ApiError."""
         if validated.inputs:
             return Resolved(validated.parameters, validated.inputs, _OPEN)
+        if (refusal := await self._refusal(validated)) is not None:
+            return refusal
+        sources = await self._read(key, track, validated)
+        return sources if isinstance(sources, Retrying) else self._taken(sources, track, validated)
+
+    async def _read(self, key: Key, track: PlanState, validated: Validated) -> list[Source] | Retrying:
         kube = self._clients.kube(key, track.uid, validated.account)
         sources = []
         for one in validated.spec.parameters_from:
@@ -44,6 +53,11 @@ class ParameterSources:
                     raise
                 message = f"{one.kind} {key.namespace}/{one.name} may not be read: {error.message}"
                 return Retrying("ParametersNotFound", message)
+        return sources
+
+    def _taken(
+        self, sources: Sequence[Source], track: PlanState, validated: Validated
+    ) -> Resolved | Retrying | Stalled:
         try:
             merged = merge(sources, validated.spec.parameters)
         except InvalidSource as error:
@@ -56,3 +70,16 @@ class ParameterSources:
         if isinstance(parameters, Stalled):
             return parameters
         return Resolved(parameters, fingerprint(validated.spec, validated.code_version, merged.versions), redactor)
+
+    async def _refusal(self, validated: Validated) -> Stalled | None:
+        """Whether nothing says that who named a Secret may read it. Raises ApiError."""
+        named = [(index, one.name) for index, one in enumerate(validated.spec.parameters_from) if one.kind == "Secret"]
+        if not named or validated.account is not None or await self._policy.in_force():
+            return None
+        index, name = named[0]
+        return Stalled(
+            "AccessDenied",
+            f"spec.parametersFrom[{index}]: the Secret {name!r} is not read, because no policy of this cluster checks"
+            " that the author of the Plan may read it: set spec.serviceAccountName, or have an administrator apply"
+            " crds/secrets.yaml",
+        )

@@ -104,6 +104,54 @@ class TestParameters:
         assert "OSError" in everything or "RuntimeError" in everything
 
 
+class TestSecrets:
+    """A Secret is read for a Plan when its author may read it, as far as the operator can know."""
+
+    @pytest.fixture
+    def secret(self, control: Controller) -> dict[str, str]:
+        control.put("Secret", "s", {"password": SECRET})
+        return {"kind": "Secret", "name": "s"}
+
+    def test_without_the_policy_it_is_not_read(self, control: Controller, secret: dict[str, str]) -> None:
+        control.unguard_secrets()
+        control.apply("free", parametersFrom=[secret])
+        control.reconcile()
+        assert control.conditions()["Stalled"] == ("True", "AccessDenied")
+        assert "spec.parametersFrom[0]: the Secret 's' is not read" in message(control)
+        assert "crds/secrets.yaml" in message(control)
+        assert control.parameters == []
+
+    def test_without_the_policy_a_service_account_reads_it(self, control: Controller, secret: dict[str, str]) -> None:
+        control.unguard_secrets()
+        control.put("ServiceAccount", "runner")
+        control.apply("free", parametersFrom=[secret], serviceAccountName="runner")
+        control.settle()
+        assert control.parameters == [{"password": SECRET}]
+
+    def test_a_config_map_needs_no_policy(self, control: Controller) -> None:
+        control.unguard_secrets()
+        control.put("ConfigMap", "c", {"size": "1"})
+        control.apply("free", parametersFrom=[{"kind": "ConfigMap", "name": "c"}])
+        control.settle()
+        assert control.parameters == [{"size": "1"}]
+
+    def test_once_the_policy_is_installed_the_plan_goes_on(self, control: Controller, secret: dict[str, str]) -> None:
+        control.unguard_secrets()
+        control.apply("free", parametersFrom=[secret])
+        wait = control.reconcile()
+        assert wait is not None
+        control.guard_secrets()
+        control.clock.advance(wait)
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_more_than_sixteen_sources_are_refused(self, control: Controller) -> None:
+        control.apply(parametersFrom=[{"kind": "ConfigMap", "name": f"c{n}"} for n in range(17)])
+        control.reconcile()
+        assert control.conditions()["Stalled"] == ("True", "InvalidSpec")
+        assert message(control).startswith("spec.parametersFrom: ")
+
+
 class TestDependencies:
     def test_an_execution_begins_when_each_is_ready(self, control: Controller) -> None:
         control.apply(name="first", suspend=True)
