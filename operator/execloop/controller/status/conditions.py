@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from execloop.controller.api.v1alpha1 import Condition, PlanStatus
+from execloop.controller.status.explain import cut, sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -105,14 +106,6 @@ _Status: TypeAlias = Literal["True", "False", "Unknown"]
 _Wanted: TypeAlias = "dict[str, tuple[_Status, str, str]]"
 
 
-def cut(text: str, most: int = MESSAGE_BYTES) -> str:
-    """At most so many bytes of UTF-8, with an ellipsis where something is missing."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= most:
-        return data.decode()
-    return data[: most - 3].decode(errors="ignore") + "…"
-
-
 def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 - one row of the table each
     """Type to (status, reason, message); what is not here is taken away."""
     match state:
@@ -150,6 +143,21 @@ def _kept(before: PlanStatus, *, settled: bool) -> _Wanted:
     if not kept and not settled:
         kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
     return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+
+
+def _advised(state: State) -> State:
+    """The state with the next step in its message, where a person has to act."""
+    match state:
+        case Retrying(reason, message):
+            return Retrying(reason, sentence(reason, message, MESSAGE_BYTES))
+        case Stalled(reason, message):
+            return Stalled(reason, sentence(reason, message, MESSAGE_BYTES))
+        case Awaiting(message):
+            return Awaiting(sentence("ApprovalRequired", message, MESSAGE_BYTES))
+        case TeardownFailed(message):
+            return TeardownFailed(sentence("TeardownFailed", message, MESSAGE_BYTES))
+        case _:
+            return state
 
 
 def _failure(before: PlanStatus) -> str:
@@ -192,7 +200,7 @@ def advance(before: PlanStatus, state: State, generation: int, now: datetime) ->
     unsettled = isinstance(state, Kept) and not state.settled
     known = {condition.type: condition for condition in before.conditions}
     conditions = []
-    for kind, (status, reason, message) in _conditions(state, before).items():
+    for kind, (status, reason, message) in _conditions(_advised(state), before).items():
         old = known.get(kind)
         kept = unsettled and old is not None and kind != "Suspended"
         conditions.append(
@@ -200,7 +208,7 @@ def advance(before: PlanStatus, state: State, generation: int, now: datetime) ->
                 type=kind,
                 status=status,
                 reason=reason,
-                message=cut(message),
+                message=cut(message, MESSAGE_BYTES),
                 last_transition_time=old.last_transition_time if old and old.status == status else now,
                 observed_generation=old.observed_generation if kept and old else generation,
             )

@@ -96,7 +96,8 @@ async def test_an_event_is_about_its_plan() -> None:
         "resourceVersion": "5",
     }
     assert event["metadata"]["namespace"] == "team"
-    assert (event["note"], event["action"]) == ("hopeless", "Reconcile")
+    assert event["note"] == "hopeless; fix the cause, then run `execloop reconcile`"
+    assert event["action"] == "Reconcile"
     assert event["reportingController"] == "execloop.dev/operator"
 
 
