@@ -86,7 +86,7 @@ class Run:
         self._interrupt: Callable[[], object] = int
 
     def put_off(self, seconds: float) -> None:
-        """Move the deadline of a run that had to wait before it could begin; call it before any driver."""
+        """Move the deadline of a run that had to wait before a driver could begin."""
         self.execution = replace(self.execution, paused=self.execution.paused + seconds)
         if self._deadline is not None:
             self._deadline += seconds

@@ -1,68 +1,47 @@
 """Where plan code runs: blocking code in daemon threads, async code on an event loop in a thread of its own.
 
-So a plan that blocks holds up neither the watch of the API server nor the exit of the process.
+So a plan that blocks holds up neither the watch of the API server nor the exit of the process. The controller makes
+one `PlanHost`; whoever asks plan code for something goes through it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
+from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from execloop._engine.threads import Threads
+from execloop.controller.plancode.call import Call
+from execloop.controller.plancode.errors import Escaped, LoopGivenUp, OutOfTime, StillRunning, TooManyBlocked
+from execloop.controller.plancode.loop import PlansLoop
+from execloop.controller.plancode.threads import PlanThreads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
 
-__all__ = ["LoopGivenUp", "PlanHost", "TooManyBlocked"]
+__all__ = ["PlanHost"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-
-class LoopGivenUp(Exception):
-    """Another plan blocked the event loop; the run starts again on a new one, uncounted."""
-
-
-class TooManyBlocked(Exception):
-    """As many threads as there may be are held by plans that block."""
-
-
-class _Loop:
-    """An event loop in a daemon thread."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self.loop = self._runner.get_loop()
-        self.beat = time.monotonic()
-        self.calls: dict[Hashable, asyncio.Future[object]] = {}
-        self._ended = asyncio.Event()
-        threading.Thread(target=self._turn, name="plans-async", daemon=True).start()
-
-    def _turn(self) -> None:
-        with self._runner:
-            while not self._ended.is_set():
-                # What a task that plan code started raises goes to whoever awaits it, and through the loop besides.
-                with suppress(SystemExit, KeyboardInterrupt):
-                    self._runner.run(self._ended.wait())
-
-    def touch(self) -> None:
-        self.beat = time.monotonic()
-
-    def end(self) -> None:
-        """Cancel what is left and close the loop; call it there."""
-        self._ended.set()
+_PATIENCE = 1.0
+_RETRIES_PER_SECOND = 20
+_LONGEST_RETRY = 300.0
+_ASYNC_SHARE = 0.2
+_REMEMBERED = 100_000
 
 
 class PlanHost:
-    """`workers` bounds the calls at one moment. One of over `long_call` seconds gives its place up, not its thread.
+    """`workers` bounds the calls at one moment, `max_threads` the threads of all plan code.
 
-    Use it from one event loop. `on_free` is called with a key whose blocked thread has returned at last. `beat`:
-    seconds between two looks at the plans' event loop, which is given up when it has not turned for `long_call`.
+    A call of over `long_call` seconds (async code: a fifth of that) gives its place up, not its thread; `on_long` is
+    then called with its key. Use it from one event loop. `on_free` is called with a key that was barred and is not any
+    more, or that was refused a thread and may get one. `beat`: seconds between two looks at the plans' event loop,
+    which is given up when it has not turned for `long_call`. `patience`: seconds that a call which is cancelled, or
+    leaves tasks behind, has to end before its key is barred.
     """
 
     def __init__(
@@ -70,170 +49,265 @@ class PlanHost:
         workers: int,
         max_threads: int,
         on_free: Callable[[Hashable], None] = lambda _key: None,
+        on_long: Callable[[Hashable], None] = lambda _key: None,
         *,
         long_call: float = 5.0,
         beat: float = 1.0,
+        patience: float = _PATIENCE,
     ) -> None:
-        self._places = asyncio.Semaphore(workers)
-        self._max_threads = max_threads
-        self._on_free = on_free
-        self._long_call, self._beat = long_call, beat
-        self._threads = Threads("plans")
-        self._held = 0
-        self._loop: _Loop | None = None
+        self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
-        """Keys whose plan code was left behind while it blocks: it must not run again until it has returned."""
+        """Keys whose plan code was left behind while it runs: it must not run again until it has ended."""
+        self._places = asyncio.Semaphore(workers)
+        self._on_free, self._on_long = on_free, on_long
+        self._long_call, self._beat, self._patience = long_call, beat, patience
+        self._main: asyncio.AbstractEventLoop | None = None
+        self._loop: PlansLoop | None = None
+        self._calls: dict[Hashable, Call] = {}
+        """The one call of each key."""
+        self._to_end: dict[Hashable, deque[tuple[PlansLoop, Call]]] = {}
+        """Calls that were frozen, and are to end as soon as no other call of their key runs."""
+        self._refused: dict[Hashable, None] = {}
+        self._long: set[Hashable] = set()
+        """Keys whose async calls take long: they need no place."""
 
-    async def call(self, key: Hashable, function: Callable[[], T]) -> T:
-        """A blocking call, with the plan's SystemExit and KeyboardInterrupt raised as they are.
+    async def call(self, key: Hashable, function: Callable[[], T], *, within: float | None = None) -> T:
+        """Call blocking plan code; `within`: seconds it may take, not counting the wait for a place.
 
-        When the awaiting task is cancelled the key is barred until the thread has returned. Raises TooManyBlocked.
+        Raises what it raises, or `Escaped`; `OutOfTime`; `NotNow`. When it is out of time, or the awaiting task is
+        cancelled, the key is barred until the thread has returned.
         """
-        main = asyncio.get_running_loop()
-        runs = left = False
 
-        def free() -> None:
-            nonlocal runs
-            runs = False
-            self._held -= 1
-            if left:
-                self.barred.discard(key)
-                self._on_free(key)
-
-        def work() -> T:
+        def work() -> tuple[T | None, BaseException | None]:
             try:
-                return function()
-            finally:
-                try:
-                    main.call_soon_threadsafe(free)
-                except RuntimeError:  # the process is ending
-                    logger.debug("%s returned after the end", key)
+                return function(), None
+            except BaseException as error:  # noqa: BLE001 - it is raised where the call is awaited
+                return None, error
 
         async def in_thread() -> T:
-            nonlocal runs
-            if self._held >= self._max_threads:
-                raise TooManyBlocked(f"{self._held} threads are held by plans that block")
-            self._held += 1
-            runs = True
-            return await self._threads.call(work)
-
-        try:
-            return await self._in_place(in_thread)
-        except asyncio.CancelledError:
-            if runs:
-                left = True
-                self.barred.add(key)
-            raise
-
-    async def on_loop(self, key: Hashable, make: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Async plan code on the loop in its own thread. Raises LoopGivenUp when another plan blocks that loop."""
-
-        async def hosted() -> T:
-            host = self._loop = self._loop or _Loop()
-            outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            host.calls[key] = outcome  # type: ignore[assignment]  # only ever failed through this table
-            task = asyncio.run_coroutine_threadsafe(_named(str(key), make), host.loop)
-            task.add_done_callback(lambda done: _relay(done, outcome))
+            call = self._enter(key)
             try:
-                return await outcome
-            except asyncio.CancelledError:
-                task.cancel()
+                result, error = await self.threads.call_at_once(call, work)
+            except TooManyBlocked as refusal:
+                refusal.after = self._refuse(key)
                 raise
             finally:
-                host.calls.pop(key, None)
+                self._leave(call)
+            return _raised(result, error)
 
-        return await self._in_place(hosted)
+        return await self._in_place(key, in_thread, within)
 
-    async def _in_place(self, call: Callable[[], Awaitable[T]]) -> T:
-        await self._places.acquire()
-        held = True
+    async def on_loop(
+        self, key: Hashable, make: Callable[[], Coroutine[object, object, T]], *, within: float | None = None
+    ) -> T:
+        """Await async plan code on the loop in its own thread, and the end of all tasks that it started.
+
+        Raises as `call` does, and `LoopGivenUp` when another plan blocks that loop. What it leaves running is
+        cancelled; what does not end then bars the key until it does.
+        """
+
+        async def hosted() -> T:
+            call, host = self._enter(key), self._loop
+            if host is None:
+                host = self._loop = PlansLoop(self.threads)
+            main = asyncio.get_running_loop()
+            outcome: asyncio.Future[tuple[T | None, BaseException | None]] = main.create_future()
+            host.calls[call] = outcome
+            host.start(call, make, lambda pair: _tell(main, _settle, outcome, pair))
+            try:
+                result, error = await outcome
+                await self._until_off_loop(call)
+            except asyncio.CancelledError:
+                host.cut(call)
+                await self._until_off_loop(call)
+                raise
+            finally:
+                host.calls.pop(call, None)
+                self._leave(call)
+            return _raised(result, error)
+
+        return await self._in_place(key, hosted, within, asynchronous=True)
+
+    # -- places
+
+    async def _in_place(
+        self, key: Hashable, call: Callable[[], Awaitable[T]], within: float | None, *, asynchronous: bool = False
+    ) -> T:
+        hold, loop = self._long_call * (_ASYNC_SHARE if asynchronous else 1.0), asyncio.get_running_loop()
+        held = not (asynchronous and key in self._long)
+        if held:
+            await self._places.acquire()
 
         def give_up() -> None:
+            self._on_long(key)
+            give_back()
+
+        def give_back() -> None:
             nonlocal held
             if held:
                 held = False
                 self._places.release()
 
-        timer = asyncio.get_running_loop().call_later(self._long_call, give_up)
+        began, timer = loop.time(), loop.call_later(hold if held else 0.0, give_up)
         try:
-            return await call()
+            async with asyncio.timeout(within) as scope:
+                return await call()
+        except TimeoutError:
+            if scope.expired():
+                raise OutOfTime(f"not ended within {within:g} s") from None
+            raise
         finally:
             timer.cancel()
-            give_up()
+            give_back()
+            if asynchronous:
+                self._remember(key, long=loop.time() - began >= hold)
+
+    def _remember(self, key: Hashable, *, long: bool) -> None:
+        if not long:
+            self._long.discard(key)
+        elif len(self._long) < _REMEMBERED:
+            self._long.add(key)
+
+    def _refuse(self, key: Hashable) -> float:
+        """Seconds after which it tries again, if no thread is free earlier: all that wait, some a second."""
+        self._refused[key] = None
+        return min(max(1.0, len(self._refused) / _RETRIES_PER_SECOND), _LONGEST_RETRY)
+
+    def _thread_is_free(self) -> None:
+        if self._refused and self._main is not None:
+            _tell(self._main, self._call_next)
+
+    def _call_next(self) -> None:
+        for key in self._refused:
+            del self._refused[key]
+            self._on_free(key)
+            return
+
+    # -- one call for each key
+
+    def _enter(self, key: Hashable) -> Call:
+        self._main = asyncio.get_running_loop()
+        if key in self._calls:
+            raise StillRunning(f"an earlier call of {key} has not ended yet")
+        self._refused.pop(key, None)
+        call = self._calls[key] = Call(key, self._changed)
+        return call
+
+    def _changed(self, call: Call) -> None:
+        """From any thread."""
+        if self._main is not None:
+            _tell(self._main, self._look, call)
+
+    def _look(self, call: Call) -> None:
+        call.moved.set()
+        if call.left and call.quiet:
+            self._release(call)
+
+    def _leave(self, call: Call) -> None:
+        """Nobody awaits the call any more."""
+        if call.quiet:
+            self._release(call)
+        elif self._calls.get(call.key) is call:
+            self._bar(call)
+
+    def _bar(self, call: Call) -> None:
+        call.left = True
+        self.barred.add(call.key)
+
+    def _release(self, call: Call) -> None:
+        """Let its key go, unless another call has it already."""
+        if self._calls.get(call.key) is not call:
+            return
+        del self._calls[call.key]
+        if call.left:
+            self.barred.discard(call.key)
+            self._on_free(call.key)
+        self._end_next(call.key)
+
+    async def _until_off_loop(self, call: Call) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                while call.on_loop and not call.frozen:
+                    call.moved.clear()
+                    await call.moved.wait()
+
+    # -- a loop that is blocked
 
     async def watch(self) -> None:
         """Give an event loop up that does not turn; runs until cancelled."""
+        seen: tuple[PlansLoop | None, int] = (None, 0)
+        blocked, looked = 0.0, time.monotonic()
         while True:
             await asyncio.sleep(self._beat)
+            passed, looked = time.monotonic() - looked, time.monotonic()
             host = self._loop
             if host is None:
                 continue
-            if time.monotonic() - host.beat < self._long_call or not host.calls:
-                if not host.calls:
-                    host.touch()
+            if seen != (host, host.turns) or not host.calls:
+                seen, blocked = (host, host.turns), 0.0
                 host.loop.call_soon_threadsafe(host.touch)
                 continue
-            self._give_up(host)
+            # A pause of the whole process, seen as a late look, is not the plans' doing.
+            blocked += min(passed, 2 * self._beat)
+            if blocked >= self._long_call:
+                self._give_up(host)
 
-    def _give_up(self, host: _Loop) -> None:
-        running = asyncio.current_task(host.loop)
-        culprit = running.get_name() if running else "unknown"
-        logger.error("the async code of Plan %s blocks its event loop; the others go on with a new one", culprit)
+    def _give_up(self, host: PlansLoop) -> None:
+        host.given_up = True
+        culprit = host.stepping  # read last: see `_steps`
+        name = "unknown" if culprit is None else str(culprit.key)
+        logger.error("the async code of Plan %s blocks its event loop; the others go on with a new one", name)
         self._loop = None
-        blocking = [key for key in host.calls if str(key) == culprit]
-        self.barred.update(blocking)
-        host.loop.call_soon_threadsafe(self._returned, host, blocking, asyncio.get_running_loop())
-        for outcome in tuple(host.calls.values()):
+        for call, outcome in host.calls.items():
+            if call is culprit:
+                self._bar(call)
+                host.cut(call)
+            elif not call.cut:
+                call.frozen = True
+                host.frozen.append(call)
             if not outcome.done():
-                outcome.set_exception(LoopGivenUp(culprit))
+                outcome.set_exception(LoopGivenUp(name))
+                outcome.exception()  # whoever awaited it may be about to leave
+        host.loop.call_soon_threadsafe(_tell, asyncio.get_running_loop(), self._turns_again, host)
+        for call in tuple(host.frozen):
+            call.moved.set()
 
-    def _returned(self, host: _Loop, keys: list[Hashable], main: asyncio.AbstractEventLoop) -> None:
-        def free() -> None:
-            for key in keys:
-                self.barred.discard(key)
-                self._on_free(key)
+    def _turns_again(self, host: PlansLoop) -> None:
+        """What was frozen on it ends now, or as soon as no other call of its key runs."""
+        for call in host.frozen:
+            self._to_end.setdefault(call.key, deque()).append((host, call))
+            self._end_next(call.key)
+        host.frozen.clear()
+        host.loop.call_soon_threadsafe(host.end_if_idle)
 
-        host.end()
-        with suppress(RuntimeError):  # the process is ending
-            main.call_soon_threadsafe(free)
+    def _end_next(self, key: Hashable) -> None:
+        waiting = self._to_end.get(key)
+        if not waiting or self._calls.get(key) not in (None, waiting[0][1]):
+            return
+        host, call = waiting.popleft()
+        if not waiting:
+            del self._to_end[key]
+        self._calls[key] = call
+        self._bar(call)
+        call.frozen = False
+        host.cut(call)
 
 
-async def _named(name: str, make: Callable[[], Coroutine[object, object, T]]) -> tuple[T | None, BaseException | None]:
-    task = asyncio.current_task()
-    assert task is not None
-    task.set_name(name)
+def _raised(result: T | None, error: BaseException | None) -> T:
+    if error is None:
+        return result  # type: ignore[return-value]  # the call's own result
     try:
-        return await make(), None
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - SystemExit must not end the loop; it is raised where it is awaited
-        return None, error
+        raise error if isinstance(error, Exception) else Escaped(error)
+    finally:
+        del error  # no reference cycle through the traceback
 
 
-def _relay(done: object, outcome: asyncio.Future[T]) -> None:
-    """From the thread of the plans' loop to the loop that waits."""
+def _settle(outcome: asyncio.Future[T], result: T) -> None:
+    if not outcome.done():
+        outcome.set_result(result)
 
-    def settle() -> None:
-        if outcome.done():
-            return
-        if done.cancelled():  # type: ignore[attr-defined]  # a concurrent.futures.Future
-            outcome.cancel()
-            return
-        result, error = done.result()  # type: ignore[attr-defined]
-        if error is None:
-            outcome.set_result(result)
-        elif isinstance(error, Exception) and not isinstance(error, StopIteration):
-            outcome.set_exception(error)
-        else:
-            outcome.set_exception(Escaped(error))
 
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
+    """From any thread."""
     with suppress(RuntimeError):  # the process is ending
-        outcome.get_loop().call_soon_threadsafe(settle)
-
-
-class Escaped(Exception):
-    """SystemExit or KeyboardInterrupt out of async plan code."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
-        self.__cause__ = cause
+        loop.call_soon_threadsafe(function, *args)

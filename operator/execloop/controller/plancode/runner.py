@@ -1,17 +1,21 @@
-"""A plan's code at work for the operator: observe it, or run it; every way that can end is a frozen value."""
+"""A plan's code at work for the operator: parse its parameters, observe it, or run it.
+
+Every way that can end is a frozen value.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from execloop._engine.errors import FatalError
+from execloop._engine.errors import FatalError, InvalidParameters
 from execloop._engine.execution import CreateFailed, Execution, Failed, Outcome
-from execloop._engine.run import Run
+from execloop._engine.run import Run, out_of_time
 from execloop._engine.tasks import AnyTask, Children, NotTasks, is_async, take
-from execloop.controller.plancode.host import Escaped, LoopGivenUp, PlanHost, TooManyBlocked
+from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,9 +24,28 @@ if TYPE_CHECKING:
     from execloop._engine.plan import Plan
     from execloop._engine.walk import Stop
     from execloop._plans.definition import Definition
+    from execloop.controller.plancode.host import PlanHost
     from execloop.controller.watch.cache import Key
 
-__all__ = ["Nothing", "Observed", "Postponed", "Prepared", "Ran", "Work", "drive", "observe", "unmade"]
+__all__ = [
+    "Cancelled",
+    "Nothing",
+    "Observed",
+    "Parsed",
+    "Postponed",
+    "Prepared",
+    "Ran",
+    "Refused",
+    "Work",
+    "drive",
+    "observe",
+    "parse",
+    "unmade",
+]
+
+_PARSING = 30.0
+_SHORT_WAIT = 1.0
+_GRACE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +62,34 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """No fault of the plan: its run begins again, uncounted."""
+    """No fault of the plan: what was asked for begins again, uncounted. Nothing of it has counted until now.
+
+    Ask again after `after` seconds; `PlanHost` tells earlier (`on_free`) when what stood in the way has gone.
+    """
 
     message: str
+    after: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the plan's parameter model made of the parameters."""
+
+    parameters: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why there are none: InvalidParameters, FatalError when the model's code raised something else."""
+
+    error: InvalidParameters | FatalError
+
+
+class Cancelled(Exception):
+    """Plan code raised CancelledError, though nobody had cancelled it."""
+
+    def __init__(self) -> None:
+        super().__init__("the plan's code raised CancelledError")
 
 
 class Ran(NamedTuple):
@@ -101,8 +149,29 @@ def unmade(definition: Definition, make: Callable[[], Plan], *, teardown: bool =
     return (_UnmadeAsync if definition.asynchronous else _Unmade)(definition.name, make)
 
 
-async def observe(code: PlanHost, key: Key, plan: Plan, execution: Execution) -> Observed:
-    """Ask a plan, and run nothing."""
+async def parse(
+    code: PlanHost, key: Key, definition: Definition, raw: dict[str, Any], *, within: float = _PARSING
+) -> Parsed | Refused | Postponed:
+    """Run a plan's parameter model, which is plan code, in the plans' threads; `within`: seconds it may take.
+
+    One that takes longer bars its Plan until it has returned.
+    """
+    try:
+        return Parsed(await code.call(key, lambda: definition.parse(raw), within=within))
+    except NotNow as reason:
+        return Postponed(str(reason), reason.after)
+    except InvalidParameters as error:
+        return Refused(error)
+    except OutOfTime as error:
+        return Refused(InvalidParameters(f"parameters: the plan's model has {error}"))
+    except Exception as error:  # noqa: BLE001 - any error of the plan's code
+        return Refused(_fatal(error))
+
+
+async def observe(
+    code: PlanHost, key: Key, plan: Plan, execution: Execution, options: Options | None = None
+) -> Observed:
+    """Ask a plan, and run nothing; with `options` until the execution's deadline. The wait for a place is no part."""
 
     def taken(created: object) -> tuple[AnyTask, ...]:
         return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")[0]
@@ -110,20 +179,38 @@ async def observe(code: PlanHost, key: Key, plan: Plan, execution: Execution) ->
     async def awaited() -> tuple[AnyTask, ...]:
         return taken(await cast("Any", plan.create()))
 
+    within = None if options is None else _left(execution, options, time.time())
     try:
         if is_async(plan.create):
-            tasks = await code.on_loop(key, awaited)
+            tasks = await code.on_loop(key, awaited, within=within)
         else:
-            tasks = await code.call(key, lambda: taken(plan.create()))
-    except (LoopGivenUp, TooManyBlocked) as reason:
-        return Postponed(str(reason))
-    except NotTasks as error:
-        return Failed(execution, error)
-    except (SystemExit, KeyboardInterrupt, Escaped) as error:
-        return Failed(execution, _fatal(error))
+            tasks = await code.call(key, lambda: taken(plan.create()), within=within)
+    except NotNow as reason:
+        return Postponed(str(reason), reason.after)
+    except OutOfTime:
+        assert options is not None
+        return Failed(execution, out_of_time(options))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        return CreateFailed(execution, error)
+        return _not_created(execution, error)
     return Work(tasks) if tasks else Nothing()
+
+
+def _not_created(execution: Execution, error: Exception) -> CreateFailed | Failed:
+    match error:
+        case NotTasks():
+            return Failed(execution, error)
+        case Escaped(__cause__=asyncio.CancelledError()):
+            return CreateFailed(execution, Cancelled())
+        case Escaped():
+            return Failed(execution, _fatal(error))
+        case _:
+            return CreateFailed(execution, error)
+
+
+def _left(execution: Execution, options: Options, now: float) -> float | None:
+    if options.timeout is None or execution.started_at is None:
+        return options.timeout
+    return max(0.0, execution.deadline(options.timeout) - now)
 
 
 def _fatal(error: BaseException) -> FatalError:
@@ -133,20 +220,40 @@ def _fatal(error: BaseException) -> FatalError:
     return fatal
 
 
+def _judged(error: BaseException) -> Exception:
+    """A CancelledError that plan code raised without having been cancelled is an error as any other."""
+    if isinstance(error, Exception):
+        return error
+    if isinstance(error, asyncio.CancelledError) and not _being_cancelled():
+        return Cancelled()
+    raise error
+
+
+def _being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # in a thread, which cannot be cancelled
+        return False
+    return task is not None and task.cancelling() > 0
+
+
 def drive(
     code: PlanHost, key: Key, plan: Plan, execution: Execution, options: Options, stop: Stop
 ) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed]]:
     """The run, and what drives it; progress can be read from the run meanwhile."""
-    run = Run(plan, execution, options, stop=stop)
+    run = Run(plan, execution, options, stop=stop, judge=_judged)
 
     async def driving() -> Outcome | Postponed:
         try:
             if is_async(plan.create) or not await _blocking(code, key, run):
-                await code.on_loop(key, run.on_loop)
-        except (LoopGivenUp, TooManyBlocked) as reason:
+                await _awaiting(code, key, run)
+        except NotNow as reason:
             run.abandon()
-            return Postponed(str(reason))
-        except (SystemExit, KeyboardInterrupt, Escaped) as error:
+            return Postponed(str(reason), reason.after)
+        except OutOfTime:
+            run.abandon()
+        except Escaped as error:
+            run.abandon()
             return Failed(run.execution, _fatal(error))
         return run.settle()
 
@@ -155,13 +262,27 @@ def drive(
 
 async def _blocking(code: PlanHost, key: Key, run: Run) -> bool:
     """Drive in a thread until the deadline: whether that was all."""
-    timeout = run.options.timeout
-    left = None if timeout is None else max(0.0, run.execution.deadline(timeout) - run.clock.now())
-    try:
-        async with asyncio.timeout(left) as scope:
-            return await code.call(key, run.blocking)
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        run.abandon()
-        return True
+    asked = run.clock.monotonic()
+
+    def begin() -> bool:
+        _put_off(run, asked)
+        return run.blocking()
+
+    return await code.call(key, begin, within=_left(run.execution, run.options, run.clock.now()))
+
+
+async def _awaiting(code: PlanHost, key: Key, run: Run) -> None:
+    """Drive on the plans' loop. The run itself ends at its deadline; code that eats its cancellation is left then."""
+    asked, left = run.clock.monotonic(), _left(run.execution, run.options, run.clock.now())
+
+    async def begin() -> None:
+        _put_off(run, asked)
+        await run.on_loop(code.threads)
+
+    await code.on_loop(key, begin, within=None if left is None else left + _GRACE)
+
+
+def _put_off(run: Run, asked: float) -> None:
+    """The wait for a place is no time of the execution."""
+    if (waited := run.clock.monotonic() - asked) > _SHORT_WAIT:
+        run.put_off(waited)

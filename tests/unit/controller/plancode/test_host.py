@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from execloop.controller.plancode.host import Escaped, PlanHost, TooManyBlocked
+from execloop.controller.plancode.errors import Escaped, TooManyBlocked
+from execloop.controller.plancode.host import PlanHost
 from tests.asynchronous import in_event_loop
 from tests.plan_code import LONG, blocked, plan_code, until
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from execloop.controller.plancode.host import Escaped, LoopGivenUp, PlanHost
+from execloop.controller.plancode.errors import Escaped, LoopGivenUp
+from execloop.controller.plancode.host import PlanHost
 from tests.asynchronous import in_event_loop
 from tests.plan_code import LONG, Blocked, blocked, plan_code, until
 

@@ -12,7 +12,8 @@ from execloop._engine.execution import Again, Converged, CreateFailed, Execution
 from execloop._engine.plan import Plan
 from execloop._engine.walk import Stop
 from execloop._plans.definition import definition_of
-from execloop.controller.plancode.host import LoopGivenUp, PlanHost
+from execloop.controller.plancode.errors import LoopGivenUp
+from execloop.controller.plancode.host import PlanHost
 from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
 from execloop.controller.watch.cache import Key
 from execloop.testing import ScriptedPlan
@@ -114,10 +115,10 @@ class TestObserve:
 class Refusing(PlanHost):
     """Says that another plan blocks the event loop."""
 
-    async def call(self, key: object, function: object) -> Any:
+    async def call(self, key: object, function: object, **_options: object) -> Any:
         raise LoopGivenUp("team/other")
 
-    async def on_loop(self, key: object, make: object) -> Any:
+    async def on_loop(self, key: object, make: object, **_options: object) -> Any:
         raise LoopGivenUp("team/other")
 
 
