@@ -18,6 +18,8 @@ from execloop._engine.events import (
     TaskFinished,
     TaskPath,
     TaskStarted,
+    TaskWaiting,
+    WaitRecord,
 )
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.executor import Executor, arun, run
@@ -25,6 +27,7 @@ from execloop._engine.options import Options
 from execloop._engine.plan import Plan
 from execloop._engine.run import astep, step
 from execloop._engine.tasks import Task, task
+from execloop._engine.waits import Wait
 from execloop._plans.context import Context
 from execloop._plans.definition import plan
 
@@ -56,7 +59,10 @@ __all__ = [
     "TaskFinished",
     "TaskPath",
     "TaskStarted",
+    "TaskWaiting",
     "ToleranceExceeded",
+    "Wait",
+    "WaitRecord",
     "arun",
     "astep",
     "plan",

@@ -16,6 +16,7 @@ from execloop._engine.events import (
     TaskFinished,
     TaskPath,
     TaskStarted,
+    TaskWaiting,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoggingListener", "Recorder", "in_words"]
 
-E = TypeVar("E", RunStarted, TaskStarted, TaskFinished, TaskFailed, RunFinished, ConvergedEvent, GaveUp)
+E = TypeVar("E", RunStarted, TaskStarted, TaskFinished, TaskFailed, TaskWaiting, RunFinished, ConvergedEvent, GaveUp)
 
 NAMES_SHOWN = 10
 DEPTH_SHOWN = 20
@@ -34,7 +35,8 @@ def in_words(event: Event) -> str:
     match event:
         case RunStarted(execution, tasks, errors_left):
             budget = "" if errors_left is None else f", {_count(errors_left, 'error')} left"
-            words = f"run {execution.runs + 1}: {_count(len(tasks), 'task')} ({_listed(tasks)}){budget}"
+            named = f"{_count(len(tasks), 'task')} ({_listed(tasks)})" if tasks else "no task"
+            words = f"run {execution.runs + 1}: {named}{budget}"
         case TaskStarted(path):
             words = f"{_place(path)} started"
         case TaskFinished(path, children):
@@ -42,6 +44,8 @@ def in_words(event: Event) -> str:
         case TaskFailed(path, phase, error, errors_left):
             budget = "" if errors_left is None or errors_left < 0 else f" ({_count(errors_left, 'error')} left)"
             words = f"{_place(path)} failed in {phase}: {summary(error)}{budget}"
+        case TaskWaiting(path, message):
+            words = f"waiting: {message}" if path is None else f"{_place(path)} waiting: {message}"
         case RunFinished(execution, delay):
             words = f"run {execution.runs} finished; asking again in {delay:g} s"
         case ConvergedEvent(execution):
@@ -77,6 +81,7 @@ _LEVELS = {
     TaskStarted: logging.DEBUG,
     TaskFinished: logging.DEBUG,
     TaskFailed: logging.WARNING,
+    TaskWaiting: logging.INFO,
     RunFinished: logging.DEBUG,
     ConvergedEvent: logging.INFO,
     GaveUp: logging.ERROR,

@@ -7,13 +7,15 @@ go on where the other stopped, so a plan may mix sync and async as it likes.
 from __future__ import annotations
 
 import asyncio
+import inspect
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import countable
-from execloop._engine.events import task_name
-from execloop._engine.tasks import AWAIT, CALL, Modes, modes, modes_of, refuse_awaitable, take
-from execloop._engine.walk import RUNNING, WAIT, Done, Failure
+from execloop._engine.returned import MustAwait, refuse_awaitable, take_children
+from execloop._engine.tasks import AWAIT, CALL, Modes, modes, modes_of, task_name
+from execloop._engine.walk import RUNNING, WAIT, Done, Failure, Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
     Siblings = Iterator[Task]
     Advance = Callable[[Reply], Siblings | None]
 
-__all__ = ["Driver", "Parallel"]
+__all__ = ["Driver", "Parallel", "Unfinished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What plain calls cannot finish: a task whose function returned an awaitable. `Driver.finish` does."""
+
+    task: Task
+    awaitable: Any
 
 
 class Driver:
@@ -39,12 +49,15 @@ class Driver:
         self.awaited: Task | None = None
         """The first task until now that has an asynchronous phase."""
 
-    def by_calling(self, siblings: Siblings | None, advance: Advance) -> Siblings | None:  # noqa: C901 - see the loop
-        """Ends early, with the siblings to go on with, once there are tasks that must be awaited."""
+    def by_calling(  # noqa: C901 - see the loop
+        self, siblings: Siblings | None, advance: Callable[[Reply | Unfinished], Siblings | None]
+    ) -> Siblings | None:
+        """Return early, with the siblings that are left, once there are tasks that must be awaited."""
         stop = self.stop
         while siblings is not None:
             for task in siblings:  # flat: one more function call a task would cost a third of the bare loop
                 phase: Phase = "pre"
+                children: Any
                 try:
                     if (odd := task.pre()) is not None:
                         _refuse(odd, task)
@@ -58,6 +71,9 @@ class Driver:
                     phase = "post"
                     if (odd := task.post()) is not None:
                         _refuse(odd, task)
+                except MustAwait as must:
+                    siblings = advance(self._unfinished(task, must.awaitable))
+                    break
                 except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
                     siblings = advance(Failure(phase, self.judge(error)))
                     break
@@ -82,9 +98,12 @@ class Driver:
                     how, kind = self._how(task)
                     pre, _, post = how
                     if AWAIT not in how:
-                        replies: list[Reply] = []
+                        replies: list[Reply | Unfinished] = []
                         await threads.call(partial(self.by_calling, iter((task,)), replies.append))
-                        siblings = advance(replies[0]) if replies else None
+                        reply = await self.finish(replies[0], threads) if replies else None
+                        if not replies or stop.expired:
+                            return
+                        siblings = advance(reply)
                         break
                     if CALL in how:
                         attempted = _Awaited(task, how, threads)
@@ -96,7 +115,7 @@ class Driver:
                         return
                     phase = "perform"
                     if (children := await attempted.perform()) is not None:
-                        children = self._children(task, children)
+                        children = await self._children_awaited(task, children)
                     if stop.expired:
                         return
                     phase = "post"
@@ -110,6 +129,23 @@ class Driver:
                     break
             else:
                 siblings = advance(None)
+
+    async def finish(self, reply: Reply | Unfinished, threads: Threads) -> Reply:
+        """Go on with a task whose function returned an awaitable; any other reply is returned as it is."""
+        if not isinstance(reply, Unfinished):
+            return reply
+        task: Task = reply.task
+        phase: Phase = "perform"
+        try:
+            children = await self._children_awaited(task, reply.awaitable)
+            if self.stop.expired:
+                return None
+            phase = "post"
+            if modes(task)[2] and (odd := await threads.call(task.post)) is not None:
+                _refuse(odd, task)
+        except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+            return Failure(phase, self.judge(error))
+        return children
 
     def refuse_async(self, what: str) -> None:
         if not self.awaits:
@@ -125,10 +161,23 @@ class Driver:
         how = modes(task)
         return how, None if CALL in how or modes_of(type(task)) is None else type(task)
 
-    def _children(self, task: Task, returned: object) -> tuple[Task, ...]:
-        tasks, awaited = take(returned, lambda: f"perform() of the task {task_name(task)!r}")
-        self.awaited = self.awaited or awaited
-        return tasks
+    def _children(self, task: Task, returned: object) -> tuple[Task, ...] | Followed:
+        taken = take_children(task, returned, lambda: f"perform() of the task {task_name(task)!r}")
+        self.awaited = self.awaited or taken.awaited
+        return Followed(taken.tasks, taken.waits) if taken.waits else taken.tasks
+
+    async def _children_awaited(self, task: Task, returned: object) -> tuple[Task, ...] | Followed:
+        try:
+            return self._children(task, returned)
+        except MustAwait as must:
+            return self._children(task, await must.awaitable)
+
+    def _unfinished(self, task: Task, awaitable: Any) -> Unfinished:
+        if self.awaits:
+            return Unfinished(task, awaitable)
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
+        raise TypeError(f"the task {task_name(task)!r} returned an awaitable: use arun() instead of run()")
 
 
 class Parallel:

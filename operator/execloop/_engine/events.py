@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from execloop._engine.errors import summary
+from execloop._engine.tasks import task_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +31,9 @@ __all__ = [
     "TaskFinished",
     "TaskPath",
     "TaskStarted",
+    "TaskWaiting",
+    "WaitRecord",
     "notifier",
-    "task_name",
 ]
 
 Phase: TypeAlias = Literal["pre", "perform", "post"]
@@ -41,14 +43,6 @@ logger.addHandler(logging.NullHandler())
 
 ERRORS_KEPT = 1000
 STEPS_SHOWN = 16
-
-
-def task_name(task: Task) -> str:
-    """What reports call a task. A `name` is code of the plan's: where it raises, a report must not."""
-    try:
-        return str(task.name)
-    except Exception:  # noqa: BLE001 - any error of the plan's code
-        return f"<{type(task).__name__}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -77,6 +71,14 @@ class TaskPath:
         return tuple(reversed(found))
 
     @property
+    def root(self) -> int:
+        """The position of the first task of its lineage."""
+        step = self
+        while step.parent is not None:
+            step = step.parent
+        return step.position
+
+    @property
     def positions(self) -> tuple[int, ...]:
         return tuple(step.position for step in self.lineage)
 
@@ -101,6 +103,19 @@ class ErrorRecord:
 
     def __str__(self) -> str:
         return f"{self.path} {self.phase}: {summary(self.exception)}"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRecord:
+    """One wait of an execution: the task that waits, or None when the plan does, and what for."""
+
+    path: TaskPath | None
+    message: str
+    again_in: float | None = None
+    """Seconds."""
+
+    def __str__(self) -> str:
+        return self.message if self.path is None else f"{self.path}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,19 @@ class TaskFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskWaiting:
+    """A task, or what follows from it, waits; or the plan itself does, and `path` is None.
+
+    When the task raised `Wait`, this comes in place of `TaskFinished`; when a `Wait` was among its children, after it.
+    """
+
+    path: TaskPath | None
+    message: str
+    again_in: float | None
+    """Seconds after which it wants to be asked again, if it said so."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """Tasks remain or may remain: the engine asks again after `delay` seconds."""
 
@@ -161,7 +189,9 @@ class GaveUp:
     error: Exception
 
 
-Event: TypeAlias = RunStarted | TaskStarted | TaskFinished | TaskFailed | RunFinished | ConvergedEvent | GaveUp
+Event: TypeAlias = (
+    RunStarted | TaskStarted | TaskFinished | TaskFailed | TaskWaiting | RunFinished | ConvergedEvent | GaveUp
+)
 Listener: TypeAlias = "Callable[[Event], object]"
 
 
@@ -193,7 +223,7 @@ def notifier(listeners: Iterable[Listener]) -> Callable[[Event], None] | None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an execution did. `errors` holds the last 1,000, however long it ran."""
+    """What an execution did. `errors` and `waits` hold the last 1,000 of each, however long it ran."""
 
     runs: int
     tasks: int
@@ -201,6 +231,7 @@ class Report:
     errors: tuple[ErrorRecord, ...]
     duration: float
     """Seconds, on a clock that never jumps."""
+    waits: tuple[WaitRecord, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.runs} runs, {self.tasks} tasks, {self.error_count} errors in {self.duration:.1f} s"
@@ -214,6 +245,7 @@ class Ledger:
     tasks: int = 0
     error_count: int = 0
     errors: deque[ErrorRecord] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
+    waits: deque[WaitRecord] = field(default_factory=lambda: deque(maxlen=ERRORS_KEPT))
 
     def report(self, duration: float) -> Report:
-        return Report(self.runs, self.tasks, self.error_count, tuple(self.errors), duration)
+        return Report(self.runs, self.tasks, self.error_count, tuple(self.errors), duration, tuple(self.waits))

@@ -6,8 +6,12 @@ import uuid
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from execloop._engine.tasks import task_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from execloop._engine.tasks import Task
 
 __all__ = ["Again", "Converged", "CreateFailed", "Execution", "Failed", "Interrupted", "Outcome"]
 
@@ -29,6 +33,8 @@ class Execution:
     paused: float = 0.0
     """Seconds that do not count towards the deadline."""
     last_error: str | None = None
+    waiting_runs: int = 0
+    """Consecutive runs without errors in which everything waited: the pause after them doubles."""
 
     def deadline(self, timeout: float) -> float:
         """When it times out, in seconds since the epoch."""
@@ -36,15 +42,17 @@ class Execution:
             raise ValueError("an execution that has not started has no deadline")
         return self.started_at + self.paused + timeout
 
-    def after_run(self, errors: int, last_error: str | None = None) -> Execution:
-        """The state after one more run that had so many errors."""
+    def after_run(self, errors: int, last_error: str | None = None, *, waited: bool = False) -> Execution:
+        """Return the state after one more run that had so many errors, or in which everything `waited`."""
         if not errors:
-            return replace(self, runs=self.runs + 1, failed_runs=0)
+            waiting_runs = self.waiting_runs + 1 if waited else 0
+            return replace(self, runs=self.runs + 1, failed_runs=0, waiting_runs=waiting_runs)
         return replace(
             self,
             runs=self.runs + 1,
             errors=self.errors + errors,
             failed_runs=self.failed_runs + 1,
+            waiting_runs=0,
             last_error=last_error,
         )
 
@@ -58,7 +66,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Converged:
-    """`create()` returned no task."""
+    """`create()` returned no task, and no wait."""
 
     execution: Execution
 
@@ -70,6 +78,15 @@ class Again:
     execution: Execution
     delay: float
     failed: int = 0
+    waiting: tuple[str, ...] = ()
+    """What the plan and its tasks wait for: different messages, at most the last 1,000."""
+    worked: tuple[Task, ...] = field(default=(), repr=False, compare=False)
+    """What `create()` asked for and what ended without `Wait`, all that followed from it included."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of `worked`: a plan that asks for the same ones run after run does not converge."""
+        return tuple(map(task_name, self.worked))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ class _Session:
     @property
     def report(self) -> Report:
         with self._lock:
-            ledger = replace(self._ledger, errors=copy.copy(self._ledger.errors))
+            kept = self._ledger
+            ledger = replace(kept, errors=copy.copy(kept.errors), waits=copy.copy(kept.waits))
             if self._run is not None:
                 self._run.add_to(ledger)
         return ledger.report((self.clock.monotonic() if self.ended is None else self.ended) - self._begun)

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-__all__ = ["Options"]
+__all__ = ["Options", "seconds"]
 
 
-def _seconds(name: str, value: object, *, zero: bool, none: str = "") -> float:
+def seconds(name: str, value: object, *, zero: bool, none: str = "") -> float:
+    """Return a time in seconds; raise TypeError or ValueError that names it and the accepted form."""
     least = ">= 0" if zero else "> 0"
     accepted = f"{name} must be a number of seconds {least} or a timedelta{none}"
     if isinstance(value, timedelta):
@@ -17,12 +18,12 @@ def _seconds(name: str, value: object, *, zero: bool, none: str = "") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{accepted}, not {value!r}")
     try:
-        seconds = float(value)
+        number = float(value)
     except OverflowError:
-        seconds = math.inf
-    if not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not zero):
+        number = math.inf
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise ValueError(f"{accepted}, not {value!r}")
-    return seconds
+    return number
 
 
 def _whole(name: str, value: object, least: int, none: str = "") -> int:
@@ -47,12 +48,12 @@ class Options:
     parallelism: int = 1
 
     def __post_init__(self) -> None:
-        sleep = _seconds("sleep_between_runs", self.sleep_between_runs, zero=True)
+        sleep = seconds("sleep_between_runs", self.sleep_between_runs, zero=True)
         object.__setattr__(self, "sleep_between_runs", sleep)
         if self.errors_to_tolerate is not None:
             _whole("errors_to_tolerate", self.errors_to_tolerate, 0, ", or None for no limit")
         if self.execution_timeout is not None:
-            timeout = _seconds("execution_timeout", self.execution_timeout, zero=False, none=", or None for no limit")
+            timeout = seconds("execution_timeout", self.execution_timeout, zero=False, none=", or None for no limit")
             object.__setattr__(self, "execution_timeout", timeout)
         _whole("parallelism", self.parallelism, 1)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from execloop._engine.clock import SYSTEM_CLOCK
-from execloop._engine.drivers import Driver, Parallel
+from execloop._engine.drivers import Driver, Parallel, Unfinished
 from execloop._engine.errors import ExecutionTimeout, countable
 from execloop._engine.events import (
     ConvergedEvent,
@@ -19,11 +19,12 @@ from execloop._engine.events import (
     Ledger,
     RunFinished,
     RunStarted,
-    task_name,
 )
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
-from execloop._engine.tasks import NotTasks, Task, is_async, take
+from execloop._engine.returned import NotTasks, Taken, take
+from execloop._engine.tasks import Task, is_async, task_name
 from execloop._engine.threads import SHARED, Threads
+from execloop._engine.waits import pause, waits_of
 from execloop._engine.walk import WAIT, Reply, Stop, Walk
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Run:
             self._deadline = self.execution.deadline(options.timeout) - clock.now() + clock.monotonic()
         self._driver = Driver(self.stop, awaits=awaits, judge=judge)
         self._next: Step | None = None
+        self._unfinished: Unfinished | None = None
         self._interrupt: Callable[[], object] = int
 
     def put_off(self, seconds: float) -> None:
@@ -102,7 +104,7 @@ class Run:
             try:
                 created = self.plan.create()
             except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
-                self._end(CreateFailed(self.execution, self._driver.judge(error)))
+                self._not_created(error)
             else:
                 self._begin(created)
         if self._calls:
@@ -164,6 +166,7 @@ class Run:
             ledger.tasks += self.walk.count
             ledger.error_count += self.walk.errors
             ledger.errors.extend(self.records)
+            ledger.waits.extend(self.walk.waits)
         ledger.runs += self.walk is not None or isinstance(self.outcome, Converged)
 
     @contextmanager
@@ -209,22 +212,33 @@ class Run:
     def _begin(self, created: object) -> None:
         """Take what `create()` returned, and ask the walk for the first step."""
         try:
-            tasks, awaited = take(created, lambda: f"create() of the plan {describe(self.plan)}")
+            taken = take(created, lambda: f"create() of the plan {describe(self.plan)}")
         except NotTasks as error:
             self._end(Failed(self.execution, error))
-            return
         except BaseException as error:  # noqa: BLE001 - a generator raised: part of create()
-            self._end(CreateFailed(self.execution, self._driver.judge(error)))
-            return
-        if not tasks:
+            self._not_created(error)
+        else:
+            self._walk(taken)
+
+    def _not_created(self, raised: BaseException) -> None:
+        error = self._driver.judge(raised)  # which raises what must not be counted
+        if waits := waits_of(error):
+            self._walk(Taken(waits=waits))
+        else:
+            self._end(CreateFailed(self.execution, error))
+
+    def _walk(self, taken: Taken) -> None:
+        if not taken.tasks and not taken.waits:
             self._end(Converged(self.execution.after_run(0)))
-        if not tasks or self.stop.expired:
             return
-        self._driver.awaited = awaited
+        if self.stop.expired:
+            return
+        self._driver.awaited = taken.awaited
         self._driver.check()
-        self.walk = Walk(tasks, self.execution, self.options, self.stop, self.notify)
+        self.walk = Walk(taken.tasks, self.execution, self.options, self.stop, self.notify, taken.waits)
         if self.notify:
-            self.notify(RunStarted(self.execution, tuple(map(task_name, tasks)), self.walk.errors_left))
+            names = tuple(map(task_name, taken.tasks))
+            self.notify(RunStarted(self.execution, names, self.walk.errors_left))
         self._next = self.walk.begin()
 
     async def _drive(self, threads: Threads) -> None:
@@ -235,11 +249,16 @@ class Run:
             try:
                 created = await cast("Any", self.plan.create())
             except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
-                self._end(CreateFailed(self.execution, self._driver.judge(error)))
+                self._not_created(error)
             else:
                 self._begin(created)
         if self._fresh or self._calls:
             await threads.call(self.blocking)
+        if self._unfinished is not None:
+            reply = await self._driver.finish(self._unfinished, threads)
+            if self.stop.expired:
+                return
+            self._advance(reply)
         if self.walk is None or self._next is None:
             return
         if self.options.parallelism > 1:
@@ -247,8 +266,12 @@ class Run:
         else:
             await self._driver.by_awaiting(self._siblings, self._advance, threads)
 
-    def _advance(self, reply: Reply) -> Iterator[Task] | None:
+    def _advance(self, reply: Reply | Unfinished) -> Iterator[Task] | None:
         assert self.walk is not None
+        if isinstance(reply, Unfinished):
+            self._unfinished = reply
+            self._driver.awaited = reply.task  # so that calling ends here
+            return self._siblings
         self._next = self.walk.advance(reply)
         return self._siblings
 
@@ -256,14 +279,23 @@ class Run:
         walk, execution, errors = self.walk, self.execution, 0
         if walk is not None:
             errors = walk.errors
-            execution = execution.after_run(errors, str(walk.records[-1]) if errors else None)
+            last_error = str(walk.records[-1]) if errors else None
+            execution = execution.after_run(errors, last_error, waited=bool(walk.waits) and not walk.worked)
         if walk is not None and walk.failure is not None:
             return Failed(execution, walk.failure)
         if self.stop.expired:
             return Failed(execution, out_of_time(self.options))
         if self.stop.requested:
             return Interrupted(execution)
-        return Again(execution, self.options.sleep, errors)
+        if walk is None:
+            return Again(execution, self.options.sleep)
+        waiting = tuple(dict.fromkeys(wait.message for wait in walk.waits))
+        return Again(execution, self._delay(walk, execution), errors, waiting, walk.worked)
+
+    def _delay(self, walk: Walk, execution: Execution) -> float:
+        if not walk.waits or walk.errors:
+            return self.options.sleep
+        return pause(self.options.sleep, execution.waiting_runs) if walk.again_in is None else walk.again_in
 
 
 def out_of_time(options: Options) -> ExecutionTimeout:

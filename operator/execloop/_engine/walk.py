@@ -4,7 +4,8 @@ It yields siblings to attempt in order, an iterator. The driver takes from it un
 sends that:
 
 - child tasks: the attempt ended well and these follow from it,
-- `Failure`: a phase raised,
+- `Followed`: it ended well, and waits are among what follows from it,
+- `Failure`: a phase raised, perhaps a `Wait`,
 - None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them,
 - RUNNING: the attempt goes on elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
   that ended, or with None to ask for one more; and WAIT again while there is none to give.
@@ -30,7 +31,10 @@ from execloop._engine.events import (
     TaskFinished,
     TaskPath,
     TaskStarted,
+    TaskWaiting,
+    WaitRecord,
 )
+from execloop._engine.waits import waits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -38,8 +42,9 @@ if TYPE_CHECKING:
     from execloop._engine.execution import Execution
     from execloop._engine.options import Options
     from execloop._engine.tasks import Task
+    from execloop._engine.waits import Wait
 
-__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Place", "Reply", "Step", "Stop", "Walk"]
+__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Followed", "Place", "Reply", "Step", "Stop", "Walk"]
 
 
 class _Signal(Enum):
@@ -57,6 +62,14 @@ class Failure:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Children of which some are waits."""
+
+    tasks: tuple[Task, ...]
+    waits: tuple[Wait, ...]
+
+
 @dataclass(slots=True)
 class Done:
     """How an attempt ended that was answered with RUNNING; `place` was the walk's `place` then."""
@@ -66,7 +79,7 @@ class Done:
 
 
 Step: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
-Reply: TypeAlias = "tuple[Task, ...] | Failure | Done | Literal[_Signal.RUNNING] | None"
+Reply: TypeAlias = "tuple[Task, ...] | Followed | Failure | Done | Literal[_Signal.RUNNING] | None"
 
 
 class Stop:
@@ -132,7 +145,7 @@ class Place:
 
 
 class Walk:
-    """One run's walk. Read `count`, `errors` and `failure` at any time; a single owner drives `advance`."""
+    """One run's walk. Read `count`, `errors`, `waits` and `failure` at any time; a single owner drives `advance`."""
 
     def __init__(
         self,
@@ -141,6 +154,7 @@ class Walk:
         options: Options,
         stop: Stop,
         notify: Callable[[Event], None] | None = None,
+        waits: tuple[Wait, ...] = (),
     ) -> None:
         self.options = options
         self.stop = stop
@@ -151,7 +165,13 @@ class Walk:
         """Tasks that `create()` and `perform()` have returned until now."""
         self.errors = 0
         self.records: deque[ErrorRecord] = deque(maxlen=ERRORS_KEPT)
+        self.waits: deque[WaitRecord] = deque(maxlen=ERRORS_KEPT)
+        self.again_in: float | None = None
+        """The soonest that a wait asked for."""
         self.failure: ExecloopError | None = None
+        self._waited: set[int] = set()
+        """Which of `tasks` wait, or have something below them that does."""
+        self._created_waits = waits
         self._errors_before = execution.errors
         self._running = 0
         self._place: Place | None = None
@@ -163,6 +183,12 @@ class Walk:
         """Tasks attempted. Reckoned from what is left, so that it costs nothing while the walk goes on."""
         frame = self._frame
         return frame.before + frame.taken
+
+    @property
+    def worked(self) -> tuple[Task, ...]:
+        """Those of `tasks` that ended without a wait, theirs or one of what followed from them."""
+        waited = self._waited
+        return tuple(task for at, task in enumerate(self.tasks) if at not in waited) if waited else self.tasks
 
     @property
     def place(self) -> Place:
@@ -182,11 +208,12 @@ class Walk:
         return not stopped and self._running < self.options.parallelism and self._back()
 
     def begin(self) -> Step | None:
-        """The first step."""
+        """Return the first step."""
+        self._wait(None, self._created_waits)
         return next(self._steps, None)
 
     def advance(self, reply: Reply) -> Step | None:
-        """Send a reply: the next step, or None at the end."""
+        """Send a reply; return the next step, or None at the end."""
         try:
             return self._steps.send(reply)
         except StopIteration:
@@ -232,14 +259,30 @@ class Walk:
 
     def _settle(self, place: Place, reply: Reply) -> None:
         if isinstance(reply, Failure):
-            self._fail(place.path, reply)
+            if waits := waits_of(reply.error):
+                self._wait(place.path, waits)
+            else:
+                self._fail(place.path, reply)
             return
-        assert reply is None or isinstance(reply, tuple)
+        children = reply.tasks if isinstance(reply, Followed) else reply
+        assert children is None or isinstance(children, tuple)
         if self.notify:
-            self.notify(TaskFinished(place.path, len(reply or ())))
-        if reply:
-            self.known += len(reply)
-            self._frame = _Frame(reply, place, self._frame, self.count)
+            self.notify(TaskFinished(place.path, len(children or ())))
+        if isinstance(reply, Followed):
+            self._wait(place.path, reply.waits)
+        if children:
+            self.known += len(children)
+            self._frame = _Frame(children, place, self._frame, self.count)
+
+    def _wait(self, path: TaskPath | None, waits: tuple[Wait, ...]) -> None:
+        for wait in waits:
+            self.waits.append(WaitRecord(path, wait.message, wait.again_in))
+            if wait.again_in is not None:
+                self.again_in = wait.again_in if self.again_in is None else min(self.again_in, wait.again_in)
+            if self.notify:
+                self.notify(TaskWaiting(path, wait.message, wait.again_in))
+        if waits and path is not None:
+            self._waited.add(path.root)
 
     def _fail(self, path: TaskPath, failed: Failure) -> None:
         self.errors += 1

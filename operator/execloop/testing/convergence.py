@@ -12,8 +12,9 @@ from execloop._engine.errors import ExecloopError
 from execloop._engine.events import Ledger, Listener, Report, RunStarted, notifier
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
 from execloop._engine.options import Options
+from execloop._engine.returned import Taken, take
 from execloop._engine.run import Run
-from execloop._engine.tasks import as_tasks
+from execloop._engine.waits import Wait
 from execloop.testing.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Course:
         self._ledger = Ledger()
         self._started = self.clock.monotonic()
         self._asked: tuple[str, ...] = ()
+        self._waiting: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -66,6 +68,7 @@ class Course:
             run.add_to(self._ledger)
             match outcome:
                 case Again(execution, delay):
+                    self._waiting = outcome.waiting
                     self.clock.sleep(delay, threading.Event())
                 case CreateFailed(_, error) | Failed(_, error):
                     if isinstance(error, ExecloopError):
@@ -81,15 +84,16 @@ class Course:
 
     def _pending(self) -> str:
         lines = [f"not converged within {self.within} runs; the last one still asked for {_listed(self._asked)}"]
+        lines += (f"it waits: {message}" for message in self._waiting)
         if count := self._ledger.error_count:
             lines.append(f"{count} errors, the last of them:")
             lines += (f"  {record}" for record in list(self._ledger.errors)[-ERRORS_SHOWN:])
         return "\n".join(lines)
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: tuple[object, ...]) -> str:
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(map(repr, names[:NAMES_SHOWN])) + more
+    return (", ".join(map(repr, names[:NAMES_SHOWN])) or "no task") + more
 
 
 def drive(run: Run, runner: asyncio.Runner) -> None:
@@ -132,9 +136,15 @@ async def aconverge(
 def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None = None, **options: Any) -> Report:
     """Converge, then ask once more: a plan that has converged needs no task, however often it is asked."""
     report = converge(plan, within, clock=clock, **options)
-    again: Any = plan.create()
-    if inspect.iscoroutine(again):
-        again = asyncio.run(again)
-    if left := tuple(task.name for task in as_tasks(again, lambda: "create()")):
+    tasks, _, waits = asyncio.run(_ask(plan))
+    if left := (*(task.name for task in tasks), *waits):
         raise AssertionError(f"converged after {report.runs} runs, but asked again it still needs {_listed(left)}")
     return report
+
+
+async def _ask(plan: Plan) -> Taken:
+    try:
+        created: Any = plan.create()
+        return take(await created if inspect.isawaitable(created) else created, lambda: "create()")
+    except Wait as wait:
+        return Taken(waits=(wait,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from execloop._engine.errors import summary
 from execloop._engine.options import Options
+from execloop._engine.returned import Taken, take, take_children
 from execloop._engine.run import describe
-from execloop._engine.tasks import SKIP, Task, as_tasks, is_async, modes, task
+from execloop._engine.tasks import SKIP, Children, Task, is_async, modes, task
 from execloop.testing.clock import FakeClock
 from execloop.testing.convergence import Course, drive
 
@@ -125,32 +127,46 @@ class _Fault:
         return InjectedError(text) if self.kind == "error" else _Crash(text)
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Probe:
     """A plan whose calls, and those of its tasks, pass by the fault."""
 
     def __init__(self, plan: Plan, fault: _Fault) -> None:
         self._fault = fault
         self.name = describe(plan)
-        self.create = self._watched(plan.create, "create", self._tasks)
+        self.create = self._watched(plan.create, "create", self._created)
 
-    def _tasks(self, made: object) -> tuple[Task, ...]:
-        return tuple(map(self._probed, as_tasks(made, lambda: f"the plan {self.name}")))
+    def _created(self, made: object) -> Children:
+        return self._all(take(made, lambda: f"the plan {self.name}"))
+
+    def _all(self, taken: Taken) -> Children:
+        return *map(self._probed, taken.tasks), *taken.waits
 
     def _probed(self, original: Task) -> Task:
+        def followed(returned: object) -> Children:
+            return self._all(take_children(original, returned, lambda: f"the task {original.name}"))
+
         pre, _, post = modes(original)
         return task(
             original.name,
-            self._watched(original.perform, f"{original.name} perform", self._tasks),
-            pre=None if pre == SKIP else self._watched(original.pre, f"{original.name} pre"),
-            post=None if post == SKIP else self._watched(original.post, f"{original.name} post"),
+            self._watched(original.perform, f"{original.name} perform", followed),
+            pre=_nothing if pre == SKIP else self._watched(original.pre, f"{original.name} pre"),
+            post=_nothing if post == SKIP else self._watched(original.post, f"{original.name} post"),
         )
 
     def _watched(
         self, function: Callable[[], Any], code: str, convert: Callable[[Any], Any] = lambda result: result
     ) -> Callable[[], Any]:
+        async def convert_later(result: Any) -> Any:
+            return convert(await result)
+
         def watched() -> Any:
             with self._around(code):
-                return convert(function())
+                result = function()
+                return convert_later(result) if inspect.isawaitable(result) else convert(result)
 
         async def awaited() -> Any:
             with self._around(code):

@@ -22,7 +22,7 @@ def test_the_tasks_are_printed_and_none_is_run(tmp_path: Path) -> None:
 
 def test_json_says_which_tasks(tmp_path: Path) -> None:
     result = _preview("write-files", "-p", f"folder={tmp_path}", "--json")
-    assert json.loads(result.stdout) == {"plan": "write-files", "converged": False, "tasks": ["f0", "f1"]}
+    assert json.loads(result.stdout) == {"plan": "write-files", "converged": False, "tasks": ["f0", "f1"], "waits": []}
 
 
 @pytest.mark.parametrize("plan", ["settled", "settled-async", "settled-generator", "prints"])

@@ -1,5 +1,6 @@
 """What is not a plan, what is not tasks, and who cannot await."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +25,12 @@ ODD = {
     "a number": (5, r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not 5"),
     "a task alone": (task("a", print), r"must return None or an iterable of tasks, not task\('a'\)"),
     "numbers": ([1, 2], r"create\(\) of the plan 'odd' returned 1, which is not a task: it has no method pre\(\)"),
-    "a string": ("abc", r"returned 'a', which is not a task"),
+    "a string": ("abc", r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not 'abc'"),
+    "an empty string": ("", r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not ''"),
+    "empty bytes": (b"", r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not b''"),
+    "an empty mapping": ({}, r"create\(\) of the plan 'odd' must return None or an iterable of tasks, not {}"),
+    "a mapping of tasks": ({task("a", print): 1}, r"must return None or an iterable of tasks, not {task\('a'\): 1}"),
+    "a long string": ("x" * 9999, r"not 'x{50,60}\.\.\.x{50,60}'$"),
     "None among tasks": ([task("a", print), None], r"returned None, which is not a task"),
     "a class": ([Minimal], r"returned the class Minimal: return an instance of it"),
 }
@@ -50,14 +56,19 @@ def test_a_create_that_returns_something_odd_is_a_type_error_that_names_plan_and
         raise outcome.error
 
 
+def performing(perform: Any, pre: Any = lambda: None, post: Any = lambda: None) -> Any:
+    """A task that is not made by `task()`: what functions return follows another rule."""
+    return SimpleNamespace(name="a", pre=pre, perform=perform, post=post)
+
+
 @pure_flavours
-@pytest.mark.parametrize("returned", [5, [1, 2], "abc", task("x", print)], ids=repr)
+@pytest.mark.parametrize("returned", [5, [1, 2], "abc", "", b"", {}, task("x", print)], ids=repr)
 def test_a_perform_that_returns_something_odd_is_one_counted_type_error(returned: object, flavour: Flavour) -> None:
     async def aperform() -> Any:
         return returned
 
-    child = task("a", aperform if flavour == "awaits" else lambda: returned)
-    outcome = one_run(creating(lambda: [child]), flavour)
+    odd = performing(aperform if flavour == "awaits" else lambda: returned)
+    outcome = one_run(creating(lambda: [odd]), flavour)
     assert isinstance(outcome, Again)
     assert outcome.failed == 1
     assert (outcome.execution.last_error or "").startswith("a[0] perform: NotTasks: perform() of the task 'a' ")
@@ -100,7 +111,7 @@ def test_a_function_that_returns_a_coroutine_must_be_declared_async(phase: Phase
 
     functions: dict[str, Any] = {name: lambda: None for name in PHASES}
     functions[phase] = plain
-    hidden = task("a", functions["perform"], pre=functions["pre"], post=functions["post"])
+    hidden = performing(**functions)
     outcome = one_run(creating(lambda: [hidden]), flavour)
     assert outcome.execution.errors == 1
     assert "returned an awaitable: declare it with `async def`" in (outcome.execution.last_error or "")

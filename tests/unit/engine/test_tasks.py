@@ -2,6 +2,7 @@
 
 import functools
 from collections import UserList
+from dataclasses import dataclass
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from execloop import Task, task
-from execloop._engine.tasks import AWAIT, CALL, SKIP, NotTasks, as_tasks, modes, take
+from execloop._engine.returned import NotTasks, as_tasks, take
+from execloop._engine.tasks import AWAIT, CALL, SKIP, detail_of, modes, needs_approval
 
 
 def source() -> str:
@@ -118,7 +120,10 @@ ill_typed: Any = task
         (lambda: ill_typed("x", nothing, post=5), r"task\('x'\): post must be callable, not 5"),
         (lambda: ill_typed(5, nothing), "the name of a task must be a string, not 5"),
         (lambda: ill_typed(5), "the name of a task must be a string, not 5"),
-        (lambda: ill_typed("x", pre=nothing), r"task\('x', pre=…, post=…\) also needs perform, its second argument"),
+        (lambda: ill_typed("x", None), r"task\('x'\): perform must be callable, not None"),
+        (lambda: ill_typed("x", pre=nothing), r"task\('x', pre=…\) also needs a function, its second argument"),
+        (lambda: ill_typed("x", size=5), r"task\('x', size=…\) also needs a function, its second argument"),
+        (lambda: ill_typed(nothing, approval=True), "the name of a task must be a string, not <function nothing"),
         (lambda: ill_typed("x")(5), r"task\('x'\): what it decorates must be callable, not 5"),
         (lambda: ill_typed(functools.partial(nothing)), "the name of a task must be a string, not None"),
     ],
@@ -126,6 +131,68 @@ ill_typed: Any = task
 def test_what_cannot_make_a_task_is_a_type_error(call: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_the_arguments_of_a_function_follow_it() -> None:
+    seen: list[object] = []
+
+    def create_user(name: str, *, admin: bool = False) -> None:
+        seen.append((name, admin))
+
+    made = task("create user", create_user, "eve", admin=True, pre=lambda: seen.append("pre"))
+    made.pre()
+    made.perform()
+    assert seen == ["pre", ("eve", True)]
+
+
+# -- what the operator shows of a task, and asks for
+
+
+def test_a_task_has_no_detail_and_needs_no_approval_unless_it_says_so() -> None:
+    for made in (Minimal(), Duck(), task("x", nothing)):
+        assert (detail_of(made), needs_approval(made)) == ("", False)  # type: ignore[arg-type]
+
+
+def test_a_class_of_tasks_may_have_both() -> None:
+    class Drop(Minimal):
+        detail = "DROP TABLE old"
+        approval = True
+
+    assert (detail_of(Drop()), needs_approval(Drop())) == ("DROP TABLE old", True)
+
+
+def test_a_decorated_function_may_have_both() -> None:
+    @task("drop table", detail="DROP TABLE {}".format, approval=True)
+    def drop(name: str) -> None: ...
+
+    made = drop("old")
+    assert (detail_of(made), needs_approval(made)) == ("DROP TABLE old", True)
+
+
+def test_a_dataclass_may_have_a_detail_without_a_default() -> None:
+    @dataclass
+    class Drop(Task):
+        name: str
+        detail: str
+        table: str
+
+        def perform(self) -> None: ...
+
+    assert Drop("x", "SQL", "old").detail == "SQL"
+
+
+@pytest.mark.parametrize(
+    ("detail", "error", "message"),
+    [
+        (5, TypeError, "the detail of the task 'minimal' must be text, not int"),
+        ("é" * 2049, ValueError, "the detail of the task 'minimal' has 4098 bytes: at most 4096"),
+    ],
+)
+def test_a_detail_is_text_of_four_kibibytes_at_most(detail: object, error: type[Exception], message: str) -> None:
+    made = Minimal()
+    made.detail = detail  # type: ignore[attr-defined]
+    with pytest.raises(error, match=message):
+        detail_of(made)
 
 
 # -- how to attempt the phases
@@ -166,7 +233,7 @@ def test_classes_made_at_run_time_do_not_pile_up() -> None:
 # -- what create() and perform() may return
 
 
-@pytest.mark.parametrize("wrap", [list, tuple, iter, lambda items: (item for item in items), UserList, dict.fromkeys])
+@pytest.mark.parametrize("wrap", [list, tuple, iter, lambda items: (item for item in items), UserList])
 def test_any_iterable_of_tasks_will_do(wrap: Any) -> None:
     tasks = (Minimal(), task("x", nothing), Slotted())
     assert as_tasks(wrap(tasks), source) == tasks

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from execloop._engine.errors import ExecutionTimeout, FatalError, ToleranceExceeded, summary
-from execloop._engine.tasks import NotTasks
+from execloop._engine.returned import NotTasks
 from execloop.cli.exits import CONVERGED, FAILED, INTERRUPTED, TERMINATED, TIMEOUT
 
 if TYPE_CHECKING:

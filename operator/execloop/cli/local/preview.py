@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from execloop._engine.errors import summary
-from execloop._engine.tasks import as_tasks
+from execloop._engine.returned import Taken, take
+from execloop._engine.waits import waits_of
 from execloop.cli.display.lines import printable
 from execloop.cli.display.tracebacks import plan_traceback
 from execloop.cli.exits import CONVERGED, FAILED
@@ -47,24 +48,34 @@ def preview(
     context = ClusterAccess(kubeconfig, found.namespace).context(found)
     try:
         with redirect_stdout(sys.stderr):
-            names = asyncio.run(_ask(found, context))
+            taken = asyncio.run(_ask(found, context))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever plan code raises
         click.secho(printable(f"{found.name}: failed: create() raised {summary(error)}"), fg="red", err=True)
         if traceback:
             click.echo(plan_traceback(error), err=True)
         return FAILED
+    names, waits = [task.name for task in taken.tasks], [wait.message for wait in taken.waits]
+    converged = not names and not waits
     if as_json:
-        click.echo(json.dumps({"plan": found.registered.name, "converged": not names, "tasks": names}))
-    elif names:
-        for name in names:
-            click.echo(printable(name))
-    else:
+        shown = {"plan": found.registered.name, "converged": converged, "tasks": names, "waits": waits}
+        click.echo(json.dumps(shown))
+        return CONVERGED
+    for name in names:
+        click.echo(printable(name))
+    for message in waits:
+        click.echo(printable(f"{found.name}: waits: {message}"), err=True)
+    if converged:
         click.echo(printable(f"{found.name}: converged, nothing to do"), err=True)
     return CONVERGED
 
 
-async def _ask(target: Target, context: Context) -> list[str]:
-    created: Any = target.make(context).create()
-    if inspect.iscoroutine(created):
-        created = await created
-    return [task.name for task in as_tasks(created, lambda: f"create() of the plan {target.name!r}")]
+async def _ask(target: Target, context: Context) -> Taken:
+    try:
+        created: Any = target.make(context).create()
+        if inspect.iscoroutine(created):
+            created = await created
+        return take(created, lambda: f"create() of the plan {target.name!r}")
+    except Exception as error:
+        if waits := waits_of(error):
+            return Taken(waits=waits)
+        raise

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from execloop._engine.errors import FatalError, InvalidParameters
 from execloop._engine.execution import CreateFailed, Execution, Failed, Outcome
+from execloop._engine.returned import NotTasks, Taken, take
 from execloop._engine.run import Run, out_of_time
-from execloop._engine.tasks import AnyTask, Children, NotTasks, is_async, take
+from execloop._engine.tasks import AnyTask, Children, is_async
+from execloop._engine.waits import Wait, waits_of
 from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ _GRACE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """`create()` returned no task."""
+    """`create()` returned no task, and no wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Work:
     """`create()` returned these."""
 
     tasks: tuple[AnyTask, ...]
+    waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,10 @@ class Prepared:
 
     name: str
     tasks: tuple[AnyTask, ...]
+    waits: tuple[Wait, ...] = ()
 
     def create(self) -> Children:
-        return self.tasks
+        return *self.tasks, *self.waits
 
 
 class _Unmade:
@@ -173,26 +177,27 @@ async def observe(
 ) -> Observed:
     """Ask a plan, and run nothing; with `options` until the execution's deadline. The wait for a place is no part."""
 
-    def taken(created: object) -> tuple[AnyTask, ...]:
-        return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")[0]
+    def taken(created: object) -> Taken:
+        return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
 
-    async def awaited() -> tuple[AnyTask, ...]:
+    async def awaited() -> Taken:
         return taken(await cast("Any", plan.create()))
 
     within = None if options is None else _left(execution, options, time.time())
     try:
         if is_async(plan.create):
-            tasks = await code.on_loop(key, awaited, within=within)
+            found = await code.on_loop(key, awaited, within=within)
         else:
-            tasks = await code.call(key, lambda: taken(plan.create()), within=within)
+            found = await code.call(key, lambda: taken(plan.create()), within=within)
     except NotNow as reason:
         return Postponed(str(reason), reason.after)
     except OutOfTime:
         assert options is not None
         return Failed(execution, out_of_time(options))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        return _not_created(execution, error)
-    return Work(tasks) if tasks else Nothing()
+        waits = waits_of(error)
+        return Work((), waits) if waits else _not_created(execution, error)
+    return Work(found.tasks, found.waits) if found.tasks or found.waits else Nothing()
 
 
 def _not_created(execution: Execution, error: Exception) -> CreateFailed | Failed:

@@ -81,10 +81,10 @@ class Runs:
         match observed or await self.observe(case, execution):
             case Nothing():
                 return Ran(Converged(state.after_run(0)))
-            case Work(tasks):
+            case Work(tasks, waits):
                 if _misleading(case) and not await self._reporter.progress(case, execution, None):
                     return Ran(Interrupted(state))
-                return await self._drive(case, execution, Prepared(case.validated.definition.name, tasks))
+                return await self._drive(case, execution, Prepared(case.validated.definition.name, tasks, waits))
             case ended:
                 return Ran(ended)
 

@@ -160,6 +160,7 @@ class TestWrites:
         control.reconcile()
         told = next(status for status in control.written if status.get("progress") == "1/3")
         assert conditions(told) == {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
+        control.reconcile()
         assert "progress" not in control.status()
 
     def test_a_backoff_is_written_with_the_time_of_the_next_run(self, control: Controller) -> None:
