@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from execloop.kube import ApiError, Connection, Lease, LeaseLost, LeaseTimes
+from execloop.kube import ApiError, Connection, Lease, LeaseLost, LeaseTimes, edit_annotation
 from tests.asynchronous import in_event_loop
 from tests.cluster import Cluster
 from tests.integration.access import account
@@ -217,3 +217,48 @@ async def test_a_release_that_nobody_hears_harms_nothing(own_cluster: Cluster) -
     with suppress(ApiError):
         await first.release()
     assert not first.held
+
+
+# -- annotations
+
+
+@in_event_loop
+async def test_a_standby_edits_an_annotation_and_the_holder_keeps_the_lease_and_sees_it(
+    connection: Connection, namespace: str
+) -> None:
+    lease = await acquired(Lease(connection, "x", namespace, QUICK))
+    async with kept(lease) as keeping:
+        assert await edit_annotation(connection, (namespace, "x"), "example.com/a", lambda text: text + "1") == "1"
+        await until(lambda: lease.annotation("example.com/a") == "1")
+        assert not keeping.done()
+        assert lease.held
+    assert await edit_annotation(connection, (namespace, "x"), "example.com/a", lambda _text: "") == ""
+
+
+@in_event_loop
+async def test_edits_of_many_at_once_all_count(connection: Connection, namespace: str) -> None:
+    lease = await acquired(Lease(connection, "x", namespace, QUICK))
+    async with kept(lease):
+        await asyncio.gather(
+            *(edit_annotation(connection, (namespace, "x"), "example.com/a", lambda text: text + "1") for _ in range(5))
+        )
+        await until(lambda: lease.annotation("example.com/a") == "11111")
+
+
+@in_event_loop
+async def test_an_annotation_on_a_lease_that_does_not_exist_leaves_it_to_whoever_comes(
+    connection: Connection, namespace: str
+) -> None:
+    await edit_annotation(connection, (namespace, "x"), "example.com/a", lambda _text: "1")
+    lease = await acquired(Lease(connection, "x", namespace, LONG))
+    assert lease.annotation("example.com/a") == "1"
+
+
+@in_event_loop
+async def test_an_edit_that_changes_nothing_writes_nothing(
+    connection: Connection, namespace: str, kubectl: Kubectl
+) -> None:
+    await acquired(Lease(connection, "x", namespace, LONG))
+    before = kubectl("get", "lease", "x", "--output=json")
+    assert await edit_annotation(connection, (namespace, "x"), "example.com/a", lambda text: text) == ""
+    assert kubectl("get", "lease", "x", "--output=json") == before

@@ -40,6 +40,8 @@ class Settings:
     """None: there is no other operator."""
     log_format: Literal["json", "plain"] = "plain"
     log_level: str = "info"
+    journal: Path | None = None
+    """The file that notes which plan code runs. None: one in the temporary folder."""
     access: Access = field(default_factory=Access)
     trust_secrets_policy: bool = False
     """Whether the policy about Secrets counts as in force where the operator may not look."""

@@ -10,6 +10,7 @@ from execloop.kube.errors import ApiError, ConfigurationError, LeaseLost, NoClus
 from execloop.kube.http.connection import APPLY, JSON, MERGE_PATCH, Connection
 from execloop.kube.http.official import api_client
 from execloop.kube.http.paths import Resource
+from execloop.kube.lease.annotation import edit_annotation
 from execloop.kube.lease.election import LeaseTimes
 from execloop.kube.lease.lease import Lease
 from execloop.kube.objects.client import Kube, Object, Propagation
@@ -44,6 +45,7 @@ __all__ = [
     "Same",
     "Watch",
     "api_client",
+    "edit_annotation",
     "field_manager",
     "judge",
 ]

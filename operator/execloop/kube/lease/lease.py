@@ -84,6 +84,11 @@ class Lease:
         """What kept the last attempt to acquire it from reading or writing it; empty when nothing did."""
         return self._said
 
+    def annotation(self, name: str) -> str:
+        """What it said when it was looked at last; empty when it has none of that name."""
+        metadata = self._object["metadata"] if self._object else {}
+        return str((metadata.get("annotations") or {}).get(name, ""))
+
     def require(self) -> None:
         """Raises LeaseLost unless it is held."""
         if not self.held:
