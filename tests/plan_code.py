@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 from execloop.controller.plancode.host import PlanHost
 
@@ -47,11 +48,11 @@ def blocked() -> Iterator[Blocked]:
 
 @asynccontextmanager
 async def plan_code(
-    *, workers: int = 10, threads: int = 10, long_call: float = LONG
+    *, workers: int = 10, threads: int = 10, long_call: float = LONG, **options: Any
 ) -> AsyncIterator[tuple[PlanHost, list[Hashable]]]:
     """Plan code that is watched, and the keys that it says are free again."""
     freed: list[Hashable] = []
-    code = PlanHost(workers, threads, freed.append, long_call=long_call, beat=0.001)
+    code = PlanHost(workers, threads, freed.append, long_call=long_call, beat=0.001, **options)
     watching = asyncio.create_task(code.watch())
     try:
         yield code, freed
@@ -61,3 +62,12 @@ async def plan_code(
             await watching
         if code._loop is not None:
             code._loop.loop.call_soon_threadsafe(code._loop.end)
+
+
+async def given_up(code: PlanHost, call: Blocked) -> None:
+    """The event loop that the call blocks is given up."""
+    await call.has_begun()
+    loop = code._loop
+    code._long_call = 0.0
+    await until(lambda: code._loop is not loop)
+    code._long_call = LONG

@@ -187,8 +187,9 @@ class TestRestart:
         assert plans.status("a")["execution"]["runs"] == 1
         assert "Traceback" not in operator.said()
 
-    def test_blocked_plan_code_does_not_hold_the_exit_up(self, plans: Plans, operator: Operator) -> None:
-        plans.apply(manifest("a", "blocks"))
+    @pytest.mark.parametrize("plan", ["blocks", "blocks-in-threads"])
+    def test_blocked_plan_code_does_not_hold_the_exit_up(self, plans: Plans, operator: Operator, plan: str) -> None:
+        plans.apply(manifest("a", plan))
         plans.until(lambda: "execution" in plans.status("a"), "the run is under way")
         assert operator.terminate() == 0
 

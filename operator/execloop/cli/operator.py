@@ -6,7 +6,7 @@ import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -105,7 +105,7 @@ def operator(
     health_port: int | None,
     log_format: Literal["plain", "json"],
     log_level: str,
-) -> int:
+) -> NoReturn:
     """Converge the Plans of a cluster, until SIGTERM."""
     from execloop.controller.settings import Settings  # noqa: PLC0415 - needs the extra `operator`
 
@@ -115,10 +115,11 @@ def operator(
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
-    return _operate(replace(scope, log_format=log_format, log_level=log_level))
+    _operate(replace(scope, log_format=log_format, log_level=log_level))
 
 
-def _operate(settings: Settings) -> int:
+def _operate(settings: Settings) -> NoReturn:
+    from execloop.controller.manager.departure import leave  # noqa: PLC0415
     from execloop.controller.manager.logs import configure  # noqa: PLC0415
     from execloop.controller.manager.process import run  # noqa: PLC0415
     from execloop.controller.manager.tuning import collect_seldom, loop_factory  # noqa: PLC0415 - costly to import
@@ -126,9 +127,13 @@ def _operate(settings: Settings) -> int:
 
     configure(settings.log_format, settings.log_level)
     collect_seldom()
+
+    async def live() -> NoReturn:
+        leave(await run(settings))  # from here: a loop that is closed waits for its threads, the interpreter for all
+
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(run(settings))
+            runner.run(live())
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
 

@@ -1,7 +1,9 @@
 """Plans of which the tests see, in files, what they did. EXECLOOP_TEST_WORLD names the folder."""
 
+import asyncio
 import os
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -121,3 +123,12 @@ def blocks(_parameters: object, _context: Context) -> list[Task]:
 async def blocks_loop(_parameters: object, _context: Context) -> list[Task]:
     time.sleep(8)  # noqa: ASYNC251 - the mistake that is tested
     return []
+
+
+@plan("blocks-in-threads")
+class BlocksInThreads:
+    """By `asyncio.to_thread`, and in a thread of its own that the interpreter would wait for."""
+
+    async def create(self) -> None:
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        await asyncio.to_thread(time.sleep, 600)

@@ -24,6 +24,8 @@ from execloop.controller.watch.workqueue import WorkQueue
 from execloop.kube import ApiError, Kube, LeaseLost
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from execloop.controller.manager.leadership import Leadership
     from execloop.controller.manager.metrics import Metrics, Result
     from execloop.controller.reconcile.reconciler import Reconciler
@@ -55,6 +57,8 @@ class Operator:
     unlisted: set[str | None]
     """Namespaces, None for all of them, whose Plans were not listed yet."""
     working: set[asyncio.Task[None]] = field(default_factory=set)
+    in_place: set[Key] = field(default_factory=set)
+    """Keys in work that hold a place."""
 
     @classmethod
     def build(cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics) -> Operator:
@@ -64,7 +68,14 @@ class Operator:
             logger.error("plans from %s are not available: %s", origin, message)
         logger.info("plans: %s", ", ".join(registry.names()) or "none")
         kube, cache, queue = Kube(connection), Cache(), WorkQueue[Key](waited=metrics.waited)
-        code = PlanHost(settings.workers, settings.max_threads, lambda key: queue.add(Key(*key)))  # type: ignore[misc]
+
+        def free(key: Hashable) -> None:
+            queue.add(Key(*key))  # type: ignore[misc]  # no other keys are called for
+
+        def long(key: Hashable) -> None:
+            operator.give_place_up(Key(*key))  # type: ignore[misc]
+
+        code = PlanHost(settings.workers, settings.max_threads, free, long)
 
         def drifted(key: Key) -> None:
             if reconciler.drifted(key):
@@ -88,10 +99,13 @@ class Operator:
             ran=metrics.ran,
             trust_secrets_policy=settings.trust_secrets_policy,
         )
-        # Plan code has its own bound; blocked plans must not use up this one.
+        # Plan code has its own bound; what takes long must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)
         unlisted = set(settings.namespaces or (None,))
-        return cls(leadership, metrics, connection, cache, queue, code, reconciler, drift, references, places, unlisted)
+        operator = cls(
+            leadership, metrics, connection, cache, queue, code, reconciler, drift, references, places, unlisted
+        )
+        return operator
 
     def seen(self, kind: str | None, body: dict[str, Any]) -> None:
         """One event of the watch; what a list finds has no type, and waits for what has changed."""
@@ -130,13 +144,20 @@ class Operator:
         while True:
             await self.places.acquire()
             key = await self.queue.get()
+            self.in_place.add(key)
             task = asyncio.create_task(self._work(key))
             self.working.add(task)
-            task.add_done_callback(self._done)
+            task.add_done_callback(partial(self._done, key))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self.working.discard(task)
-        self.places.release()
+        self.give_place_up(key)
+
+    def give_place_up(self, key: Key) -> None:
+        """Its plan code takes long: others begin meanwhile, however many of these there are."""
+        if key in self.in_place:
+            self.in_place.remove(key)
+            self.places.release()
 
     async def _work(self, key: Key) -> None:
         after: float | None = None

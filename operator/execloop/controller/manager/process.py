@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import disable_created_metrics
 
 from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.departure import leave, leave_within
 from execloop.controller.manager.leadership import Leadership, NoElection
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import problem
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY = 2.0
 _FAREWELL = 2.0
+_LAST = 10.0
+"""Seconds for an orderly stop: 5 for plan code that blocks, the rest to save what was done."""
 
 
 async def run(settings: Settings) -> int:
@@ -137,6 +140,7 @@ class Process:
         try:
             await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
             self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
+            leave_within(_LAST, 1)
             code = await self._stopped(keeping, services)
             end.set()
             await asyncio.wait((watch,), timeout=_FAREWELL)
@@ -148,7 +152,7 @@ class Process:
         """The exit code, once all is in order for the next leader, or the Lease is lost."""
         if keeping.done():
             logger.error("the Lease %s is lost: %s; exiting", self._leadership, keeping.result())
-            return 1
+            leave(1)  # at once: another may lead, and plan code of ours must not run beside its
         code = 0
         for service in services:
             if service.done() and (error := service.exception()) is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from execloop.controller.plancode.call import Call
 from execloop.controller.plancode.errors import Escaped, LoopGivenUp, OutOfTime, StillRunning, TooManyBlocked
-from execloop.controller.plancode.loop import PlansLoop
+from execloop.controller.plancode.loop import CANCELLATION_GAPS, PlansLoop
 from execloop.controller.plancode.threads import PlanThreads
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class PlanHost:
     then called with its key. Use it from one event loop. `on_free` is called with a key that was barred and is not any
     more, or that was refused a thread and may get one. `beat`: seconds between two looks at the plans' event loop,
     which is given up when it has not turned for `long_call`. `patience`: seconds that a call which is cancelled, or
-    leaves tasks behind, has to end before its key is barred.
+    leaves tasks behind, has to end before its key is barred; `gaps`: seconds between two cancellations of one that does
+    not end.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class PlanHost:
         long_call: float = 5.0,
         beat: float = 1.0,
         patience: float = _PATIENCE,
+        gaps: tuple[float, ...] = CANCELLATION_GAPS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
@@ -61,6 +64,7 @@ class PlanHost:
         self._places = asyncio.Semaphore(workers)
         self._on_free, self._on_long = on_free, on_long
         self._long_call, self._beat, self._patience = long_call, beat, patience
+        self._gaps, self._clock = gaps, clock
         self._main: asyncio.AbstractEventLoop | None = None
         self._loop: PlansLoop | None = None
         self._calls: dict[Hashable, Call] = {}
@@ -109,7 +113,7 @@ class PlanHost:
         async def hosted() -> T:
             call, host = self._enter(key), self._loop
             if host is None:
-                host = self._loop = PlansLoop(self.threads)
+                host = self._loop = PlansLoop(self.threads, self._gaps)
             main = asyncio.get_running_loop()
             outcome: asyncio.Future[tuple[T | None, BaseException | None]] = main.create_future()
             host.calls[call] = outcome
@@ -236,10 +240,11 @@ class PlanHost:
     async def watch(self) -> None:
         """Give an event loop up that does not turn; runs until cancelled."""
         seen: tuple[PlansLoop | None, int] = (None, 0)
-        blocked, looked = 0.0, time.monotonic()
+        blocked, looked = 0.0, self._clock()
         while True:
             await asyncio.sleep(self._beat)
-            passed, looked = time.monotonic() - looked, time.monotonic()
+            now = self._clock()
+            passed, looked = now - looked, now
             host = self._loop
             if host is None:
                 continue

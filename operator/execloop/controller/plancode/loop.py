@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.call import Call
     from execloop.controller.plancode.threads import PlanThreads
 
-__all__ = ["PlansLoop"]
+__all__ = ["CANCELLATION_GAPS", "PlansLoop"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_GAPS = (5.0, 10.0, 20.0, 40.0, 80.0)
+CANCELLATION_GAPS = (5.0, 10.0, 20.0, 40.0, 80.0)
 """Seconds between two cancellations of one call: code that cleans up has time for it, code that eats one gets more."""
 _CLOSE = 1.0
 
 
 class PlansLoop:
-    def __init__(self, threads: PlanThreads, gaps: tuple[float, ...] = _GAPS) -> None:
+    def __init__(self, threads: PlanThreads, gaps: tuple[float, ...]) -> None:
         self.loop = asyncio.new_event_loop()
         self.loop.set_task_factory(self._make_task)
         self.loop.set_default_executor(Executor(threads))

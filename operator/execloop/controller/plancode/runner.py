@@ -169,7 +169,12 @@ async def parse(
     except OutOfTime as error:
         return Refused(InvalidParameters(f"parameters: the plan's model has {error}"))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        return Refused(_fatal(error))
+        cause = _cause(error)
+        fatal = FatalError(
+            f"parameters: the plan's model raised {type(cause).__name__}"
+        )  # its message may hold a value
+        fatal.__cause__ = cause
+        return Refused(fatal)
 
 
 async def observe(
@@ -219,10 +224,14 @@ def _left(execution: Execution, options: Options, now: float) -> float | None:
 
 
 def _fatal(error: BaseException) -> FatalError:
-    cause = error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
+    cause = _cause(error)
     fatal = FatalError(f"the plan's code raised {type(cause).__name__}: {cause}")
     fatal.__cause__ = cause
     return fatal
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
 
 
 def _judged(error: BaseException) -> Exception:

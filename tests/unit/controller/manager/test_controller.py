@@ -311,6 +311,21 @@ class TestStuck:
         assert self.stuck(operating) == ""
 
 
+class TestPlaces:
+    def test_plan_code_that_takes_long_gives_its_place_to_others(self, operating: Operating) -> None:
+        operating.places = 1
+
+        async def main(operator: Operator) -> None:
+            await operator.places.acquire()
+            operator.in_place.add(KEY)
+            for _ in range(2):  # each call of it says so
+                operator.give_place_up(KEY)
+            await operator.places.acquire()
+            assert operator.places.locked()
+
+        operating.run(main)
+
+
 class TestDrain:
     def drain(self, operating: Operating) -> None:
         async def main(operator: Operator) -> None:

@@ -6,9 +6,8 @@ import threading
 import pytest
 
 from execloop.controller.plancode.errors import Escaped, LoopGivenUp
-from execloop.controller.plancode.host import PlanHost
 from tests.asynchronous import in_event_loop
-from tests.plan_code import LONG, Blocked, blocked, plan_code, until
+from tests.plan_code import blocked, given_up, plan_code, until
 
 
 class TestTheirEventLoop:
@@ -106,12 +105,3 @@ class TestBlockedEventLoop:
                 assert not cancelled.is_set()
             await until(cancelled.is_set)
             await asyncio.gather(other, culprit, return_exceptions=True)
-
-
-async def given_up(code: PlanHost, call: Blocked) -> None:
-    """The event loop that the call blocks is given up."""
-    await call.has_begun()
-    loop = code._loop
-    code._long_call = 0.0
-    await until(lambda: code._loop is not loop)
-    code._long_call = LONG

@@ -1,20 +1,36 @@
 """A plan's code at work for the operator: how asking it, or running it, ends."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from threading import Event
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event, current_thread
 from typing import Any
 
 import pytest
 
 from execloop import ExecutionTimeout, FatalError, Options, Task, ToleranceExceeded, plan, task
+from execloop._engine.errors import InvalidParameters
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.plan import Plan
 from execloop._engine.walk import Stop
 from execloop._plans.definition import definition_of
 from execloop.controller.plancode.errors import LoopGivenUp
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Prepared, Work, drive, observe, unmade
+from execloop.controller.plancode.runner import (
+    Nothing,
+    Observed,
+    Parsed,
+    Postponed,
+    Prepared,
+    Refused,
+    Work,
+    drive,
+    observe,
+    parse,
+    unmade,
+)
 from execloop.controller.watch.cache import Key
 from execloop.testing import ScriptedPlan
 from tests.controlling import Controller
@@ -47,6 +63,33 @@ class Perform(Task):
 
     async def perform(self) -> Any:
         return self._perform()
+
+
+class Awaits:
+    """A plan whose `create()` awaits what a function returns."""
+
+    name = "awaits"
+
+    def __init__(self, create: Callable[[], Awaitable[None]]) -> None:
+        self._create = create
+
+    async def create(self) -> None:
+        await self._create()
+
+
+class Awaiting(Task):
+    def __init__(self, name: str, perform: Callable[[], Awaitable[None]]) -> None:
+        self.name, self._perform = name, perform
+
+    async def perform(self) -> None:
+        await self._perform()
+
+
+class Panic(BaseException):
+    """As extensions in other languages raise."""
+
+
+FATAL = [SystemExit(3), KeyboardInterrupt(), Panic("rust"), GeneratorExit()]
 
 
 def raising(error: BaseException) -> Callable[[], Any]:
@@ -101,7 +144,30 @@ class TestObserve:
         assert isinstance(found, Failed)
         assert "create() of the plan 'answers'" in str(found.error)
 
-    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+    def test_a_cancellation_that_nobody_asked_for_is_a_create_that_failed(
+        self, control: Controller, kind: type[Answers]
+    ) -> None:
+        found = self.observed(control, kind(raising(asyncio.CancelledError())))
+        assert isinstance(found, CreateFailed)
+        assert str(found.error) == "the plan's code raised CancelledError"
+
+    def test_one_that_is_not_done_at_the_deadline_is_out_of_time(
+        self, control: Controller, kind: type[Answers]
+    ) -> None:
+        late, released = Execution("e", time.time() - 10), Event()
+
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        plan = Awaits(never) if kind is AnswersAsync else kind(lambda: released.wait(60))
+        try:
+            found = control.run(observe(control.code, KEY, plan, late, Options(execution_timeout=10.05)))
+        finally:
+            released.set()
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, ExecutionTimeout)
+
+    @pytest.mark.parametrize("error", FATAL)
     def test_what_would_end_the_process_is_fatal(
         self, control: Controller, kind: type[Answers], error: BaseException
     ) -> None:
@@ -166,12 +232,61 @@ class TestDrive:
     def test_a_create_that_raises_is_told_uncounted(self, control: Controller, kind: type[Answers]) -> None:
         assert self.driven(control, kind(raising(DOWN))) == CreateFailed(FRESH, DOWN)
 
+    @pytest.mark.parametrize("parallelism", [1, 2])
     @pytest.mark.parametrize("make", [task, Perform])
-    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-    def test_what_would_end_the_process_is_fatal(
-        self, control: Controller, kind: type[Answers], make: Any, error: BaseException
+    def test_a_cancellation_that_nobody_asked_for_is_one_error(
+        self, control: Controller, kind: type[Answers], make: Any, parallelism: int
     ) -> None:
-        found = self.driven(control, kind(lambda: [make("x", raising(error))]))
+        done: list[str] = []
+        plan = kind(lambda: [make("x", raising(asyncio.CancelledError())), make("y", lambda: done.append("y"))])
+        found = self.driven(control, plan, parallelism=parallelism)
+        assert isinstance(found, Again)
+        assert (found.failed, done) == (1, ["y"])
+        assert found.execution.last_error == "x[0] perform: Cancelled: the plan's code raised CancelledError"
+
+    def test_so_it_is_in_create(self, control: Controller, kind: type[Answers]) -> None:
+        found = self.driven(control, kind(raising(asyncio.CancelledError())))
+        assert isinstance(found, CreateFailed)
+        assert str(found.error) == "the plan's code raised CancelledError"
+
+    def test_the_wait_for_a_place_is_no_time_of_the_execution(
+        self, control: Controller, kind: type[Answers], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("execloop.controller.plancode.runner._SHORT_WAIT", 0.0)
+        found = self.driven(control, kind(list))
+        assert found != Converged(FRESH.after_run(0))
+        assert isinstance(found, Converged)
+        assert found.execution.paused > 0
+
+    def test_async_code_that_eats_its_cancellation_is_left_at_the_deadline(
+        self, control: Controller, kind: type[Answers], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("execloop.controller.plancode.runner._GRACE", 0.0)
+        control.code._patience = 0.0
+        released = Event()
+
+        async def eats() -> None:
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.01)
+
+        late = Execution("e", time.time() - 10)
+        plan = kind(lambda: [Awaiting("x", eats)])
+        try:
+            found = control.run(drive(control.code, KEY, plan, late, Options(execution_timeout=10.05), Stop())[1])
+            assert control.code.barred == {KEY}
+        finally:
+            released.set()
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, ExecutionTimeout)
+
+    @pytest.mark.parametrize("parallelism", [1, 2])
+    @pytest.mark.parametrize("make", [task, Perform])
+    @pytest.mark.parametrize("error", FATAL)
+    def test_what_would_end_the_process_is_fatal(
+        self, control: Controller, kind: type[Answers], make: Any, error: BaseException, parallelism: int
+    ) -> None:
+        found = self.driven(control, kind(lambda: [make("x", raising(error))]), parallelism=parallelism)
         assert isinstance(found, Failed)
         assert found.error.__cause__ is error
 
@@ -242,3 +357,56 @@ class TestUnmade:
         definition = definition_of(kind)
         assert definition is not None
         assert getattr(unmade(definition, definition.make), "name") == definition.name  # noqa: B009 - not in the protocol
+
+
+class Model:
+    """A parameter model whose code does what it is told to."""
+
+    def __init__(self, validate: Callable[[], object]) -> None:
+        self._validate = validate
+
+    def model_validate(self, _raw: dict[str, Any]) -> object:
+        return self._validate()
+
+
+def parsed(control: Controller, validate: Callable[[], object], code: PlanHost | None = None, **options: Any) -> Any:
+    definition = definition_of(Blocking)
+    assert definition is not None
+    definition = replace(definition, parameters=Model(validate), _arity=1)
+    return control.run(parse(code or control.code, KEY, definition, {"a": 1}, **options))
+
+
+class TestParse:
+    def test_the_model_runs_in_a_thread_of_the_plans(self, control: Controller) -> None:
+        found = parsed(control, current_thread)
+        assert isinstance(found, Parsed)
+        assert found.parameters is not current_thread()
+
+    def test_what_it_refuses_is_refused(self, control: Controller) -> None:
+        found = parsed(control, raising(ValueError("the secret")))
+        assert isinstance(found, Refused)
+        assert isinstance(found.error, InvalidParameters)
+        assert str(found.error) == "parameters: ValueError"
+
+    @pytest.mark.parametrize("error", [*FATAL, DOWN, asyncio.CancelledError()])
+    def test_whatever_else_it_raises_is_fatal_to_its_plan_alone(
+        self, control: Controller, error: BaseException
+    ) -> None:
+        found = parsed(control, raising(error))
+        assert isinstance(found, Refused)
+        assert isinstance(found.error, FatalError)
+        assert str(found.error) == f"parameters: the plan's model raised {type(error).__name__}"
+        assert found.error.__cause__ is error
+
+    def test_one_that_blocks_is_left_behind_and_bars_its_plan(self, control: Controller) -> None:
+        released = Event()
+        try:
+            found = parsed(control, released.wait, within=0.01)
+            assert control.code.barred == {KEY}
+        finally:
+            released.set()
+        assert isinstance(found, Refused)
+        assert str(found.error) == "parameters: the plan's model has not ended within 0.01 s"
+
+    def test_it_is_postponed_when_there_is_no_thread(self, control: Controller) -> None:
+        assert isinstance(parsed(control, list, PlanHost(1, 0)), Postponed)
