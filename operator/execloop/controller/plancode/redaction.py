@@ -1,58 +1,99 @@
 """The one redactor between what plan code says and every way out: status, Events, logs, history.
 
-It takes values out wherever they stand in a message: as they are, escaped (JSON, Python, Go) up to twice, in base64,
-and cut short by an ellipsis, as pydantic does. What it cannot know is a value that plan code split, reversed or hashed.
+It takes values out wherever they stand in a message: as they are, line by line, escaped (JSON, Python, Go),
+percent-encoded, in base64, and cut short by an ellipsis, as pydantic does. What it cannot know is a value that plan
+code split, reversed or hashed.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import re
+from bisect import bisect_left, bisect_right
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, Final
 
 from execloop._engine.errors import summary
+from execloop.controller.plancode.decodings import readings
+from execloop.controller.plancode.needles import SHORTEST, Needles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["MASK", "Redactor", "leaves"]
+    from execloop.controller.plancode.decodings import Reading
+
+__all__ = ["LONGEST", "MASK", "Redactor", "leaves"]
 
 MASK: Final = "…"
+LONGEST: Final = 32 * 1024
+"""Characters of a message that are looked at; the rest is cut off. No way out shows as many."""
 
-_SHORTEST = 4
-"""Anything shorter stands in every message: taking it out there would tell it by what is missing."""
-_LONG = 65536
-_ELLIPSIS = re.compile(r"\.\.\.|…")
-_ONE_BASE64 = str.maketrans("-_", "+/")
+_ELLIPSIS = re.compile("\\.\\.\\.|…".encode())
 
 _Span = tuple[int, int]
 
 
 class Redactor:
-    """`secrets` are the values that must not be seen."""
+    """`secrets` are the values that must not be seen; `others` are taken out just as well.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # What ends in a line feed is used without it.
-        values = {form for secret in secrets for form in (secret, secret.strip()) if form}
-        self._values = tuple(_Value(value) for value in values if len(value) >= _SHORTEST)
-        self._words = _words({value for value in values if len(value) < _SHORTEST})
+    A secret under 4 characters stands in every message: taking it out there would tell it by what is missing. So it is
+    taken out only where it is a word, and of an error only the type is shown.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), others: Iterable[str] = ()) -> None:
+        hidden = {form for secret in secrets for form in _forms(secret)}
+        self._terse = any(len(form) < SHORTEST for form in hidden)
+        hidden.update(form for other in others for form in _forms(other))
+        self._words = frozenset(form for form in hidden if len(form) < SHORTEST)
+        self._needles = Needles(_encoded(form) for form in hidden if len(form) >= SHORTEST)
+
+    @cached_property
+    def _reversed(self) -> Needles:
+        return self._needles.reversed()
 
     def text(self, message: str) -> str:
         """The message with an ellipsis in place of secret values; of those under 4 characters where they are words."""
-        spans = [span for value in self._values for span in value.spans(message)]
-        if self._words:
-            spans += [match.span() for match in self._words.finditer(message)]
-        return _masked(message, spans) if spans else message
+        if not self._needles and not self._words:
+            return message
+        if len(message) > LONGEST:
+            message = message[:LONGEST] + MASK
+        data = _encoded(message)
+        spans = [reading.source(*span) for reading in readings(data) for span in self._spans(reading)]
+        spans += _words(message, self._words)
+        return _masked(data, spans).decode("utf-8", "replace") if spans else message
 
     def error(self, error: BaseException) -> str:
         """`TypeName: message`, and the type alone when there is a secret under 4 characters."""
-        return type(error).__name__ if self._words else self.text(summary(error))
+        return type(error).__name__ if self._terse else self.text(summary(error))
+
+    def _spans(self, reading: Reading) -> Iterator[_Span]:
+        text = reading.data
+        ellipses = [match.span() for match in _ELLIPSIS.finditer(text)]
+        lefts, rights = [left for left, _ in ellipses], [right for _, right in ellipses]
+        for place, beginning, found in self._needles.find(text):
+            if found:
+                yield place, place + found
+            if ellipses and (nearest := bisect_right(lefts, place + beginning)):
+                left = lefts[nearest - 1]
+                if left >= place + SHORTEST:
+                    yield place, left
+        if ellipses:
+            yield from self._ends(text, rights)
+
+    def _ends(self, text: bytes, rights: list[int]) -> Iterator[_Span]:
+        """The ends of secrets that follow an ellipsis."""
+        for place, ending, _ in self._reversed.find(text[::-1]):
+            end = len(text) - place
+            nearest = bisect_left(rights, end - ending)
+            if nearest < len(rights) and rights[nearest] <= end - SHORTEST:
+                yield rights[nearest], end
 
 
-def leaves(value: Any) -> Iterator[str]:
-    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are no secrets."""
+def leaves(value: Any, public_keys: frozenset[str] | None = None) -> Iterator[str]:
+    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are no secrets.
+
+    With `public_keys` the keys of its mappings too, but for these.
+    """
     pending = [value]
     while pending:
         match pending.pop():
@@ -60,120 +101,46 @@ def leaves(value: Any) -> Iterator[str]:
                 continue
             case dict() as mapping:
                 pending += mapping.values()
+                if public_keys is not None:
+                    yield from (str(key) for key in mapping if key not in public_keys)
             case list() | tuple() as items:
                 pending += items
             case leaf:
                 yield str(leaf)
 
 
-def _quoted(text: str) -> str:
-    return repr('"' + text)[2:-1]
+def _forms(value: str) -> Iterator[str]:
+    """As it is, without what is around it (a line feed at its end, most often), and each of its lines."""
+    yield from filter(None, (value, value.strip()))
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in map(str.strip, lines) if len(line) >= SHORTEST)
 
 
-def _quoted_bytes(text: str) -> str:
-    return repr(b'"' + text.encode("utf-8", "surrogatepass"))[3:-1]
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _json(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)[1:-1]
+def _words(message: str, words: frozenset[str]) -> Iterator[_Span]:
+    """Where these stand alone, an underscore being no part of a word; in bytes of UTF-8."""
+    if not words:
+        return
+    width = range(1, max(map(len, words)) + 1)
+    offsets = list(accumulate(chain((0,), (len(_encoded(character)) for character in message))))
+    last = len(message)
+    for start in range(last):
+        if start and message[start - 1].isalnum():
+            continue
+        for end in (start + length for length in width):
+            if message[start:end] in words and not (end < last and message[end].isalnum()):
+                yield offsets[start], offsets[min(end, last)]
 
 
-_ESCAPES: Final[tuple[Callable[[str], str], ...]] = (
-    _json,
-    lambda text: json.dumps(text)[1:-1],
-    lambda text: re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", _json(text)),  # Go's JSON
-    _quoted,
-    lambda text: _quoted(text).replace("\\'", "'"),  # between double quotes
-    _quoted_bytes,
-    lambda text: _quoted_bytes(text).replace("\\'", "'"),
-)
-
-
-def _escaped(secret: str) -> set[str]:
-    """A secret as it is, escaped, and escaped again: an error that quotes an error that quotes it."""
-    forms = {secret}
-    for _ in range(2 if len(secret) < _LONG else 1):
-        forms |= {escape(form) for form in forms for escape in _ESCAPES}
-    return forms
-
-
-class _Encoded(NamedTuple):
-    """The part of a value's base64 that does not depend on what stands around it, and how many characters do."""
-
-    text: str
-    before: int
-    after: int
-
-
-def _encoded(data: bytes) -> Iterator[_Encoded]:
-    """At each of the three places that a value can have within the groups of three bytes."""
-    for offset in range(3):
-        text = base64.b64encode(bytes(offset) + data).decode()
-        bits = 8 * (offset + len(data))
-        start, end = (8 * offset + 5) // 6, bits // 6
-        yield _Encoded(text[start:end], before=1 if offset else 0, after=1 if bits % 6 else 0)
-
-
-class _Value:
-    """One secret, in all its forms: they are made when a message could hold it."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    @cached_property
-    def _escaped(self) -> frozenset[str]:
-        return frozenset(_escaped(self._secret))
-
-    @cached_property
-    def _encoded(self) -> frozenset[_Encoded]:
-        forms = {self._secret, *(escape(self._secret) for escape in _ESCAPES)}
-        return frozenset(encoded for form in forms for encoded in _encoded(form.encode("utf-8", "surrogatepass")))
-
-    def spans(self, message: str) -> Iterator[_Span]:
-        if len(self._secret) <= len(message):
-            yield from self._whole(message)
-        for ellipsis in _ELLIPSIS.finditer(message):
-            yield from self._shortened(message, *ellipsis.span())
-
-    def _whole(self, message: str) -> Iterator[_Span]:
-        for escaped in self._escaped:
-            if escaped in message:
-                for start in _occurrences(message, escaped):
-                    yield start, start + len(escaped)
-        decodable = message.translate(_ONE_BASE64)
-        for encoded, before, after in self._encoded:
-            if encoded in decodable:
-                for start in _occurrences(decodable, encoded):
-                    yield start - before, start + len(encoded) + after
-
-    def _shortened(self, message: str, left: int, right: int) -> Iterator[_Span]:
-        """A beginning of it that ends at `left`, an end of it that begins at `right`."""
-        for form in self._escaped:
-            for start in _occurrences(message, form[:_SHORTEST], end=left):
-                if form.startswith(message[start:left]):
-                    yield start, left
-            for start in _occurrences(message, form[-_SHORTEST:], right):
-                if form.endswith(message[right : start + _SHORTEST]):
-                    yield right, start + _SHORTEST
-
-
-def _words(short: set[str]) -> re.Pattern[str] | None:
-    alternatives = "|".join(re.escape(value) for value in sorted(short))
-    return re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])") if short else None
-
-
-def _occurrences(text: str, part: str, start: int = 0, end: int | None = None) -> Iterator[int]:
-    position = text.find(part, start, end)
-    while position >= 0:
-        yield position
-        position = text.find(part, position + 1, end)
-
-
-def _masked(message: str, spans: list[_Span]) -> str:
+def _masked(message: bytes, spans: list[_Span]) -> bytes:
     """Without these, however they overlap."""
     parts, kept = [], 0
     for start, end in sorted(spans):
         if start >= kept:
-            parts += [message[kept:start], MASK]
+            parts += [message[kept:start], MASK.encode()]
         kept = max(kept, end)
-    return "".join([*parts, message[kept:]])
+    return b"".join([*parts, message[kept:]])

@@ -1,5 +1,6 @@
 import base64
 import json
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from execloop.controller.plancode.redaction import MASK, Redactor, leaves
+from execloop.controller.plancode.redaction import LONGEST, MASK, Redactor, leaves
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,80 @@ def test_a_secret_that_pydantic_shortens_is_taken_out() -> None:
 
 def test_a_megabyte_is_taken_out() -> None:
     secret = "0123456789abcdé\n" * 2**16
-    assert Redactor([secret]).text(f"<{json.dumps(secret)}>") == '<"…">'
+    shown = Redactor([secret]).text(f"<{json.dumps(secret)}>")
+    assert set(shown.removeprefix('<"')) == {MASK}
+
+
+def test_of_a_message_that_nobody_could_read_the_beginning_is_shown() -> None:
+    assert Redactor(["hunter22"]).text("x" * LONGEST + "hunter22") == "x" * LONGEST + MASK
+
+
+def test_a_secret_that_stands_where_a_message_is_cut_is_taken_out() -> None:
+    shown = Redactor(["correct-horse"]).text("x" * (LONGEST - 8) + "correct-horse")
+    assert shown == "x" * (LONGEST - 8) + MASK + MASK
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("cannot parse line 2: user = admin", "cannot parse line 2: …"),
+        ("user = admin\nhost = db.internal", "…"),
+        ("the last line is host = db.internal.", "the last line is …."),
+        ("}", "}"),
+    ],
+)
+def test_each_line_of_a_secret_is_taken_out(message: str, shown: str) -> None:
+    assert Redactor(["{\n  user = admin\n  host = db.internal\n}\n"]).text(message).replace("……", MASK) in {
+        shown,
+        "…\n…",
+    }
+
+
+@pytest.mark.parametrize(
+    "quote", [urllib.parse.quote, urllib.parse.quote_plus, lambda text: urllib.parse.quote(text, "")]
+)
+@given(
+    secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=30),
+    before=st.text("ab/ ", max_size=3),
+)
+def test_no_secret_survives_percent_encoded(quote: Callable[[str], str], secret: str, before: str) -> None:
+    shown = Redactor([secret]).text(f"GET https://host/{quote(before)}?a={quote(secret)}&b=1 failed")
+    assert shown == f"GET https://host/{quote(before)}?a={MASK}&b=1 failed"
+
+
+def test_others_are_taken_out_as_secrets_are_but_let_an_error_speak() -> None:
+    redactor = Redactor(["hunter22"], ["web", "shop-frontend"])
+    assert redactor.error(ValueError("web: no shop-frontend for hunter22")) == "ValueError: …: no … for …"
+
+
+def test_a_secret_of_many_values_is_taken_out_of_many_messages() -> None:
+    redactor = Redactor(f"value-{number:08}" for number in range(20_000))
+    shown = {redactor.text(f"create user value-{number:08} of 1,000") for number in range(1_000)}
+    assert shown == {"create user … of 1,000"}
+
+
+@given(
+    secrets=st.lists(st.text("ab", min_size=4, max_size=8), min_size=1, max_size=8), message=st.text("ab ", max_size=40)
+)
+def test_what_is_taken_out_is_what_a_plain_search_finds(secrets: list[str], message: str) -> None:
+    hidden = [False] * len(message)
+    for secret in secrets:
+        for start in range(len(message)):
+            if message.startswith(secret, start):
+                hidden[start : start + len(secret)] = [True] * len(secret)
+    kept = "".join(character for character, gone in zip(message, hidden, strict=True) if not gone)
+    assert Redactor(secrets).text(message).replace(MASK, "") == kept
+
+
+@given(st.lists(st.text("ab", min_size=60, max_size=80), min_size=1, max_size=4), st.text("ab", max_size=200))
+def test_of_long_secrets_nothing_whole_stays(secrets: list[str], message: str) -> None:
+    shown = Redactor(secrets).text(message + secrets[0])
+    assert not any(secret in shown for secret in secrets)
+
+
+def test_the_keys_of_a_tree_are_told_too_but_for_public_ones() -> None:
+    tree = {"name": {"hidden-key": "x"}, "other-key": [{"name": 1}]}
+    assert sorted(leaves(tree, frozenset({"name"}))) == ["1", "hidden-key", "other-key", "x"]
 
 
 @pytest.mark.parametrize(
