@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from execloop.cli.yaml import NotYaml, load_documents
+from execloop.controller.parameters.yaml import BadYaml, load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +68,8 @@ def plans_in(file: str) -> Iterator[Manifest | Problem]:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         for number, content in enumerate(load_documents(text), start=1):
             yield from _plans(file, number, content)
-    except NotYaml as error:
-        yield Problem(file, number + 1, "", str(error))
+    except BadYaml as error:
+        yield Problem(file, number + 1, "", f"not YAML: {error.detail}")
     except (OSError, UnicodeDecodeError) as error:
         yield Problem(file, 1, "", getattr(error, "strerror", None) or str(error))
 

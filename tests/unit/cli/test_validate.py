@@ -6,7 +6,6 @@ import yaml
 from click.testing import CliRunner, Result
 
 from execloop.cli.group import execloop
-from execloop.cli.yaml import NotYaml, load_value
 
 PLANS = Path(__file__).parents[2] / "plans"
 GOOD: dict[str, Any] = {
@@ -149,32 +148,3 @@ def test_a_file_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
     result = _validate(path)
     assert result.exit_code == 1
     assert "Traceback" not in result.output
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("3", 3),
-        ("true", True),
-        ("null", None),
-        ("", None),
-        ("'3'", "3"),
-        ("2026-07-01", "2026-07-01"),
-        ("2026-07-01T10:00:00Z", "2026-07-01T10:00:00Z"),
-        ("{1: x, true: y}", {"1": "x", "true": "y"}),
-        ("[a, 1.5]", ["a", 1.5]),
-        ("{<<: {a: 1, b: 1}, b: 2}", {"a": 1, "b": 2}),
-        ("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}", {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}),
-    ],
-)
-def test_yaml_is_read_as_the_api_server_reads_it(text: str, value: object) -> None:
-    assert load_value(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", [".nan", "!!binary aGk=", "!!python/object:os.system x", "{[a]: b}", "a: b: c", "\x00"]
-)
-def test_what_json_has_not_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(NotYaml) as caught:
-        load_value(text)
-    assert "\n" not in str(caught.value)

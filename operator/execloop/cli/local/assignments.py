@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from execloop.cli.exits import Mistake
-from execloop.cli.yaml import NotYaml, load_value
+from execloop.controller.parameters.yaml import BadYaml, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +25,9 @@ def assign(parameters: dict[str, Any], assignments: Iterable[str]) -> dict[str, 
         if not equals or not all(steps):
             raise Mistake(f"-p {assignment}: should be key=value, such as -p replicas=3 or -p image.tag=v2")
         try:
-            value = load_value(text)
-        except NotYaml as error:
-            raise Mistake(f"-p {key}: {error}") from None
+            value = load(text)
+        except BadYaml as error:
+            raise Mistake(f"-p {key}: not YAML: {error.detail}") from None
         _put(changed, steps, value, key)
     return changed
 

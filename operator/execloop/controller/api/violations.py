@@ -10,11 +10,20 @@ from pydantic_core.core_schema import ErrorType
 
 from execloop.controller.api.model import BROKEN_RULE
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_closed"]
 
 _SHOWN = 10
 # A validator of a plan's author may quote the value, and so does pydantic for the tag of a union.
 _QUOTES_NOTHING = {BROKEN_RULE, *get_args(ErrorType)} - {"assertion_error", "union_tag_invalid", "value_error"}
+# Their words are the model's; others may quote the value, a part of it, or its length.
+_SAYS_THE_RULE = {
+    "bool_parsing", "bool_type", "bytes_type", "decimal_parsing", "decimal_type", "dict_type", "enum",
+    "extra_forbidden", "finite_number", "float_parsing", "float_type", "frozen_field", "greater_than",
+    "greater_than_equal", "int_from_float", "int_parsing", "int_type", "less_than", "less_than_equal",
+    "list_type", "literal_error", "missing", "model_type", "multiple_of", "none_required", "set_type",
+    "string_pattern_mismatch", "string_too_long", "string_too_short", "string_type", "tuple_type", "url_type",
+    "uuid_type",
+}  # fmt: skip
 
 
 def describe(error: ValidationError, prefix: str = "spec") -> str:
@@ -24,6 +33,17 @@ def describe(error: ValidationError, prefix: str = "spec") -> str:
     if len(errors) > _SHOWN:
         parts.append(f"and {len(errors) - _SHOWN} more")
     return "; ".join(parts)
+
+
+def describe_closed(error: ValidationError, names: frozenset[str], prefix: str = "parameters") -> str:
+    """As `describe`, for values that nobody may learn anything about: of the fields it names only these."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    parts: dict[str, None] = {}
+    for details in errors:
+        path = _path(prefix, tuple(step if isinstance(step, int) or step in names else "…" for step in details["loc"]))
+        parts[f"{path}: {details['msg'] if details['type'] in _SAYS_THE_RULE else 'does not fit'}"] = None
+    shown = [*parts][:_SHOWN]
+    return "; ".join(shown if len(parts) <= _SHOWN else [*shown, f"and {len(parts) - _SHOWN} more"])
 
 
 def _path(prefix: str, location: tuple[int | str, ...]) -> str:

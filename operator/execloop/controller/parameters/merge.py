@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from execloop.controller.parameters.yamltext import BadYaml, load
-from execloop.controller.plancode.redaction import leaves
+from execloop.controller.parameters.yaml import BadYaml
+from execloop.controller.plancode.redaction import leaves, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from execloop.controller.api.v1alpha1 import ParametersFrom
+    from execloop.controller.parameters.reading import Reading
 
-__all__ = ["InvalidSource", "Merged", "Source", "Version", "merge"]
+__all__ = ["MAX_BYTES", "InvalidSource", "Merged", "Source", "Version", "merge", "size"]
+
+MAX_BYTES: Final = 4 * 2**20
+"""Of all the sources of a Plan together."""
 
 
 class InvalidSource(ValueError):
@@ -41,32 +46,51 @@ class Merged:
     parameters: dict[str, Any] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     """The values that Secrets gave, also where a later source replaced them."""
+    others: tuple[str, ...] = field(repr=False)
+    """What must not be told apart from them: keys of Secrets, and beside a Secret what ConfigMaps gave."""
     versions: tuple[Version, ...]
     """Of the objects that are there: they are a part of the fingerprint."""
     missing: tuple[str, ...]
     """Objects and keys that are not there and not optional: `Secret db`, `key password of Secret db`."""
 
 
-def merge(sources: Sequence[Source], inline: Mapping[str, Any]) -> Merged:
+def size(sources: Sequence[Source]) -> int:
+    """Characters in the data of the sources."""
+    return sum(len(text) for source in sources for text in _data(source).values())
+
+
+def merge(
+    sources: Sequence[Source], inline: Mapping[str, Any], reading: Reading, public: frozenset[str] = frozenset()
+) -> Merged:
     """Shallow and in order: a later source's keys replace an earlier one's, the inline parameters come last.
 
-    Raises InvalidSource.
+    `public`: names that everybody may see, wherever they come from. Raises InvalidSource.
     """
+    if size(sources) > MAX_BYTES:
+        raise InvalidSource(f"spec.parametersFrom: the sources have over {MAX_BYTES // 2**20} MiB together")
     parameters: dict[str, Any] = {}
     secrets: dict[str, None] = {}
+    others: dict[str, None] = {}
     missing: list[str] = []
     for index, source in enumerate(sources):
         try:
-            given = _given(source)
+            given = _given(source, reading)
         except _Problem as problem:
             raise InvalidSource(f"spec.parametersFrom[{index}]: {problem}") from None
         if isinstance(given, _Absent):
             missing += [] if source.reference.optional else [given.what]
             continue
         parameters |= given
+        values, keys = leaves(given), names(given, public)
         if source.reference.kind == "Secret":
-            secrets |= dict.fromkeys(leaves(given))
-    return Merged(parameters | dict(inline), tuple(secrets), tuple(dict.fromkeys(_versions(sources))), tuple(missing))
+            secrets |= dict.fromkeys(values)
+            others |= dict.fromkeys(keys)
+        else:
+            others |= dict.fromkeys((*values, *keys))
+    if not any(source.reference.kind == "Secret" for source in sources):
+        others.clear()
+    versions = tuple(dict.fromkeys(_versions(sources)))
+    return Merged(parameters | dict(inline), tuple(secrets), tuple(others), versions, tuple(missing))
 
 
 class _Problem(Exception):
@@ -85,12 +109,12 @@ def _versions(sources: Sequence[Source]) -> Iterator[Version]:
             yield Version(kind, name, metadata["uid"], metadata["resourceVersion"])
 
 
-def _given(source: Source) -> dict[str, Any] | _Absent:
+def _given(source: Source, reading: Reading) -> dict[str, Any] | _Absent:
     reference, found = source.reference, source.object
     object_name = f"{reference.kind} {reference.name}"
     if found is None:
         return _Absent(object_name)
-    data = found.get("data") or {}
+    data = _data(source)
     binary = found.get("binaryData") or {}
     if reference.key is None:
         if binary:
@@ -100,7 +124,17 @@ def _given(source: Source) -> dict[str, Any] | _Absent:
         raise _Problem(f"key {reference.key} of {object_name} is binaryData, and must be text")
     if reference.key not in data:
         return _Absent(f"key {reference.key} of {object_name}")
-    return _mapping(f"key {reference.key} of {object_name}", _text(source, reference.key, data[reference.key]))
+    metadata = found["metadata"]
+    which = metadata["uid"], metadata["resourceVersion"], reference.key
+    text = _text(source, reference.key, data[reference.key])
+    return _mapping(f"key {reference.key} of {object_name}", text, partial(reading.load, which))
+
+
+def _data(source: Source) -> Mapping[str, str]:
+    """What the reference asks for, as it stands in the object."""
+    data: Mapping[str, str] = (source.object or {}).get("data") or {}
+    key = source.reference.key
+    return data if key is None else {key: data[key]} if key in data else {}
 
 
 def _text(source: Source, key: str, value: str) -> str:
@@ -109,10 +143,11 @@ def _text(source: Source, key: str, value: str) -> str:
     try:
         return base64.b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise _Problem(f"key {key} of Secret {source.reference.name} is no UTF-8 text") from None
+        which = "a value" if source.reference.key is None else f"key {key}"
+        raise _Problem(f"{which} of Secret {source.reference.name} is no UTF-8 text") from None
 
 
-def _mapping(name: str, text: str) -> dict[str, Any]:
+def _mapping(name: str, text: str, load: Callable[[str], Any]) -> dict[str, Any]:
     try:
         content = load(text)
     except BadYaml as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from execloop.controller.plancode.decodings import Reading
 
-__all__ = ["LONGEST", "MASK", "Redactor", "leaves"]
+__all__ = ["LONGEST", "MASK", "Redactor", "leaves", "names"]
 
 MASK: Final = "…"
 LONGEST: Final = 32 * 1024
@@ -89,24 +89,34 @@ class Redactor:
                 yield rights[nearest], end
 
 
-def leaves(value: Any, public_keys: frozenset[str] | None = None) -> Iterator[str]:
-    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are no secrets.
+def leaves(value: Any) -> Iterator[str]:
+    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are no secrets."""
+    for part in _parts(value):
+        if not isinstance(part, dict):
+            yield str(part)
 
-    With `public_keys` the keys of its mappings too, but for these.
-    """
+
+def names(value: Any, public: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The keys in a tree of parameters, but for those that everybody may see."""
+    for part in _parts(value):
+        if isinstance(part, dict):
+            yield from (key for key in map(str, part) if key and key not in public)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Its mappings, and what is neither a mapping nor a list."""
     pending = [value]
     while pending:
         match pending.pop():
             case None | bool() | "":
                 continue
             case dict() as mapping:
+                yield mapping
                 pending += mapping.values()
-                if public_keys is not None:
-                    yield from (str(key) for key in mapping if key not in public_keys)
             case list() | tuple() as items:
                 pending += items
             case leaf:
-                yield str(leaf)
+                yield leaf
 
 
 def _forms(value: str) -> Iterator[str]:

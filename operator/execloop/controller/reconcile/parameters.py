@@ -1,12 +1,19 @@
-"""Parameters from ConfigMaps and Secrets: read on the Plan's behalf at each reconcile, kept nowhere."""
+"""Parameters from ConfigMaps and Secrets: read on the Plan's behalf at each reconcile.
+
+Beside a Secret nobody may learn from a message whether a guess was right: errors of the parameters say field and rule,
+and what somebody chose who need not be allowed to read the Secret is taken out of messages as the Secret's values are.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from execloop.controller.parameters.declared import declared_names
 from execloop.controller.parameters.fingerprint import fingerprint
-from execloop.controller.parameters.merge import InvalidSource, Source, merge
-from execloop.controller.plancode.redaction import Redactor
+from execloop.controller.parameters.merge import InvalidSource, Merged, Source, merge, size
+from execloop.controller.parameters.reading import Reading
+from execloop.controller.plancode.redaction import Redactor, leaves, names
 from execloop.controller.reconcile.context import Resolved
 from execloop.controller.reconcile.validation import Validated, parse
 from execloop.controller.status.conditions import Retrying, Stalled
@@ -16,6 +23,7 @@ from execloop.kube import ApiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from execloop.controller.api.v1alpha1 import PlanSpec
     from execloop.controller.parameters.policy import SecretsPolicy
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.watch.cache import Key, PlanState
@@ -28,7 +36,7 @@ _OPEN = Redactor()
 
 class ParameterSources:
     def __init__(self, clients: Clients, policy: SecretsPolicy) -> None:
-        self._clients, self._policy = clients, policy
+        self._clients, self._policy, self._reading = clients, policy, Reading()
 
     def of(self, key: Key, validated: Validated) -> tuple[Reference, ...]:
         return tuple(Reference("v1", one.kind, key.namespace, one.name) for one in validated.spec.parameters_from)
@@ -37,10 +45,18 @@ class ParameterSources:
         """Raises ApiError."""
         if validated.inputs:
             return Resolved(validated.parameters, validated.inputs, _OPEN)
-        if (refusal := await self._refusal(validated)) is not None:
-            return refusal
+        secret = any(one.kind == "Secret" for one in validated.spec.parameters_from)
+        guarded = secret and await self._policy.in_force()
+        if secret and not guarded and validated.account is None:
+            return _unguarded(validated.spec)
         sources = await self._read(key, track, validated)
-        return sources if isinstance(sources, Retrying) else self._taken(sources, track, validated)
+        if isinstance(sources, Retrying):
+            return sources
+        try:
+            found = await self._reading.run(partial(self._merge, sources, validated, guarded), size(sources))
+        except InvalidSource as error:
+            return Stalled("InvalidParameters", str(error))
+        return self._resolved(*found, track, validated)
 
     async def _read(self, key: Key, track: PlanState, validated: Validated) -> list[Source] | Retrying:
         kube = self._clients.kube(key, track.uid, validated.account)
@@ -55,31 +71,33 @@ class ParameterSources:
                 return Retrying("ParametersNotFound", message)
         return sources
 
-    def _taken(
-        self, sources: Sequence[Source], track: PlanState, validated: Validated
+    def _merge(self, sources: Sequence[Source], validated: Validated, guarded: bool) -> tuple[Merged, Redactor]:
+        """Not on the event loop when it is much. Raises InvalidSource."""
+        inline, public = validated.spec.parameters, declared_names(validated.definition.parameters)
+        merged = merge(sources, inline, self._reading, public)
+        if all(source.reference.kind != "Secret" for source in sources):
+            return merged, _OPEN
+        unchecked = () if guarded else (*leaves(inline), *names(inline, public))
+        return merged, Redactor(merged.secrets, (*merged.others, *unchecked))
+
+    def _resolved(
+        self, merged: Merged, redactor: Redactor, track: PlanState, validated: Validated
     ) -> Resolved | Retrying | Stalled:
-        try:
-            merged = merge(sources, validated.spec.parameters)
-        except InvalidSource as error:
-            return Stalled("InvalidParameters", str(error))
         if merged.missing:
             return Retrying("ParametersNotFound", f"not there: {', '.join(merged.missing)}")
-        redactor = Redactor(merged.secrets)
-        parameters = parse(validated.definition, merged.parameters, redactor)
+        parameters = parse(validated.definition, merged.parameters, closed=redactor is not _OPEN)
         track.versions = merged.versions
         if isinstance(parameters, Stalled):
             return parameters
         return Resolved(parameters, fingerprint(validated.spec, validated.code_version, merged.versions), redactor)
 
-    async def _refusal(self, validated: Validated) -> Stalled | None:
-        """Whether nothing says that who named a Secret may read it. Raises ApiError."""
-        named = [(index, one.name) for index, one in enumerate(validated.spec.parameters_from) if one.kind == "Secret"]
-        if not named or validated.account is not None or await self._policy.in_force():
-            return None
-        index, name = named[0]
-        return Stalled(
-            "AccessDenied",
-            f"spec.parametersFrom[{index}]: the Secret {name!r} is not read, because no policy of this cluster checks"
-            " that the author of the Plan may read it: set spec.serviceAccountName, or have an administrator apply"
-            " crds/secrets.yaml",
-        )
+
+def _unguarded(spec: PlanSpec) -> Stalled:
+    """Nothing says that who named a Secret may read it."""
+    index, name = next((index, one.name) for index, one in enumerate(spec.parameters_from) if one.kind == "Secret")
+    return Stalled(
+        "AccessDenied",
+        f"spec.parametersFrom[{index}]: the Secret {name!r} is not read, because no policy of this cluster checks"
+        " that the author of the Plan may read it: set spec.serviceAccountName, or have an administrator apply"
+        " crds/secrets.yaml",
+    )

@@ -11,13 +11,14 @@ from execloop._engine.errors import AmbiguousPlan, InvalidParameters, UnknownPla
 from execloop._engine.options import Options
 from execloop.controller.access import Access
 from execloop.controller.api.v1alpha1 import PlanSpec, describe
+from execloop.controller.api.violations import describe_closed
+from execloop.controller.parameters.declared import declared_names
 from execloop.controller.parameters.fingerprint import fingerprint
 from execloop.controller.status.conditions import Stalled
 
 if TYPE_CHECKING:
     from execloop._plans.definition import Definition
     from execloop._plans.registry import Registry
-    from execloop.controller.plancode.redaction import Redactor
     from execloop.controller.watch.cache import PlanState
 
 __all__ = ["Validated", "Validator", "parse", "validate"]
@@ -89,12 +90,15 @@ def validate(  # noqa: PLR0911 - one return for each reason
     return Validated(spec, definition, version, account, _options(spec), parameters, fingerprint(spec, version))
 
 
-def parse(definition: Definition, raw: dict[str, Any], redactor: Redactor | None = None) -> Any | Stalled:
-    """The parameters as the plan's own model makes them."""
+def parse(definition: Definition, raw: dict[str, Any], *, closed: bool = False) -> Any | Stalled:
+    """The parameters as the plan's own model makes them. `closed`: an error says field and rule, and no word more."""
     try:
         return definition.parse(raw)
     except InvalidParameters as error:
-        return Stalled("InvalidParameters", str(error) if redactor is None else redactor.text(str(error)))
+        broken = error.__context__
+        if closed and isinstance(broken, ValidationError):
+            return Stalled("InvalidParameters", describe_closed(broken, declared_names(definition.parameters)))
+        return Stalled("InvalidParameters", str(error))
     except Exception as error:  # noqa: BLE001 - a validator of the plan's author
         message = f"parameters: the model of {definition.name!r} raised {type(error).__name__}"
         return Stalled("InvalidParameters", message)

@@ -1,5 +1,6 @@
 """The fingerprint of an execution's inputs: which fields matter to the work."""
 
+import json
 from typing import Any
 
 import pytest
@@ -94,6 +95,6 @@ def test_the_order_of_keys_does_not_matter(parameters: dict[str, Any], random: A
 
 @given(_parameters, _parameters)
 def test_other_parameters_have_another_one(first: dict[str, Any], second: dict[str, Any]) -> None:
-    same = repr(sorted(first.items())) == repr(sorted(second.items()))  # 1 and True are equal, and not the same
+    same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)  # 1 and True are not the same
     if not same:
         assert of(SPEC | {"parameters": first}) != of(SPEC | {"parameters": second})

@@ -1,11 +1,18 @@
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from execloop.controller.api.v1alpha1 import ParametersFrom
-from execloop.controller.parameters.merge import InvalidSource, Source, Version, merge
+from execloop.controller.parameters.merge import MAX_BYTES, InvalidSource, Merged, Source, Version
+from execloop.controller.parameters.merge import merge as merge_with
+from execloop.controller.parameters.reading import Reading
+
+
+def merge(sources: list[Source], inline: dict[str, Any], public: Iterable[str] = ()) -> Merged:
+    return merge_with(sources, inline, Reading(), frozenset(public))
 
 
 def config_map(name: str = "settings", *, key: str | None = None, optional: bool = False, **fields: Any) -> Source:
@@ -89,7 +96,9 @@ def test_what_is_not_there_is_missing_unless_it_is_optional(sources: list[Source
     assert merge(sources, {"a": 1}).missing == missing
 
 
-_BOMB = "a: &a [x]\n" + "\n".join(f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abcdefgh", "bcdefghi", strict=True))
+_BOMB = "a: &a [x]\n" + "\n".join(
+    f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abcdefghijklmnopqrstuvwx", "bcdefghijklmnopqrstuvwxyz"[:24], strict=True)
+)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +112,8 @@ _BOMB = "a: &a [x]\n" + "\n".join(f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abc
             config_map(binaryData={"w": "AA=="}, key="w"),
             "key w of ConfigMap settings is binaryData, and must be text",
         ),
-        (_source("Secret", "db", None, False, {"data": {"k": "/w=="}}), "key k of Secret db is no UTF-8 text"),
-        (_source("Secret", "db", None, False, {"data": {"k": "?"}}), "key k of Secret db is no UTF-8 text"),
+        (_source("Secret", "db", None, False, {"data": {"k": "/w=="}}), "a value of Secret db is no UTF-8 text"),
+        (_source("Secret", "db", "k", False, {"data": {"k": "?"}}), "key k of Secret db is no UTF-8 text"),
         (secret({"k": "[s3cret]"}, key="k"), "key k of Secret db must be a YAML mapping, and is a list"),
         (secret({"k": "s3cret"}, key="k"), "key k of Secret db must be a YAML mapping, and is a str"),
         (
@@ -117,11 +126,11 @@ _BOMB = "a: &a [x]\n" + "\n".join(f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abc
         ),
         (
             secret({"k": "a: 1\n---\nb: s3cret"}, key="k"),
-            "key k of Secret db must be a YAML mapping: it cannot be read (line 2, column 1)",
+            "key k of Secret db must be a YAML mapping: it has more than one document",
         ),
         (
             secret({"k": "a: !!python/name:os.s3cret"}, key="k"),
-            "key k of Secret db must be a YAML mapping: it cannot be read (line 1, column 4)",
+            "key k of Secret db must be a YAML mapping: it has a type that JSON lacks (line 1, column 4)",
         ),
         (
             secret({"k": "a: !!binary czNjcmV0"}, key="k"),
@@ -137,7 +146,7 @@ _BOMB = "a: &a [x]\n" + "\n".join(f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abc
         ),
         (
             secret({"k": "a: " + "9" * 5000}, key="k"),
-            "key k of Secret db must be a YAML mapping: it cannot be read",
+            "key k of Secret db must be a YAML mapping: a number has over 400 digits (line 1, column 4)",
         ),
         (
             secret({"k": "[1]: s3cret"}, key="k"),
@@ -145,10 +154,7 @@ _BOMB = "a: &a [x]\n" + "\n".join(f"{n}: &{n} [*{m}, *{m}]" for m, n in zip("abc
         ),
         (
             secret({"k": _BOMB}, key="k"),
-            (
-                "key k of Secret db must be a YAML mapping: it uses an alias: write out what it stands for"
-                " (line 2, column 8)"
-            ),
+            "key k of Secret db must be a YAML mapping: it has over 100,000 values (line 16, column 8)",
         ),
         (
             secret({"k": "{a: " + "[" * 100_000}, key="k"),
@@ -166,6 +172,27 @@ def test_a_tree_may_be_a_hundred_levels_deep() -> None:
     text = "{a: " * 100 + "s3cret" + "}" * 100
     merged = merge([secret({"k": text}, key="k")], {})
     assert merged.secrets == ("s3cret",)
+
+
+def test_beside_a_secret_what_config_maps_gave_is_known_too() -> None:
+    settings = config_map(data={"v": "region: eu-west\nrule: {guess: hunter22}"}, key="v")
+    merged = merge(
+        [settings, secret({"v": "database: {port: 5432}"}, key="v", uid="s")], {"inline": "x"}, ["database", "rule"]
+    )
+    assert set(merged.others) == {"region", "eu-west", "guess", "hunter22", "port"}
+    assert merge([settings], {}).others == ()
+
+
+def test_the_sources_of_a_plan_are_bounded_together() -> None:
+    sources = [config_map(data={"v": "x" * (MAX_BYTES // 4)}) for _ in range(5)]
+    with pytest.raises(InvalidSource) as refused:
+        merge(sources, {})
+    assert str(refused.value) == "spec.parametersFrom: the sources have over 4 MiB together"
+
+
+def test_only_the_keys_that_are_asked_for_count() -> None:
+    big = "x" * MAX_BYTES
+    assert merge([config_map(data={"v": "a: 1", "other": big}, key="v")], {}).parameters == {"a": 1}
 
 
 def test_a_secret_may_have_a_megabyte() -> None:

@@ -1,7 +1,7 @@
 """What a Plan refers to: parameters from ConfigMaps and Secrets, other objects that come first, a service account."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -150,6 +150,66 @@ class TestSecrets:
         control.reconcile()
         assert control.conditions()["Stalled"] == ("True", "InvalidSpec")
         assert message(control).startswith("spec.parametersFrom: ")
+
+
+class TestGuesses:
+    """Beside a Secret no message says whether its author, who may not read it, has guessed right."""
+
+    @pytest.fixture(autouse=True)
+    def secret(self, control: Controller) -> None:
+        control.put("Secret", "s", {"password": SECRET})
+        control.put("ServiceAccount", "runner")
+
+    SOURCE: ClassVar[dict[str, str]] = {"kind": "Secret", "name": "s"}
+
+    def told(self, control: Controller, guess: str, **spec: Any) -> str:
+        """What the status says of a Plan with a guess in its parameters."""
+        control.apply(name="a", **{"serviceAccountName": "runner", "parametersFrom": [self.SOURCE], **spec})
+        control.reconcile("a")
+        status = control.status("a")
+        control.delete("a")
+        control.cache.drop(Key(NAMESPACE, "a"))
+        shown = [condition["message"] for condition in status["conditions"]]
+        shown += (status.get("pending") or {}).get("tasks", ())
+        assert guess not in json.dumps(shown)
+        return "; ".join(shown)
+
+    def test_an_undeclared_name_is_not_told(self, control: Controller) -> None:
+        said = [
+            self.told(control, guess, plan="strict", parameters={guess: 1}) for guess in (SECRET, "wrong-guess-of-it")
+        ]
+        assert said[0] == said[1]
+        assert "parameters.…: " in said[0] or "parameters.count" in said[0]
+
+    def test_what_a_validator_quotes_is_not_told(self, control: Controller) -> None:
+        said = [self.told(control, guess, plan="strict", parameters={"count": guess}) for guess in (SECRET, "wrong")]
+        assert said[0] == said[1]
+        assert "parameters.count: Input should be a valid integer" in said[0]
+
+    @pytest.mark.parametrize("place", ["parameters", "ConfigMap"])
+    def test_without_the_policy_a_value_of_the_authors_is_taken_out_of_task_names(
+        self, control: Controller, place: str
+    ) -> None:
+        control.unguard_secrets()
+        said = []
+        for guess in (SECRET, "wrong-guess-of-it"):
+            control.put("ConfigMap", "c", {"guess": guess})
+            config = [{"kind": "ConfigMap", "name": "c"}] if place == "ConfigMap" else []
+            inline = {"guess": guess} if place == "parameters" else {}
+            control.script({f"create {guess}": lambda: None})
+            said.append(
+                self.told(control, guess, mode="Preview", parametersFrom=[self.SOURCE, *config], parameters=inline)
+            )
+        assert said[0] == said[1]
+        assert "create …" in said[0]
+
+    def test_with_the_policy_only_what_a_config_map_gave_is(self, control: Controller) -> None:
+        control.put("ConfigMap", "c", {"region": "eu-west"})
+        control.script({"create shop in eu-west": lambda: None})
+        sources = [self.SOURCE, {"kind": "ConfigMap", "name": "c"}]
+        control.apply(mode="Preview", parametersFrom=sources, parameters={"name": "shop"})
+        control.reconcile()
+        assert control.status()["pending"]["tasks"] == ["create shop in …"]
 
 
 class TestDependencies:
