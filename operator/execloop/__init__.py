@@ -4,69 +4,23 @@ Everything here needs the standard library only. `execloop.kube`, `execloop.libr
 `execloop.cli` need the extras `operator` and `cli`.
 """
 
-from execloop._engine.errors import ExecloopError, ExecutionTimeout, FatalError, ToleranceExceeded
-from execloop._engine.events import (
-    ConvergedEvent,
-    ErrorRecord,
-    Event,
-    GaveUp,
-    Listener,
-    Report,
-    RunFinished,
-    RunStarted,
-    TaskFailed,
-    TaskFinished,
-    TaskPath,
-    TaskStarted,
-    TaskWaiting,
-    WaitRecord,
-)
-from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
-from execloop._engine.executor import Executor, arun, run
-from execloop._engine.options import Options
-from execloop._engine.plan import Plan
-from execloop._engine.run import astep, step
-from execloop._engine.tasks import Task, task
-from execloop._engine.waits import Wait
-from execloop._plans.context import Context
-from execloop._plans.definition import plan
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Again",
-    "Context",
-    "Converged",
-    "ConvergedEvent",
-    "CreateFailed",
-    "ErrorRecord",
-    "Event",
-    "ExecloopError",
-    "Execution",
-    "ExecutionTimeout",
-    "Executor",
-    "Failed",
-    "FatalError",
-    "GaveUp",
-    "Interrupted",
-    "Listener",
-    "Options",
-    "Outcome",
-    "Plan",
-    "Report",
-    "RunFinished",
-    "RunStarted",
-    "Task",
-    "TaskFailed",
-    "TaskFinished",
-    "TaskPath",
-    "TaskStarted",
-    "TaskWaiting",
-    "ToleranceExceeded",
-    "Wait",
-    "WaitRecord",
-    "arun",
-    "astep",
-    "plan",
-    "run",
-    "step",
-    "task",
-]
+if TYPE_CHECKING:
+    from execloop._public import *  # noqa: F403 - the one list of public names
+    from execloop._public import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the engine when it is asked for: the command starts in half the time without it."""
+        public = import_module("execloop._public")
+        if name == "__all__":
+            return public.__all__
+        if name not in public.__all__:
+            raise AttributeError(f"module 'execloop' has no attribute {name!r}")
+        value = globals()[name] = getattr(public, name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *import_module("execloop._public").__all__})

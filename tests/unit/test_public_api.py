@@ -59,8 +59,20 @@ ENGINE = [
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert sorted(execloop.__all__) == PUBLIC
-    named = {name for name, value in vars(execloop).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert named == set(PUBLIC)
+    found = {name: getattr(execloop, name) for name in dir(execloop) if not name.startswith("_")}
+    ours = {name for name, value in found.items() if not inspect.ismodule(value)}
+    assert ours - {"TYPE_CHECKING", "import_module"} == set(PUBLIC)
+
+
+def test_a_star_imports_them_all() -> None:
+    names: dict[str, object] = {}
+    exec("from execloop import *", names)
+    assert set(PUBLIC) <= set(names)
+
+
+def test_a_name_that_is_not_public_is_not_found() -> None:
+    with pytest.raises(AttributeError, match="module 'execloop' has no attribute 'Walk'"):
+        execloop.Walk  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("name", PUBLIC)
