@@ -1,6 +1,7 @@
 """The command `execloop`. Importing it imports nothing else: each command imports what it needs when it is called."""
 
 import sys
+from pathlib import Path
 
 from execloop.cli.extras import missing_extra
 
@@ -14,4 +15,5 @@ def main() -> None:
         if (hint := missing_extra(error)) is None:
             raise
         sys.exit(f"execloop: {hint}")
-    execloop(prog_name="execloop")
+    plugin = Path(sys.argv[0]).name.startswith("kubectl-")
+    execloop(prog_name="kubectl execloop" if plugin else "execloop")

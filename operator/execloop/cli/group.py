@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -22,6 +23,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("execloop.cli.local.validate:validate", "Check Plan manifests without a cluster."),
     "new": ("execloop.cli.local.new:new", "Write a small, tested package for a plan of your own."),
     "operator": ("execloop.cli.operator:operator", "Converge the Plans of a cluster."),
+    "get": ("execloop.cli.cluster.get:get", "List the Plans of a cluster, and how they are."),
+    "explain": ("execloop.cli.cluster.explain:explain", "Say why a Plan is as it is, and what to do next."),
+    "approve": ("execloop.cli.cluster.approve:approve", "Show the tasks that wait for an approval, and approve them."),
+    "reconcile": ("execloop.cli.cluster.reconcile:reconcile", "Begin a new execution of Plans."),
+    "retry": ("execloop.cli.cluster.retry:retry", "Try a Plan again now, after errors."),
+    "suspend": ("execloop.cli.cluster.suspend:suspend", "Stop Plans, for a while or until they are resumed."),
+    "resume": ("execloop.cli.cluster.resume:resume", "Let suspended Plans continue."),
+    "wait": ("execloop.cli.cluster.wait:wait", "Wait until Plans are Ready or Stalled."),
     "teardowns": ("execloop.cli.cluster.teardowns:teardowns", "List the Plans that still have a teardown to do."),
 }
 
@@ -58,5 +67,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="execloop", message="%(prog)s %(version)s")
-def execloop() -> None:
+@click.pass_context
+def execloop(ctx: click.Context) -> None:
     """Converge: run the tasks that a plan still needs, wait, ask again, until none remain."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False

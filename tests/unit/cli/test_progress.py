@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from execloop import Executor, Options, Task, task
-from execloop.cli.display.lines import Lines, printable
+from execloop.cli.display.lines import Lines
 from execloop.cli.display.live import LiveProgress
 from execloop.cli.display.progress import Node, Progress
+from execloop.cli.display.terminal import printable
 from execloop.testing import FakeClock, ScriptedPlan, converge
 
 

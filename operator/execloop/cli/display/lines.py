@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop._engine.events import ConvergedEvent, GaveUp, TaskStarted
+from execloop.cli.display.terminal import printable
 from execloop.listeners import in_words
 
 if TYPE_CHECKING:
@@ -12,16 +13,7 @@ if TYPE_CHECKING:
 
     from execloop._engine.events import Event
 
-__all__ = ["Lines", "printable"]
-
-
-def printable(text: str) -> str:
-    """Names and messages come from anywhere: they must not steer the terminal. Further lines are indented."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    return "\n  " if char == "\n" else char.encode("unicode_escape").decode("ascii")
+__all__ = ["Lines"]
 
 
 class Lines:

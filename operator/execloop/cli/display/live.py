@@ -12,8 +12,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from execloop._engine.events import TaskFailed
-from execloop.cli.display.lines import printable
 from execloop.cli.display.progress import Node, Progress
+from execloop.cli.display.terminal import printable
 from execloop.listeners import in_words
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import execloop
 from execloop._engine.errors import ToleranceExceeded
-from execloop.cli.display.lines import printable
+from execloop.cli.display.terminal import printable
 
 __all__ = ["plan_traceback"]
 

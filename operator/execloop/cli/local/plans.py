@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from execloop._engine.errors import PlanError
-from execloop.cli.display.lines import printable
+from execloop.cli.display.table import show
+from execloop.cli.display.terminal import printable
 from execloop.cli.exits import Mistake
 from execloop.cli.local.parameters import Parameter, parameters_of, schema_of
 from execloop.cli.local.target import load_registry, plans_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from execloop._plans.registry import Registered, Registry
@@ -65,7 +65,7 @@ def _list(registry: Registry) -> None:
     rows = (
         (plan.name, plan.origin, plan.version, ", ".join(map(str, parameters_of(plan.definition)))) for plan in registry
     )
-    _table(("NAME", "ORIGIN", "VERSION", "PARAMETERS"), rows)
+    show(("NAME", "ORIGIN", "VERSION", "PARAMETERS"), rows)
 
 
 def _describe(plan: Registered) -> None:
@@ -74,7 +74,7 @@ def _describe(plan: Registered) -> None:
         click.echo(f"\n{printable(summary)}".replace("\n  ", "\n"))
     click.echo()
     if rows := [_row(parameter) for parameter in parameters_of(plan.definition)]:
-        _table(("PARAMETER", "TYPE", "DEFAULT", "DESCRIPTION"), rows)
+        show(("PARAMETER", "TYPE", "DEFAULT", "DESCRIPTION"), rows)
     else:
         click.echo(
             "It takes no parameters."
@@ -101,12 +101,3 @@ def _complain(registry: Registry) -> None:
         click.secho(f"{name}: {len(claims)} plans have this name: {'; '.join(map(str, claims))}", fg="red", err=True)
     for origin, why in registry.failures.items():
         click.secho(printable(f"{origin}: {why}"), fg="red", err=True)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as kubectl prints them: a row is a line, for people and for awk."""
-    cells = [list(header), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for index, row in enumerate(cells):
-        line = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.secho(line, bold=index == 0)

@@ -14,7 +14,7 @@ import click
 from execloop._engine.errors import summary
 from execloop._engine.returned import Taken, take
 from execloop._engine.waits import waits_of
-from execloop.cli.display.lines import printable
+from execloop.cli.display.terminal import printable
 from execloop.cli.display.tracebacks import plan_traceback
 from execloop.cli.exits import CONVERGED, FAILED
 from execloop.cli.local.access import ClusterAccess

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from execloop._engine.executor import Executor
-from execloop.cli.display.lines import Lines, printable
+from execloop.cli.display.lines import Lines
+from execloop.cli.display.terminal import printable
 from execloop.cli.display.tracebacks import plan_traceback
 from execloop.cli.exits import CONVERGED
 from execloop.cli.local.access import ClusterAccess

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from execloop.cli.display.lines import printable
+from execloop.cli.display.terminal import printable
 from execloop.cli.exits import FAILED
 from execloop.cli.local.checking import check_parameters, check_resource
 from execloop.cli.local.target import load_registry, plans_option

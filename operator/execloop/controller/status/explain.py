@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CAUSES", "Cause", "Explanation", "Reference", "cut", "dependencies", "explain", "sentence"]
+__all__ = ["CAUSES", "KIND", "Cause", "Explanation", "Reference", "cut", "dependencies", "explain", "sentence"]
 
-_API, _KIND = "execloop.dev/v1alpha1", "Plan"
+KIND: Final = "Plan"
+_API: Final = "execloop.dev/v1alpha1"
 _DEEPEST = 20
 
 
@@ -162,14 +163,14 @@ def dependencies(plan: Mapping[str, Any]) -> Iterator[Reference]:
     for one in wanted if isinstance(wanted, list) else ():
         if isinstance(one, dict) and one.get("name"):
             place = str(one.get("namespace") or namespace)
-            yield Reference(str(one.get("apiVersion") or _API), str(one.get("kind") or _KIND), place, str(one["name"]))
+            yield Reference(str(one.get("apiVersion") or _API), str(one.get("kind") or KIND), place, str(one["name"]))
 
 
 def _explain(
     plan: Mapping[str, Any], others: Mapping[Reference, Mapping[str, Any] | None], above: tuple[Reference, ...]
 ) -> Explanation:
     metadata = _mapping(plan.get("metadata"))
-    here = Reference(_API, _KIND, str(metadata.get("namespace", "")), str(metadata.get("name", "")))
+    here = Reference(_API, KIND, str(metadata.get("namespace", "")), str(metadata.get("name", "")))
     conditions = _conditions(plan)
     reason, message = _deciding(conditions, metadata)
     cause = CAUSES.get(reason) or Cause(f"is not ready: {reason}", "see its conditions and Events")
@@ -195,7 +196,7 @@ def _links(
         found = others[one]
         if found is None:
             yield Explanation(str(one), "DependencyNotReady", "is not found", "", f"create it, or {_NOT_NEEDED}")
-        elif one.kind == _KIND and not _is_ready(found):
+        elif one.kind == KIND and not _is_ready(found):
             yield _explain(found, others, chain)
 
 

@@ -1,0 +1,102 @@
+"""`execloop explain`: why a Plan is as it is, down the chain of what it waits for, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from execloop.cli.cluster.columns import condition, status
+from execloop.cli.cluster.selection import name_argument
+from execloop.cli.cluster.session import Plan, Session, connected
+from execloop.cli.display.terminal import printable
+from execloop.cli.display.times import age
+from execloop.cli.exits import CONVERGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from execloop.controller.status.explain import Explanation, Reference
+
+__all__ = ["explain", "in_words", "related"]
+
+_MOST = 200
+"""Objects that one command reads."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  execloop explain orders
+  execloop explain orders -n shop"""
+)
+@name_argument
+@connected
+async def explain(session: Session, name: str) -> int:
+    """Say what a Plan does or waits for, why, since when, and what to do next.
+
+    It follows spec.dependsOn to the Plan where something can be done.
+    """
+    from execloop.controller.status.explain import explain as explained  # noqa: PLC0415 - the command starts without it
+
+    plan = await session.plan(name)
+    for line in in_words(explained(plan, await related(session, plan)), plan):
+        click.echo(line)
+    return CONVERGED
+
+
+async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
+    """Return what a Plan depends on, and the Plans what they depend on; without what may not be read."""
+    from execloop.controller.status.explain import KIND, dependencies  # noqa: PLC0415 - as above
+    from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
+
+    found: dict[Reference, Plan | None] = {}
+    pending = list(dependencies(plan))
+    while pending and len(found) < _MOST:
+        one = pending.pop(0)
+        if one in found:
+            continue
+        try:
+            found[one] = await session.kube.get(one.api_version, one.kind, one.name, one.namespace)
+        except (ApiError, ValueError):
+            continue
+        if one.kind == KIND and found[one] is not None:
+            pending += dependencies(found[one] or {})
+    return found
+
+
+def in_words(explanation: Explanation, plan: Plan, now: datetime | None = None) -> Iterator[str]:
+    """Yield the lines: the chain with its next steps, then the times."""
+    yield from _chain(explanation, "", "")
+    yield from _times(plan, now)
+    yield f"docs/troubleshoot.md#{explanation.roots[0].anchor}"
+
+
+def _chain(link: Explanation, first: str, rest: str) -> Iterator[str]:
+    why = f": {printable(link.why)}" if link.why else ""
+    yield first + click.style(link.subject, bold=True) + f" {link.what}{why}"
+    if link.outdated:
+        yield f"{rest}  this is of an older spec: the operator has not yet seen the latest change"
+    for index, cause in enumerate(link.because):
+        last = index == len(link.because) - 1
+        yield from _chain(cause, f"{rest}{'└' if last else '├'} ", f"{rest}{' ' if last else '│'} ")
+    if not link.because:
+        yield f"{rest}  next: {link.next}"
+
+
+def _times(plan: Plan, now: datetime | None) -> Iterator[str]:
+    known, execution = status(plan), status(plan).get("execution") or {}
+    ready: dict[str, Any] = condition(plan, "Ready")
+    if ready:
+        yield f"  Ready={ready.get('status')} for {age(ready.get('lastTransitionTime'), now)}"
+    if known.get("nextRunAt"):
+        yield f"  next run {age(known['nextRunAt'], now)}"
+    if known.get("errors") and not execution.get("finishedAt"):
+        since = age(execution.get("startedAt"), now)
+        yield f"  errors {known['errors']}, runs {execution.get('runs', 0)}; its execution began {since} ago"
+    until = (plan["metadata"].get("annotations") or {}).get("execloop.dev/suspend-until")
+    if until and condition(plan, "Suspended"):
+        yield f"  suspended until {until}"
+    if known.get("lastConvergedAt"):
+        yield f"  last converged {age(known['lastConvergedAt'], now)} ago"

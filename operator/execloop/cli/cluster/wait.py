@@ -1,0 +1,109 @@
+"""`execloop wait`: until Plans are Ready or Stalled, for the newest spec and the newest request."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import click
+
+from execloop.cli.cluster.annotations import REQUESTED_AT, annotation
+from execloop.cli.cluster.columns import condition, state, status
+from execloop.cli.cluster.durations import in_seconds
+from execloop.cli.cluster.selection import names_or_all, select
+from execloop.cli.cluster.session import Plan, Session, connected, key
+from execloop.cli.display.terminal import printable
+from execloop.cli.exits import CONVERGED, FAILED, TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["timeout_option", "verdict", "wait", "wait_for"]
+
+Verdict: TypeAlias = Literal["ready", "stalled", "working"]
+
+_REFUSED: Final = frozenset({"InvalidSpec", "UnknownPlan", "InvalidParameters", "AccessDenied", "NotSupported"})
+"""Such a Plan begins no execution, and so answers no request."""
+
+timeout_option = click.option(
+    "--timeout",
+    "patience",
+    callback=in_seconds,
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait; 0s for ever.",
+)
+
+
+@click.command(
+    epilog="""\b
+Exit codes: 0 all are Ready, 1 one has stalled or is gone, 124 the time is over.
+\b
+Examples:
+  execloop wait orders --timeout 10m
+  kubectl apply -f plans/ && execloop wait --all -n shop"""
+)
+@names_or_all
+@timeout_option
+@connected
+async def wait(session: Session, names: tuple[str, ...], every: bool, patience: float) -> int:
+    """Wait until Plans are Ready or Stalled: for their newest spec, and after a request for the answer to it."""
+    return await wait_for(session, await select(session, names, every=every), patience)
+
+
+async def wait_for(session: Session, plans: Iterable[Plan], patience: float) -> int:
+    """Return the exit code. Every Plan has the same deadline."""
+    left = {key(plan) for plan in plans}
+    try:
+        async with asyncio.timeout(patience or None):
+            codes = await asyncio.gather(*(_one(session, *place, left) for place in sorted(left)))
+    except TimeoutError:
+        for namespace, name in sorted(left):
+            found = await session.find(name, namespace)
+            click.echo(f"plan {name}: the time is over; {_now(found)}", err=True)
+        return TIMEOUT
+    return max(codes, default=CONVERGED)
+
+
+async def _one(session: Session, namespace: str, name: str, left: set[tuple[str, str]]) -> int:
+    code = FAILED
+    from execloop.cli.cluster.changes import changes  # noqa: PLC0415 - costly to import
+
+    seen = False
+    async with aclosing(changes(session, name, namespace)) as stream:
+        async for kind, plan in stream:
+            if kind == "DELETED" or (kind == "LISTED" and not seen):
+                click.echo(f"plan {name} is gone", err=True)
+                break
+            seen = True
+            if kind == "LISTED":
+                continue
+            if (found := verdict(plan)) != "working":
+                click.echo(f"plan {name}: {_now(plan)}")
+                code = CONVERGED if found == "ready" else FAILED
+                break
+    left.discard((namespace, name))
+    return code
+
+
+def verdict(plan: Plan) -> Verdict:
+    """Return how far a Plan is with its newest spec and its newest request."""
+    generation, known = plan["metadata"].get("generation"), status(plan)
+    if plan["metadata"].get("deletionTimestamp"):
+        return "working"
+    stalled, ready = condition(plan, "Stalled"), condition(plan, "Ready")
+    requested = annotation(plan, REQUESTED_AT)
+    answered = requested is None or requested == known.get("lastHandledReconcileAt")
+    if stalled and stalled.get("observedGeneration") == generation:
+        return "stalled" if answered or stalled.get("reason") in _REFUSED else "working"
+    current = known.get("observedGeneration") == generation == ready.get("observedGeneration")
+    return "ready" if ready.get("status") == "True" and current and answered else "working"
+
+
+def _now(plan: Plan | None) -> str:
+    if plan is None:
+        return "it is gone"
+    message = printable(str(condition(plan, "Ready").get("message", "")))
+    return f"{state(plan)}{f': {message}' if message else ''}"

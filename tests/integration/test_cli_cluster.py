@@ -1,0 +1,127 @@
+"""The verbs for Plans in a cluster, on a real API server with a real operator."""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+from click.testing import CliRunner, Result
+
+from execloop.cli.group import execloop
+from tests.cluster import Cluster
+from tests.integration.operating import Did, Operator, Plans, manifest
+
+Command: TypeAlias = Callable[..., Result]
+
+
+@pytest.fixture
+def command(cluster: Cluster, namespace: str) -> Command:
+    """`execloop` with these arguments, in the namespace of the test."""
+
+    def run(verb: str, *arguments: str, **options: Any) -> Result:
+        place = [f"--kubeconfig={cluster.kubeconfig}", f"--namespace={namespace}"]
+        return CliRunner().invoke(execloop, [verb, *arguments, *place], **options)
+
+    return run
+
+
+def managers(plans: Plans, name: str) -> set[str]:
+    shown = plans.kubectl("get", "plan", name, "--output=json", "--show-managed-fields")
+    return {entry["manager"] for entry in json.loads(shown)["metadata"]["managedFields"]}
+
+
+def test_a_day_of_a_plan(plans: Plans, command: Command, operator: Operator) -> None:
+    plans.apply(
+        manifest("good", "marks"),
+        manifest("stuck", "fatal"),
+        manifest("after", "marks", dependsOn=[{"name": "stuck"}]),
+    )
+    assert command("wait", "good", "stuck", "--timeout=60s").exit_code == 1
+    plans.until(lambda: plans.condition("after")[1] == "DependencyNotReady", "it waits")
+
+    listed = command("get").output.splitlines()
+    assert listed[0].split() == ["NAME", "READY", "STATE", "STATUS", "AGE"]
+    assert [line.split()[:3] for line in listed[1:]] == [
+        ["after", "False", "Waiting"],
+        ["good", "True", "Converged"],
+        ["stuck", "False", "Stalled"],
+    ]
+    assert [line.split()[0] for line in command("get", "--state=stalled").output.splitlines()[1:]] == ["stuck"]
+    assert json.loads(command("get", "good", "-o", "json").output)["metadata"]["name"] == "good"
+
+    explained = command("explain", "after").output
+    assert "waits for what it depends on" in explained
+    assert "no attempt can help" in explained
+    assert "next: fix the cause, then run `execloop reconcile`" in explained
+    assert "docs/troubleshoot.md#fatalerror" in explained
+
+    plans.patch("stuck", plan="marks")
+    assert command("wait", "--all", "--timeout=60s").exit_code == 0
+
+    before = plans.status("good")["execution"]["id"]
+    done = command("reconcile", "good", "--wait", "--timeout=60s")
+    assert (done.exit_code, plans.status("good")["execution"]["id"] != before) == (0, True)
+    assert "execloop" in managers(plans, "good")
+
+
+def test_tasks_are_shown_and_approved(plans: Plans, command: Command, operator: Operator, did: Did) -> None:
+    plans.apply(manifest("a", "undoes", approval="Manual"))
+    plans.until(lambda: plans.condition("a")[1] == "ApprovalRequired", "it asks")
+    refused = command("approve", "a", input="n\n")
+    assert (refused.exit_code, plans.get("a")["metadata"].get("annotations", {}).get("execloop.dev/approve")) == (
+        1,
+        None,
+    )
+    assert "  1. a" in refused.output
+    assert command("approve", "a", "--yes", "--digest=other").exit_code == 2
+    assert command("approve", "a", "--yes").exit_code == 0
+    assert command("wait", "a", "--timeout=60s").exit_code == 0
+    assert did("a") == ["a", "b"]
+    assert plans.status("a")["history"][0]["approvedBy"]
+    assert "no tasks of Plan a wait" in command("approve", "a", "--yes").output
+
+
+def test_a_suspension_has_a_reason_and_an_end_and_is_lifted(plans: Plans, command: Command, operator: Operator) -> None:
+    plans.apply(manifest("a", "marks"))
+    plans.wait("a")
+    assert command("suspend", "a", "--for=2h", "--reason=a migration").exit_code == 0
+    annotations = plans.get("a")["metadata"]["annotations"]
+    assert (plans.get("a")["spec"]["suspend"], annotations["execloop.dev/suspend-reason"]) == (True, "a migration")
+    assert annotations["execloop.dev/suspend-until"].endswith("Z")
+    plans.until(lambda: plans.status("a").get("state") == "Suspended", "it is suspended")
+    assert "a migration" in command("explain", "a").output
+    assert command("suspend", "a").exit_code == 0
+    assert not {"execloop.dev/suspend-until", "execloop.dev/suspend-reason"} & set(
+        plans.get("a")["metadata"]["annotations"]
+    )
+    assert command("resume", "a", "--wait", "--timeout=60s").exit_code == 0
+    assert not [one for one in plans.get("a")["metadata"].get("annotations", {}) if "suspend" in one]
+
+
+class TestWithoutAnOperator:
+    def test_what_no_operator_answers_times_out(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        done = command("wait", "a", "--timeout=1s")
+        assert (done.exit_code, "plan a: the time is over; New" in done.output) == (124, True)
+
+    def test_one_that_is_deleted_is_not_waited_for(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        plans.kubectl("delete", "plan", "a")
+        assert command("wait", "a").exit_code == 2
+
+    def test_a_wrong_name_is_a_mistake_with_a_hint(self, plans: Plans, command: Command, namespace: str) -> None:
+        done = command("explain", "nobody")
+        assert done.exit_code == 2
+        assert f"there is no Plan {namespace}/nobody" in done.output
+
+    @pytest.mark.parametrize("verb", ["wait", "suspend", "resume", "reconcile"])
+    def test_a_verb_for_many_wants_names_or_all(self, plans: Plans, command: Command, verb: str) -> None:
+        assert "give names of Plans, or --all" in command(verb).output
+
+    def test_an_explanation_says_that_no_operator_has_seen_it(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        assert "has not been seen by an operator" in command("explain", "a").output
+
+    def test_a_step_is_tried_again_by_its_execution(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        assert "no execution yet" in command("retry", "a", "copy").output
