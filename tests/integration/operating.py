@@ -78,7 +78,7 @@ class Plans:
 
     def __init__(self, cluster: Cluster, namespace: str = "default") -> None:
         self.kubectl = partial(cluster.kubectl, f"--namespace={namespace}")
-        self._command = partial(cluster.command, f"--namespace={namespace}")
+        self.command = partial(cluster.command, f"--namespace={namespace}")
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
@@ -127,7 +127,7 @@ class Plans:
         """`name resourceVersion` of each state of each Plan from now on, as the API server tells them."""
         line = "--output=jsonpath={.metadata.name} {.metadata.resourceVersion}{'\\n'}"
         with log.open("w") as file:
-            watch = subprocess.Popen(self._command("get", "plans", "--watch", line), stdout=file)
+            watch = subprocess.Popen(self.command("get", "plans", "--watch", line), stdout=file)
         try:
             yield lambda: log.read_text().splitlines()
         finally:
