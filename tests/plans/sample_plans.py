@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from execloop import Context, FatalError, Task, plan, task
+from execloop import Context, FatalError, Task, Wait, plan, task
 
 
 class Parameters(BaseModel, extra="forbid"):
@@ -41,6 +41,12 @@ class WriteFiles:
             self.failed += 1
             raise OSError("disk \x1b[31mfull\nsecond line")
         path.write_text(self.parameters.style)
+
+
+@plan("waiting")
+def waiting(_parameters: object) -> list[Wait]:
+    """Waits for what never comes."""
+    return [Wait("the node is not \x1b[31mready", again_in=0.001)]
 
 
 @plan("settled")

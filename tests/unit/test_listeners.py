@@ -14,6 +14,7 @@ from execloop._engine.events import (
     TaskFinished,
     TaskPath,
     TaskStarted,
+    TaskWaiting,
 )
 from execloop._engine.execution import Execution
 from execloop.listeners import LoggingListener, Recorder, in_words
@@ -43,6 +44,8 @@ _DOWN = OSError("down")
             "WARNING",
             "parent/child failed in post: OSError: down (2 errors left)",
         ),
+        (TaskWaiting(None, "the node", None), "INFO", "waiting: the node"),
+        (TaskWaiting(_PATH, "the pods", 5.0), "INFO", "parent/child waiting: the pods"),
         (TaskFailed(_PATH, "pre", _DOWN, None), "WARNING", "parent/child failed in pre: OSError: down"),
         (TaskFailed(_PATH, "pre", _DOWN, -1), "WARNING", "parent/child failed in pre: OSError: down"),
         (RunFinished(_EXECUTION, 1.5), "DEBUG", "run 3 finished; asking again in 1.5 s"),

@@ -62,3 +62,10 @@ def test_a_manifest_names_the_plan_and_gives_its_parameters(tmp_path: Path) -> N
         f"spec: {{plan: write-files, parameters: {{folder: {tmp_path}, count: 1}}}}"
     )
     assert _preview(path).stdout == "f0\n"
+
+
+def test_a_plan_that_waits_has_not_converged() -> None:
+    result = _preview("waiting")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "waiting: waits: the node is not \\x1b[31mready\n"
+    assert json.loads(_preview("waiting", "--json").stdout)["waits"] == ["the node is not \x1b[31mready"]

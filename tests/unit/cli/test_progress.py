@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from execloop import Executor, Options, Task, task
+from execloop import Executor, Options, Task, Wait, task
 from execloop.cli.display.lines import Lines
 from execloop.cli.display.live import LiveProgress
 from execloop.cli.display.progress import Node, Progress
@@ -41,15 +41,13 @@ def test_a_task_with_children_is_open_until_the_last_of_them_is_over() -> None:
     converge(ScriptedPlan({"parent": {"x": None, "y": look}, "next": None}), listeners=[progress])
     assert seen == [(["parent running"], ["x done", "y running"])]
     assert _states(progress.root) == ["parent done and 2 children", "next done"]
-    assert progress.root.waiting == 0
+    assert progress.root.coming == 0
 
 
 def test_what_is_to_come_is_known_by_number() -> None:
     progress = Progress()
     seen: list[int] = []
-    converge(
-        ScriptedPlan({"a": lambda: seen.append(progress.root.waiting), "b": None, "c": None}), listeners=[progress]
-    )
+    converge(ScriptedPlan({"a": lambda: seen.append(progress.root.coming), "b": None, "c": None}), listeners=[progress])
     assert seen == [2]
 
 
@@ -162,3 +160,44 @@ def test_lines_leave_out_what_a_log_has_no_use_for() -> None:
 )
 def test_what_cannot_be_printed_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+# -- waits
+
+
+def test_a_task_that_waits_is_shown_with_its_message_and_what_the_plan_waits_for_beside_the_tree() -> None:
+    progress = Progress()
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def look() -> None:
+        seen.append((_states(progress.root), list(progress.waits)))
+
+    script = {"a": Wait("the pods"), "b": lambda: [Wait("the node")], "c": look}
+    converge(ScriptedPlan(script, {"d": look}), listeners=[progress])
+    assert seen == [(["a waiting the pods", "b done", "c running"], ["the node"]), (["d running"], [])]
+    assert progress.errors == 0
+
+
+def test_a_wait_among_children_leaves_the_parent_open_for_the_others() -> None:
+    progress = Progress()
+    seen: list[list[str]] = []
+    script = {"parent": lambda: [Wait("the node"), task("child", lambda: seen.append(_states(progress.root)))]}
+    converge(ScriptedPlan(script), listeners=[progress])
+    assert seen == [["parent running"]]
+    assert _states(progress.root) == ["parent done and 1 child"]
+
+
+def test_waits_are_drawn() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=20)
+    drawn: list[str] = []
+    live = LiveProgress("demo", console)
+
+    def draw() -> None:
+        with console.capture() as capture:
+            console.print(live._draw())
+        drawn.append(capture.get())
+
+    script = {"a": Wait("the pods\nof web"), "b": lambda: [Wait("the node")], "c": draw}
+    converge(ScriptedPlan(script), listeners=[live])
+    assert "waiting: the node" in drawn[0]
+    assert "the pods" in drawn[0]

@@ -202,6 +202,7 @@ def test_json_is_a_report_and_nothing_else(tmp_path: Path) -> None:
         "tasks": 2,
         "errorCount": 1,
         "errors": [{"task": "f0[0]", "phase": "perform", "error": "OSError: disk \x1b[31mfull\nsecond line"}],
+        "waits": [],
     }
 
 
@@ -321,3 +322,20 @@ def test_a_terminal_shows_live_progress_and_keeps_the_errors(tmp_path: Path) -> 
     assert "└── " in text
     assert "\x1b[?25h" in text, "the cursor is shown again"
     assert "write-files: converged: 3 runs, 3 tasks, 1 error" in text
+
+
+# -- waits
+
+
+def test_lines_say_what_the_plan_waits_for_and_so_does_a_timeout(tmp_path: Path) -> None:
+    result = _run(_manifest(tmp_path, plan="waiting", executionTimeout="50ms"))
+    assert result.exit_code == 124
+    assert result.stdout.startswith("run 1: no task, 5 errors left\nwaiting: the node is not \\x1b[31mready\n")
+    waited = "mine: failed: not converged within 0.05 seconds; it waited for: the node is not \\x1b[31mready\n"
+    assert result.stderr.startswith(waited)
+
+
+def test_json_has_the_waits(tmp_path: Path) -> None:
+    report = json.loads(_run(_manifest(tmp_path, plan="waiting", executionTimeout="50ms"), "--json").stdout)
+    assert report["waits"][0] == {"task": None, "message": "the node is not \x1b[31mready"}
+    assert report["errorCount"] == 0

@@ -17,6 +17,8 @@ from execloop.cli.display.terminal import printable
 from execloop.listeners import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console, RenderableType
 
     from execloop._engine.events import Event
@@ -25,7 +27,7 @@ __all__ = ["LiveProgress"]
 
 DEEPEST = 10
 REFRESH_PER_SECOND = 8
-_MARKS = {"running": ("▸ ", "cyan"), "done": ("✓ ", "green"), "failed": ("✗ ", "red")}
+_MARKS = {"running": ("▸ ", "cyan"), "done": ("✓ ", "green"), "failed": ("✗ ", "red"), "waiting": ("… ", "yellow")}
 
 
 class LiveProgress:
@@ -57,7 +59,9 @@ class LiveProgress:
         with self._progress.lock:
             self._spinner.update(text=self._header())
             tree = Tree(self._spinner, guide_style="dim")
-            _Drawing(max(self._console.height - 3, 1)).children(tree, self._progress.root, 1)
+            drawing = _Drawing(max(self._console.height - 3, 1))
+            drawing.waits(tree, self._progress.waits)
+            drawing.children(tree, self._progress.root, 1)
         return Group(tree)
 
     def _header(self) -> Text:
@@ -77,6 +81,10 @@ class _Drawing:
     def __init__(self, lines: int) -> None:
         self._left = lines
 
+    def waits(self, tree: Tree, messages: Iterable[str]) -> None:
+        for message in messages:
+            self._line(tree, Text.assemble(_MARKS["waiting"], "waiting: ", printable(message)))
+
     def children(self, tree: Tree, node: Node, depth: int) -> None:
         if depth > DEEPEST:
             self._line(tree, Text("…", style="dim"))
@@ -94,7 +102,7 @@ class _Drawing:
             shown += 1
             if branch is not None:
                 self.children(branch, child, depth + 1)
-        if coming := node.waiting + len(node.open) - shown:
+        if coming := node.coming + len(node.open) - shown:
             self._line(tree, Text(f"{coming} to come", style="dim"))
 
     def _line(self, tree: Tree, label: Text) -> Tree | None:
@@ -106,4 +114,4 @@ class _Drawing:
 
 def _label(node: Node) -> Text:
     mark, style = _MARKS[node.state]
-    return Text.assemble((mark, style), printable(node.name), (f"  {node.note}" if node.note else "", "dim"))
+    return Text.assemble((mark, style), printable(node.name), (f"  {printable(node.note)}" if node.note else "", "dim"))

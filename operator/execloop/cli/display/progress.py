@@ -7,16 +7,25 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from execloop._engine.events import RunFinished, RunStarted, TaskFailed, TaskFinished, TaskPath, TaskStarted
+from execloop._engine.events import (
+    RunFinished,
+    RunStarted,
+    TaskFailed,
+    TaskFinished,
+    TaskPath,
+    TaskStarted,
+    TaskWaiting,
+)
 
 if TYPE_CHECKING:
     from execloop._engine.events import Event
 
 __all__ = ["Node", "Progress"]
 
-State: TypeAlias = Literal["running", "done", "failed"]
+State: TypeAlias = Literal["running", "done", "failed", "waiting"]
 
 SETTLED_KEPT = 4
+WAITS_KEPT = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +45,8 @@ class Node:
     """Children that are under way, by position."""
 
     @property
-    def waiting(self) -> int:
+    def coming(self) -> int:
+        """How many children have not started."""
         return self.expected - self.settled - len(self.open)
 
 
@@ -53,6 +63,8 @@ class Progress:
         self.errors_left: int | None = None
         self.sleeping: float | None = None
         """The delay until the next run, between two."""
+        self.waits: deque[str] = deque(maxlen=WAITS_KEPT)
+        """What this run waits for, beside the tasks that wait: the last of it."""
         self._parents: dict[TaskPath | None, Node] = {}
 
     def __call__(self, event: Event) -> None:
@@ -61,6 +73,7 @@ class Progress:
                 case RunStarted(execution, names, errors_left):
                     self.run, self.errors_left, self.sleeping = execution.runs + 1, errors_left, None
                     self.root = Node("", expected=len(names))
+                    self.waits.clear()
                     self._parents = {None: self.root}
                 case TaskStarted(path):
                     parent = self._parents[path.parent]
@@ -70,8 +83,18 @@ class Progress:
                 case TaskFailed(path, phase, error, errors_left):
                     self.errors, self.errors_left = self.errors + 1, errors_left
                     self._settle(path, "failed", f"{phase}: {type(error).__name__}")
+                case TaskWaiting(path, message):
+                    if path is not None and self._is_running(path):
+                        self._settle(path, "waiting", message)
+                    else:
+                        self.waits.append(message)
                 case RunFinished(execution, delay):
                     self.sleeping = delay
+
+    def _is_running(self, path: TaskPath) -> bool:
+        """Whether a task is in one of its own phases, rather than over or followed by its children."""
+        parent = self._parents.get(path.parent)
+        return path not in self._parents and parent is not None and path.position in parent.open
 
     def _finish(self, path: TaskPath, children: int) -> None:
         if not children:

@@ -46,7 +46,9 @@ class Ending:
         message = (
             str(self.error) if isinstance(self.error, ToleranceExceeded | ExecutionTimeout) else summary(self.error)
         )
-        return f"failed: {what}{message}\n{did}"
+        waits = self.report.waits[-1:] if isinstance(self.error, ExecutionTimeout) else ()
+        waiting = "".join(f"; it waited for: {wait}" for wait in waits)
+        return f"failed: {what}{message}{waiting}\n{did}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -58,6 +60,10 @@ class Ending:
             "errors": [
                 {"task": str(record.path), "phase": record.phase, "error": summary(record.exception)}
                 for record in self.report.errors
+            ],
+            "waits": [
+                {"task": None if wait.path is None else str(wait.path), "message": wait.message}
+                for wait in self.report.waits
             ],
             "seconds": round(self.report.duration, 3),
         }
