@@ -292,7 +292,7 @@ def _others(control: Controller) -> list[object]:
         control.parameters.append(parameters)
 
     @plan("rubbish")
-    def rubbish() -> object:
+    def rubbish() -> Any:
         return 42
 
     @plan("exits")

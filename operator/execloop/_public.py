@@ -25,7 +25,8 @@ from execloop._engine.run import astep, step
 from execloop._engine.tasks import Task, task
 from execloop._engine.waits import Wait
 from execloop._plans.context import Context
-from execloop._plans.definition import plan
+from execloop._plans.decorator import plan
+from execloop._plans.duration import Duration
 
 __all__ = [
     "Again",
@@ -33,6 +34,7 @@ __all__ = [
     "Converged",
     "ConvergedEvent",
     "CreateFailed",
+    "Duration",
     "ErrorRecord",
     "Event",
     "ExecloopError",

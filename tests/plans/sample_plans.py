@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -90,7 +90,7 @@ def exits() -> list[Task]:
 
 
 @plan("not-tasks")
-def not_tasks() -> list[object]:
+def not_tasks() -> Any:
     return ["a name"]
 
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "Converged",
     "ConvergedEvent",
     "CreateFailed",
+    "Duration",
     "ErrorRecord",
     "Event",
     "ExecloopError",

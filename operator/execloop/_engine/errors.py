@@ -14,9 +14,11 @@ A task's own exception is never wrapped: it is counted, reported, and at most be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from execloop._engine.events import Report
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "ExecutionTimeout",
     "FatalError",
     "InvalidParameters",
+    "ParameterProblem",
     "PlanError",
     "ToleranceExceeded",
     "UnknownPlan",
@@ -64,8 +67,31 @@ class AmbiguousPlan(PlanError):
     """Two origins register one name, which disables both."""
 
 
+class ParameterProblem(NamedTuple):
+    """One thing that is wrong with a plan's parameters."""
+
+    location: tuple[int | str, ...]
+    """Keys and indexes, from the outermost on."""
+    message: str
+    rule: str = ""
+    """The model's own word for the rule that is broken, such as `missing`."""
+
+    def __str__(self) -> str:
+        return f"{'.'.join(('parameters', *map(str, self.location)))}: {self.message}"
+
+
 class InvalidParameters(PlanError, ValueError):
     """The parameters do not fit the plan's model. The message has field paths and rules, never values."""
+
+    problems: tuple[ParameterProblem, ...] = ()
+
+    @classmethod
+    def of(cls, problems: Iterable[ParameterProblem]) -> Self:
+        """Return the error that says these."""
+        found = tuple(problems)
+        error = cls("; ".join(map(str, found)))
+        error.problems = found
+        return error
 
 
 def countable(error: BaseException) -> Exception:

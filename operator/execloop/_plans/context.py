@@ -1,21 +1,22 @@
-"""What a named plan is told about the world it works in."""
+"""What a named plan knows of the world it works in. The operator and the command make one for each plan they make."""
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from execloop._engine.execution import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from kubernetes.client import ApiClient
 
     from execloop.kube import Kube
 
-__all__ = ["Context"]
+__all__ = ["Context", "connected"]
 
 
 def _no_cluster() -> NoReturn:
@@ -24,25 +25,47 @@ def _no_cluster() -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Outside the operator `namespace`, `uid` and `generation` are empty; `name` is then the plan's own."""
+    """What a plan may ask beside its parameters: who it is, where to log, what it kept, and clients for a cluster.
+
+    `kube` and `api_client` connect when they are first used. In a test of your own make one with the plan's name; it
+    has no cluster then.
+
+    >>> Context("rotate-key").state
+    {}
+    """
 
     name: str
+    """The Plan's; outside the operator the plan's own."""
     namespace: str = ""
+    """The Plan's namespace; like `uid` and `generation` it is empty outside the operator."""
     uid: str = ""
     generation: int = 0
     logger: logging.Logger | logging.LoggerAdapter[logging.Logger] = field(
         default_factory=lambda: logging.getLogger("execloop.plan")
     )
     execution: Execution = field(default_factory=Execution)
-    connect: Callable[[], Kube] = field(default=_no_cluster, repr=False)
-    connect_official: Callable[[], ApiClient] = field(default=_no_cluster, repr=False)
+    """How far the execution was when the plan was made."""
+    state: MutableMapping[str, Any] = field(default_factory=dict)
+    """What the plan keeps between its runs: JSON values, at most 16 KiB. The operator writes it with the status; in
+    the library and the command it lasts as long as the plan. It is a memory of things that cannot be looked up, such as
+    the id of a request: what the world says is truer."""
+    _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
+    _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
 
     @property
     def kube(self) -> Kube:
-        """The asynchronous client of plain dicts, for async plan code."""
-        return self.connect()
+        """The asynchronous client of plain dicts, for async plan code. Raises RuntimeError when there is no cluster."""
+        return self._connect()
 
     @property
     def api_client(self) -> ApiClient:
-        """The official synchronous client, made when first used, for blocking plan code."""
-        return self.connect_official()
+        """The official synchronous client, for blocking plan code. Raises RuntimeError when there is no cluster."""
+        return self._connect_official()
+
+
+def connected(context: Context, kube: Callable[[], Kube], api_client: Callable[[], ApiClient]) -> Context:
+    """Return a context whose clients are made by these functions, when a plan asks for them."""
+    made = copy.copy(context)
+    object.__setattr__(made, "_connect", kube)
+    object.__setattr__(made, "_connect_official", api_client)
+    return made

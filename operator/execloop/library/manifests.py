@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from execloop._engine.tasks import Task, task
-from execloop._plans.definition import plan
+from execloop._plans.decorator import plan
 from execloop.kube import Drifted, Missing
 
 if TYPE_CHECKING:

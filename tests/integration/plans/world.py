@@ -7,6 +7,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -102,7 +103,7 @@ def exits(_parameters: object, _context: Context) -> list[Task]:
 
 
 @plan("rubbish")
-def rubbish(_parameters: object, _context: Context) -> object:
+def rubbish(_parameters: object, _context: Context) -> Any:
     return 42
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_good_manifests_exit_with_0(tmp_path: Path) -> None:
             "spec.parameters.count: Input should be greater than or equal to 0",
         ),
         ({"parameters": []}, "spec.parameters: should be a mapping"),
-        ({"plan": "settled"}, "spec.parameters: the plan 'settled' takes none"),
+        ({"plan": "settled"}, "spec.parameters.folder: the plan 'settled' takes no parameters"),
     ],
 )
 def test_a_problem_is_said_with_file_document_and_field(spec: dict[str, Any], problem: str) -> None:
@@ -148,3 +149,12 @@ def test_a_file_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
     result = _validate(path)
     assert result.exit_code == 1
     assert "Traceback" not in result.output
+
+
+def test_that_nothing_checks_the_parameters_of_a_plan_without_a_model_is_said(tmp_path: Path) -> None:
+    good = {"apiVersion": "execloop.dev/v1alpha1", "kind": "Plan", "metadata": {"name": "mine"}}
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**good, "spec": {"plan": "free-form", "parameters": {"any": 1}}}))
+    result = CliRunner().invoke(execloop, ["validate", "--plans", str(PLANS), str(path)])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "spec.parameters: the plan 'free-form' has no model, so nothing checks them" in result.stderr

@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from execloop import plan
+from execloop import Task, plan
 from execloop._engine.errors import AmbiguousPlan, UnknownPlan
 from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
@@ -237,17 +237,17 @@ def test_entry_points_can_be_left_out(folder: Path, write: Write, monkeypatch: p
 
 
 @plan("one")
-def one() -> list[object]:
+def one() -> list[Task]:
     return []
 
 
 @plan("one")
-def another_one() -> list[object]:
+def another_one() -> list[Task]:
     return []
 
 
 @plan("two")
-def two() -> list[object]:
+def two() -> list[Task]:
     return []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from execloop._plans.context import Context
+from execloop._plans.context import Context, connected
 from execloop.cli.exits import Mistake
 
 if TYPE_CHECKING:
@@ -54,9 +54,5 @@ class ClusterAccess:
         return api_client(self.connection)
 
     def context(self, target: Target) -> Context:
-        return Context(
-            target.name,
-            namespace=target.namespace,
-            connect=lambda: self.kube,
-            connect_official=lambda: self.api_client,
-        )
+        context = Context(target.name, namespace=target.namespace)
+        return connected(context, lambda: self.kube, lambda: self.api_client)

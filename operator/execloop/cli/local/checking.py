@@ -6,7 +6,7 @@ import difflib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from execloop._engine.errors import PlanError
+from execloop._engine.errors import InvalidParameters, PlanError
 from execloop.cli.manifests import API_VERSION, Manifest, Problem
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from execloop._plans.registry import Registry
     from execloop.controller.api.v1alpha1 import PlanSpec
 
-__all__ = ["check_parameters", "check_resource"]
+__all__ = ["check_parameters", "check_resource", "unchecked_parameters"]
 
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "object": (dict, "a mapping"),
@@ -53,17 +53,22 @@ def check_parameters(manifest: Manifest, spec: PlanSpec, registry: Registry) -> 
     return [manifest.problem(field, message) for field, message, _ in errors]
 
 
+def unchecked_parameters(manifest: Manifest, spec: PlanSpec, registry: Registry) -> Problem | None:
+    """Return a warning when the plan takes its parameters as they are, which nothing checks."""
+    if spec.plan in registry and registry.get(spec.plan).definition.unchecked:
+        return manifest.problem("spec.parameters", f"the plan {spec.plan!r} has no model, so nothing checks them")
+    return None
+
+
 _Error = tuple[str, str, str]
 """Field, message, and pydantic's word for the rule."""
 
 
 def _parameter_errors(definition: Definition, parameters: dict[str, Any]) -> list[_Error]:
-    if definition.parameters is not None:
-        return _validate(definition.parameters.model_validate, parameters, "spec.parameters")[1]
     try:
         definition.parse(parameters)
-    except PlanError as error:
-        return [("spec.parameters", str(error).removeprefix("parameters: "), "")]
+    except InvalidParameters as error:
+        return [(_path("spec.parameters", one.location), one.message, one.rule) for one in error.problems]
     return []
 
 

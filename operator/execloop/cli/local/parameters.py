@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from execloop._engine.errors import InvalidParameters
-
 if TYPE_CHECKING:
     from execloop._plans.definition import Definition
 
@@ -33,17 +31,9 @@ def schema_of(definition: Definition) -> dict[str, Any]:
     if callable(describe):
         schema: dict[str, Any] = describe()
         return schema
-    if definition.parameters is None and _takes_none(definition):
+    if not definition.unchecked and definition.parameters is None:
         return {"type": "object", "additionalProperties": False}
     return {"type": "object"}
-
-
-def _takes_none(definition: Definition) -> bool:
-    try:
-        definition.parse({"any": None})
-    except InvalidParameters:
-        return True
-    return False
 
 
 def parameters_of(definition: Definition) -> list[Parameter]:

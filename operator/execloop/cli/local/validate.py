@@ -8,7 +8,7 @@ import click
 
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import FAILED
-from execloop.cli.local.checking import check_parameters, check_resource
+from execloop.cli.local.checking import check_parameters, check_resource, unchecked_parameters
 from execloop.cli.local.target import load_registry, plans_option
 from execloop.cli.manifests import Manifest, Problem, plans_in
 
@@ -52,3 +52,5 @@ def _problems(item: Manifest | Problem, registry: Registry | None) -> Iterator[P
     yield from problems
     if spec is not None and registry is not None:
         yield from check_parameters(item, spec, registry)
+        if spec.parameters and (unchecked := unchecked_parameters(item, spec, registry)):
+            click.echo(printable(str(unchecked)), err=True)

@@ -1,75 +1,23 @@
-"""Durations as Kubernetes resources write them: Go duration strings, such as `1h30m` or `500ms`.
+"""Durations in the models of the Plan resource: seconds in Python, Go duration strings in JSON."""
 
-Go's signs are left out (nothing here can last less than nothing), and so is its bare `0`: a unit is always said.
-"""
-
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["Duration", "DurationBounds", "format_duration", "parse_duration"]
+from execloop._plans.duration import EXAMPLES, LONGEST, MAX_LENGTH, PATTERN, format_duration, parse_duration
 
-# U+00B5 (micro sign) and U+03BC (Greek mu) both, as Go has it.
-_NANOSECONDS: Mapping[str, int] = MappingProxyType(
-    {"ns": 1, "us": 10**3, "µs": 10**3, "\u03bcs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-)
-_TERM = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h)"
-PATTERN = "^(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|\u03bcs|ms|s|m|h))+$"
-MAX_LENGTH = 32
-_LONGEST = 2**63 - 1  # nanoseconds: Go's int64
-_EXAMPLES = "such as 90s, 10m or 1h30m"
-_WELL_FORMED = re.compile(PATTERN)
-
-
-@lru_cache(maxsize=4096)
-def parse_duration(text: str) -> float:
-    """Seconds of a Go duration string; a ValueError says what is accepted, without repeating the text."""
-    if len(text) > MAX_LENGTH or not _WELL_FORMED.fullmatch(text):
-        raise ValueError(f"should be a duration {_EXAMPLES}: numbers with a unit (ns, us, ms, s, m, h), without a sign")
-    nanoseconds = sum(int(Fraction(number) * _NANOSECONDS[unit]) for number, unit in re.findall(_TERM, text))
-    if nanoseconds > _LONGEST:
-        raise ValueError("should be a duration of at most 2562047h")
-    return nanoseconds / 10**9
-
-
-def format_duration(seconds: float) -> str:
-    """The shortest usual form: `10m`, `1h30m`, `1.5s`, `500ms`; precise to the nanosecond."""
-    nanoseconds = min(round(Fraction(seconds) * 10**9), _LONGEST)
-    if nanoseconds == 0:
-        return "0s"
-    if nanoseconds < 10**9:
-        unit = next(unit for unit in ("ms", "us", "ns") if nanoseconds >= _NANOSECONDS[unit])
-        return _decimal(nanoseconds, _NANOSECONDS[unit]) + unit
-    minutes, rest = divmod(nanoseconds, _NANOSECONDS["m"])
-    hours, minutes = divmod(minutes, 60)
-    terms = (
-        f"{hours}h" if hours else "",
-        f"{minutes}m" if minutes else "",
-        _decimal(rest, 10**9) + "s" if rest else "",
-    )
-    return "".join(terms)
-
-
-def _decimal(amount: int, unit: int) -> str:
-    whole, fraction = divmod(amount, unit)
-    digits = str(fraction).zfill(len(str(unit)) - 1).rstrip("0")
-    return f"{whole}.{digits}" if fraction else str(whole)
+__all__ = ["PATTERN", "Duration", "DurationBounds", "format_duration", "parse_duration"]
 
 
 def _validate(value: Any) -> float:
     if isinstance(value, str):
         return parse_duration(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST / 10**9:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST / 10**9:
         return float(value)
-    raise ValueError(f"should be a duration {_EXAMPLES}")
+    raise ValueError(f"should be a duration {EXAMPLES}")
 
 
 @dataclass(frozen=True)
@@ -82,9 +30,9 @@ class DurationBounds:
     @property
     def message(self) -> str:
         if self.at_least == "0s":
-            return f"should be a duration {_EXAMPLES}"
+            return f"should be a duration {EXAMPLES}"
         zero = "0s, or " if self.or_zero else ""
-        return f"should be {zero}a duration of at least {self.at_least}, {_EXAMPLES}"
+        return f"should be {zero}a duration of at least {self.at_least}, {EXAMPLES}"
 
     @property
     def cel(self) -> str:

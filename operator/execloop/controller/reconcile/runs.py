@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from execloop._engine.execution import Converged, Execution, Failed, Interrupted
 from execloop._engine.run import out_of_time
-from execloop._plans.context import Context
+from execloop._plans.context import Context, connected
 from execloop.controller.plancode.logger import PlanLogger
 from execloop.controller.plancode.runner import Nothing, Observed, Prepared, Ran, Work, drive, observe, unmade
 from execloop.controller.reconcile import executions
@@ -101,9 +101,9 @@ class Runs:
             generation=track.generation,
             logger=PlanLogger(key, case.resolved.redactor),
             execution=state,
-            connect=partial(self._clients.kube, key, track.uid, account),
-            connect_official=partial(self._clients.official, key.namespace, account),
         )
+        kube = partial(self._clients.kube, key, track.uid, account)
+        context = connected(context, kube, partial(self._clients.official, key.namespace, account))
 
         def make() -> Plan:
             plan = case.validated.definition.make(case.resolved.parameters, context)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from execloop import ExecutionTimeout, FatalError, ToleranceExceeded
+from execloop import ExecutionTimeout, FatalError, ToleranceExceeded, plan
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
-from execloop._plans.definition import definition_of, plan
+from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
 from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
 from execloop.controller.plancode.redaction import Redactor
