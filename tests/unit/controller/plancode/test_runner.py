@@ -372,7 +372,7 @@ class Model:
 def parsed(control: Controller, validate: Callable[[], object], code: PlanHost | None = None, **options: Any) -> Any:
     definition = definition_of(Blocking)
     assert definition is not None
-    definition = replace(definition, parameters=Model(validate), _arity=1)
+    definition = replace(definition, parameters=Model(validate))
     return control.run(parse(code or control.code, KEY, definition, {"a": 1}, **options))
 
 
