@@ -17,7 +17,8 @@ from execloop.kube.objects.client import Kube, Object, Propagation
 from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.objects.kstatus import Health, judge
 from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner, field_manager
-from execloop.kube.watch import EventType, Watch
+from execloop.kube.watch.metadata import Watch
+from execloop.kube.watch.stream import EventType, Page, Restart, Stream, WatchTimes
 
 __all__ = [
     "APPLY",
@@ -40,10 +41,14 @@ __all__ = [
     "NoCluster",
     "Object",
     "Owner",
+    "Page",
     "Propagation",
     "Resource",
+    "Restart",
     "Same",
+    "Stream",
     "Watch",
+    "WatchTimes",
     "api_client",
     "edit_annotation",
     "field_manager",

@@ -37,6 +37,27 @@ class ApiError(ExecloopError):
         self.request = request
         self.retry_after = retry_after
 
+    @property
+    def unauthorized(self) -> bool:
+        return self.status == HTTPStatus.UNAUTHORIZED
+
+    @property
+    def forbidden(self) -> bool:
+        return self.status == HTTPStatus.FORBIDDEN
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == HTTPStatus.NOT_FOUND
+
+    @property
+    def conflict(self) -> bool:
+        return self.status == HTTPStatus.CONFLICT
+
+    @property
+    def gone(self) -> bool:
+        """A version or a place in a list that the server no longer knows."""
+        return self.status == HTTPStatus.GONE
+
     def __str__(self) -> str:
         outcome = f"{self.status} {self.reason}" if self.status else self.reason
         return ": ".join(part for part in (self.request, outcome, self.message) if part)

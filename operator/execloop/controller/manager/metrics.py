@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from importlib.metadata import version
+from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted, Outcome
 from execloop.controller.plancode.runner import Postponed
+from execloop.kube import Restart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.plancode.runner import Ran
 
-__all__ = ["Metrics", "Result"]
+__all__ = ["Metrics", "Result", "Watched"]
 
+Watched: TypeAlias = Literal["plans", "references", "drift"]
 Result: TypeAlias = Literal["done", "requeued", "api_error", "fault"]
 _OUTCOMES: Mapping[type[Outcome | Postponed], str] = {
     Converged: "converged",
@@ -73,6 +76,9 @@ class Metrics:
             buckets=_SECONDS[:13],
             registry=registry,
         )
+        self._restarts = Counter(
+            "execloop_watch_restarts", "Watches that ended before their time.", ["watch", "reason"], registry=registry
+        )
         build = Gauge("execloop_build_info", "1, with the version that runs.", ["version"], registry=registry)
         build.labels(version("execloop")).set(1)
         self._begin_at_zero()
@@ -85,6 +91,8 @@ class Metrics:
             self._runs.labels(outcome)
         for outcome in ("succeeded", "failed"):
             self._tasks.labels(outcome)
+        for watch, reason in product(get_args(Watched), get_args(Restart)):
+            self._restarts.labels(watch, reason)
 
     def waited(self, seconds: float) -> None:
         self._queue_wait.observe(seconds)
@@ -102,6 +110,14 @@ class Metrics:
         verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes
         self._requests.labels(verb, str(status) if status else "none").inc()
         self._request_seconds.labels(verb).observe(seconds)
+
+    def restarts(self, watch: Watched) -> Callable[[Restart], None]:
+        """Count why watches of that kind began again."""
+        return lambda reason: self._restarts.labels(watch, reason).inc()
+
+    def observe_watches(self, up: Callable[[], Mapping[str, bool]]) -> None:
+        """Whether the watch of Plans works, by namespace; asked at each scrape."""
+        self.registry.register(_Watches(up))
 
     def observe_state(
         self,
@@ -121,6 +137,20 @@ class Metrics:
         ):
             Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)
         self.registry.register(_Plans(statuses))
+
+
+class _Watches(Collector):
+    def __init__(self, up: Callable[[], Mapping[str, bool]]) -> None:
+        self._up = up
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("execloop_watch_up", "1 while the watch of Plans works.", labels=["namespace"])
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for family in self.describe():
+            for namespace, up in self._up().items():
+                family.add_metric((namespace,), up)
+            yield family
 
 
 class _Plans(Collector):

@@ -1,4 +1,4 @@
-"""What must be there before the operator can work: an API server it knows, the CRD, rights."""
+"""What the operator needs before it can work: an API server it knows, the CRD, rights. The process waits for them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from execloop.controller.api.v1alpha1 import API_VERSION, GROUP, PLURAL
 from execloop.kube import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from execloop.controller.settings import Election
     from execloop.kube import Connection
 
-__all__ = ["MINIMUM", "problem"]
+__all__ = ["MINIMUM", "missing_rights", "problem"]
 
 MINIMUM = (1, 30)
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_NOT_FOUND = 404
 
 
 class _Right(NamedTuple):
@@ -38,7 +37,7 @@ class _Right(NamedTuple):
 
 
 async def problem(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
-    """One line that says what is missing and how to mend it; empty when nothing is."""
+    """One line that says what is missing and what to do; empty when nothing is."""
     try:
         return (
             await _version(connection)
@@ -62,7 +61,7 @@ async def _definition(connection: Connection) -> str:
     try:
         served = await connection.request("GET", f"/apis/{API_VERSION}")
     except ApiError as error:
-        if error.status != _NOT_FOUND:
+        if not error.not_found:
             raise
         served = {}
     names = {resource["name"] for resource in served.get("resources") or ()}
@@ -71,18 +70,32 @@ async def _definition(connection: Connection) -> str:
     return "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
 
 
+async def missing_rights(connection: Connection, namespace: str) -> str:
+    """What the operator may not do to the Plans of a namespace, empty for all; empty when it may. Raises ApiError."""
+    return _said(await _lacking(connection, _of_plans(namespace)))
+
+
 async def _rights(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
-    needed = [*_of_plans(namespaces), *(_of_lease(election) if election else ())]
+    """A namespace without rights keeps the operator from no other: its watch waits for them."""
+    lacking = [await _lacking(connection, _of_plans(namespace)) for namespace in namespaces or [""]]
+    plans = [right for rights in lacking for right in rights] if all(lacking) else []
+    return _said([*plans, *(await _lacking(connection, _of_lease(election)) if election else ())])
+
+
+def _said(lacking: Sequence[_Right]) -> str:
+    return f"rights are missing: {'; '.join(map(str, lacking))}" if lacking else ""
+
+
+async def _lacking(connection: Connection, needed: Iterable[_Right]) -> list[_Right]:
+    needed = list(needed)
     allowed = await asyncio.gather(*(_allowed(connection, right) for right in needed))
-    lacking = [str(right) for right, given in zip(needed, allowed, strict=True) if not given]
-    return f"rights are missing: {'; '.join(lacking)}" if lacking else ""
+    return [right for right, given in zip(needed, allowed, strict=True) if not given]
 
 
-def _of_plans(namespaces: Sequence[str]) -> Iterator[_Right]:
-    for namespace in namespaces or [""]:
-        for verb in ("list", "watch"):
-            yield _Right(verb, GROUP, PLURAL, namespace=namespace)
-        yield _Right("patch", GROUP, PLURAL, "status", namespace)
+def _of_plans(namespace: str) -> Iterator[_Right]:
+    for verb in ("list", "watch"):
+        yield _Right(verb, GROUP, PLURAL, namespace=namespace)
+    yield _Right("patch", GROUP, PLURAL, "status", namespace)
 
 
 def _of_lease(election: Election) -> Iterator[_Right]:

@@ -17,9 +17,9 @@ from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.departure import leave, leave_within
 from execloop.controller.manager.leadership import Leadership, NoElection
 from execloop.controller.manager.metrics import Metrics
-from execloop.controller.manager.preflight import problem
+from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.controller.manager.probes import Health, serve
-from execloop.controller.watch.plans import until_ended, watching
+from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def run(settings: Settings) -> int:
 class Process:
     def __init__(self, settings: Settings, connection: Connection, metrics: Metrics) -> None:
         self.health = Health()
-        self._settings, self._connection = settings, connection
+        self._settings, self._connection, self._metrics = settings, connection, metrics
         self._stop = asyncio.Event()
         self._leadership: Leadership = NoElection()
         if (election := settings.election) is not None:
@@ -71,6 +71,13 @@ class Process:
                 connection, election.name, election.namespace, LeaseTimes.lasting(election.duration)
             )
         self._operator = operator = Operator.build(settings, connection, self._leadership, metrics)
+        self._plans = PlanWatch(
+            connection,
+            settings.namespaces,
+            operator,
+            permitted=partial(missing_rights, connection),
+            restarted=metrics.restarts("plans"),
+        )
         self._leads = False
         metrics.observe_state(
             leader=lambda: self._leads and self._leadership.held,
@@ -128,7 +135,8 @@ class Process:
     async def _lead(self) -> int:
         operator, end = self._operator, asyncio.Event()
         self._leads = True
-        self.health.unready, self.health.unwell = operator.unready, operator.stuck
+        self.health.unready, self.health.unwell = (lambda: self._plans.problem or operator.unready()), operator.stuck
+        self._metrics.observe_watches(self._plans.up)
         keeping = asyncio.create_task(self._leadership.keep())
         stopping = asyncio.create_task(self._stop.wait())
         watch = asyncio.create_task(self._watch(end), name="the watch of Plans")
@@ -165,11 +173,8 @@ class Process:
         return code
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        namespaces = self._settings.namespaces
-        logger.info("watching Plans in %s", ", ".join(namespaces) or "all namespaces")
-        tasks = await watching(self._operator.connection, namespaces, self._operator, stop)
-        self._obey_signals()  # Kopf has just taken them over
-        await until_ended(tasks)
+        logger.info("watching Plans in %s", ", ".join(self._settings.namespaces) or "all namespaces")
+        await self._plans.run(stop, self._obey_signals)
 
 
 async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -1,103 +1,224 @@
-"""Kopf's part: it logs in, lists and watches Plans, and tells what it sees. It has no handler, so it writes nothing."""
+"""The watch of Plans, by Kopf, which logs in, lists and watches. The process starts it; the operator sees each Plan.
+
+No other module knows Kopf. Kopf has no handler here, so it writes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import random
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import aiohttp
 import kopf
-from kopf._cogs.clients.watching import Bookmark, infinite_watch
+from kopf._cogs.clients.api import stream
+from kopf._cogs.clients.fetching import fetch_objs
 from kopf._cogs.structs.references import Resource
+from yarl import URL
 
 from execloop.controller.api.v1alpha1 import GROUP, PLURAL, VERSION
+from execloop.controller.backoff import backoff
 from execloop.controller.watch.cache import Key
+from execloop.kube import ApiError, Page, Stream, WatchTimes
+from execloop.kube.http.connection import failures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
-    from execloop.kube import Cluster, Connection
+    from execloop.kube import Connection, EventType, Restart
+    from execloop.kube.watch.stream import Identity
 
-__all__ = ["Observer", "until_ended", "watching"]
+__all__ = ["Observer", "PlanWatch"]
 
 logger = logging.getLogger(__name__)
 
 _PLANS = Resource(GROUP, VERSION, PLURAL, namespaced=True)
-_LOGIN_LASTS = timedelta(minutes=10)
-# Kopf tells with a traceback what ends the watch; the error itself comes out of `until_ended`.
+_TIMES = WatchTimes(longest_refusal=30.0)  # rights and the CRD of Plans are what the whole operator waits for
+_CHUNK = 500
+_REQUEST_SECONDS = 30
+_CONNECT_SECONDS = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+# Kopf logs each failed request and each end of its own as an error; this module does so once a cause.
+_MUTE = logging.getLogger(f"{__name__}.kopf")
 _TALKATIVE = "kopf._core.reactor.running"
+_NOT_FORESEEN = (
+    aiohttp.ContentTypeError,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    TypeError,
+    AttributeError,
+    KeyError,
+)
 
 
 class Observer(Protocol):
+    """Whoever wants to know of Plans: the operator."""
+
     def seen(self, kind: str | None, body: dict[str, Any], /) -> None:
         """An event of the watch; what a list finds has no type."""
 
     def listed(self, namespace: str | None, present: set[Key], /) -> None:
-        """All that there are in a namespace, None for all, were told of.
+        """All Plans of a namespace were seen, None for all namespaces.
 
-        After a gap in the watch nothing else tells what was deleted meanwhile.
+        After a gap in the watch nothing else shows what was deleted meanwhile.
         """
 
 
-async def watching(
-    connection: Connection, namespaces: Sequence[str], observer: Observer, stop: asyncio.Event
-) -> Collection[asyncio.Task[None]]:
-    """Kopf's tasks, until `stop` is set; it takes over the signals. No namespace: all of them."""
-    logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
-    settings = _settings()
-    return await kopf.spawn_tasks(
-        registry=_registry(connection),
-        # Kopf's own asks for the user's name, and a container's user may have none.
-        identity="execloop",  # type: ignore[arg-type]  # a NewType that Kopf keeps to itself
-        settings=settings,
-        standalone=True,
-        stop_flag=stop,
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        _command=_watch_all(namespaces, settings, observer),
-    )
+class PlanWatch:
+    """One stream for each namespace, or one for all when none is named.
 
-
-async def until_ended(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Raises what Kopf could not get over."""
-    await kopf.run_tasks(tasks, ignored=_Everything())
-
-
-async def _watch_all(namespaces: Sequence[str], settings: kopf.OperatorSettings, observer: Observer) -> None:
-    watches = [asyncio.create_task(_watch(place, settings, observer)) for place in namespaces or (None,)]
-    try:
-        await asyncio.gather(*watches)
-    finally:
-        for task in watches:
-            task.cancel()
-
-
-async def _watch(namespace: str | None, settings: kopf.OperatorSettings, observer: Observer) -> None:
-    while True:
-        await _list_and_watch(namespace, settings, observer)
-
-
-async def _list_and_watch(namespace: str | None, settings: kopf.OperatorSettings, observer: Observer) -> None:
-    """Kopf's stream itself: the workers and handlers that Kopf would put behind it cost ten times as much an event.
-
-    One list and what follows it: of a list that broke off nothing must count as found by the next.
+    `permitted` says which rights are missing in a namespace, empty when none is: its stream waits for them.
     """
-    present: set[Key] = set()
-    place: Any = namespace  # a NewType that Kopf keeps to itself
-    async for event in infinite_watch(settings=settings, resource=_PLANS, namespace=place, _iterations=1):
-        if event is Bookmark.LISTED:
-            observer.listed(namespace, present)
-        elif not isinstance(event, Bookmark) and event["type"] != "BOOKMARK":
-            body: Any = event["object"]
-            key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
-            if event["type"] is None:
-                present.add(key)
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespaces: Sequence[str],
+        observer: Observer,
+        *,
+        permitted: Callable[[str], Awaitable[str]] | None = None,
+        restarted: Callable[[Restart], None] = lambda _reason: None,
+        times: WatchTimes = _TIMES,
+    ) -> None:
+        self._connection, self._namespaces = connection, tuple(namespaces)
+        self._streams = {
+            namespace: Stream(
+                _Source(connection, namespace, permitted),
+                _Receiver(namespace, observer),
+                restarted=restarted,
+                times=times,
+            )
+            for namespace in self._namespaces or (None,)
+        }
+
+    @property
+    def problem(self) -> str:
+        """Which streams do not work, and why; empty when all do."""
+        return "; ".join(problem for stream in self._streams.values() if (problem := stream.problem))
+
+    def up(self) -> dict[str, bool]:
+        """Whether each stream works, by namespace, `*` for all of them."""
+        return {namespace or "*": stream.up for namespace, stream in self._streams.items()}
+
+    async def run(self, stop: asyncio.Event, started: Callable[[], None] = lambda: None) -> None:
+        """Watch until `stop` is set. `started` is called when Kopf has taken over the signals, to take them back."""
+        ends = 0
+        while not stop.is_set():
             try:
-                observer.seen(event["type"], body)
-            except Exception:  # one Plan must not cost all others their watch
-                logger.exception("a fault of the operator", extra={"plan": str(key)})
+                await self._run_kopf(stop, started)
+            except Exception as error:  # noqa: BLE001 - what ends Kopf, a scan of the API for one, must not end the process
+                ends += 1
+                pause = backoff(_FIRST_PAUSE, _LONGEST_PAUSE, ends, random.random)
+                logger.warning("Kopf ended: %s: %s; starting it again in %.0f s", type(error).__name__, error, pause)
+                await _sleep(pause, stop)
+
+    async def _run_kopf(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
+        _MUTE.setLevel(logging.CRITICAL + 1)
+        logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
+        tasks = await kopf.spawn_tasks(
+            registry=_registry(self._connection),
+            # Kopf's own asks for the user's name, and a container's user may have none.
+            identity="execloop",  # type: ignore[arg-type]  # a NewType that Kopf keeps to itself
+            settings=_settings(),
+            standalone=True,
+            stop_flag=stop,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            _command=self._run_streams(),
+        )
+        started()
+        await kopf.run_tasks(tasks, ignored=_Everything())
+
+    async def _run_streams(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in self._streams.values():
+                group.create_task(each.run())
+
+
+class _Receiver:
+    def __init__(self, namespace: str | None, observer: Observer) -> None:
+        self._namespace, self._observer = namespace, observer
+
+    def found(self, found: dict[str, Any]) -> None:
+        self._see(None, found)
+
+    def listed(self, present: set[Identity]) -> None:
+        self._observer.listed(self._namespace, {Key(*identity) for identity in present})
+
+    def changed(self, event: EventType, subject: dict[str, Any]) -> None:
+        self._see(event, subject)
+
+    def refused(self, error: ApiError) -> None:
+        """Nothing to do: the stream says so, and asks again."""
+
+    def absent(self) -> None:
+        """Nothing to do: a proxy says 404 too, and Plans that go with their CRD are seen to go."""
+
+    def _see(self, event: EventType | None, body: dict[str, Any]) -> None:
+        try:
+            self._observer.seen(event, body)
+        except Exception:  # one Plan must not cost all others their watch
+            metadata = body["metadata"]
+            plan = f"{metadata.get('namespace')}/{metadata.get('name')}"
+            logger.exception("a fault of the operator", extra={"plan": plan})
+
+
+class _Source:
+    """Kopf's requests, one list or one watch each.
+
+    Kopf's own stream ends at most errors, does not pause between requests, and trusts a silent watch.
+    """
+
+    def __init__(
+        self, connection: Connection, namespace: str | None, permitted: Callable[[str], Awaitable[str]] | None
+    ) -> None:
+        self._server = URL(connection.server)
+        self._namespace: Any = namespace  # a NewType that Kopf keeps to itself
+        self._permitted = permitted
+        self.name = f"Plans in {namespace}" if namespace else "Plans"
+
+    async def pages(self, *, whole: bool) -> AsyncGenerator[Page, None]:
+        await self._require_rights()
+        settings = _settings(chunk_size=None if whole else _CHUNK)
+        with _as_api_errors(self._server, "list plans"):
+            listed = fetch_objs(settings=settings, resource=_PLANS, namespace=self._namespace, logger=_MUTE)
+            async for objects, version in listed:
+                yield Page(list(objects), version)  # type: ignore[arg-type]  # bodies, which are dicts
+
+    async def events(self, version: str, seconds: float) -> AsyncGenerator[dict[str, Any], None]:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": f"{seconds:.0f}",
+            "resourceVersion": version,
+        }
+        url = _PLANS.get_url(namespace=self._namespace, params=query)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+        with _as_api_errors(self._server, "watch plans"):
+            async for event in stream(url, settings=_settings(), timeout=timeout, logger=_MUTE):
+                yield event
+
+    async def _require_rights(self) -> None:
+        if self._permitted is None:
+            return
+        if missing := await self._permitted(self._namespace or ""):
+            raise ApiError(403, "Forbidden", missing)
+        self._permitted = None
+
+
+@contextmanager
+def _as_api_errors(server: URL, request: str) -> Iterator[None]:
+    """What comes out of Kopf for a lost connection, or for an answer that it did not expect."""
+    with failures(server, request):
+        try:
+            yield
+        except _NOT_FORESEEN as error:
+            cause = "the answer is not one of a Kubernetes API server; does a proxy send it?"
+            raise ApiError(200, "NotKubernetes", cause, request=request) from error
 
 
 class _Everything(Collection[asyncio.Task[Any]]):
@@ -113,14 +234,13 @@ class _Everything(Collection[asyncio.Task[Any]]):
         return len(asyncio.all_tasks())
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(chunk_size: int | None = _CHUNK) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
-    settings.watching.server_timeout = 600
-    settings.watching.client_timeout = 660
-    settings.watching.connect_timeout = 10
-    settings.watching.inactivity_timeout = 70
-    settings.watching.chunk_size = 500
-    settings.networking.request_timeout = 30
+    settings.watching.chunk_size = chunk_size
+    settings.networking.request_timeout = _REQUEST_SECONDS
+    settings.networking.connect_timeout = _CONNECT_SECONDS
+    settings.networking.error_backoffs = ()  # the streams have theirs
+    settings.process.ultimate_exiting_timeout = None  # it kills the process some time after Kopf has ended
     settings.scanning.disabled = True
     settings.posting.enabled = False
     return settings
@@ -130,25 +250,16 @@ def _registry(connection: Connection) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return await asyncio.to_thread(_log_in, connection.cluster)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        """A session of ours, which renews its credentials: Kopf logs in once, and a 401 is an error like any other."""
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.open_session())
 
     return registry
 
 
-def _log_in(cluster: Cluster) -> kopf.ConnectionInfo:
-    credential = cluster.credentials.fresh() or cluster.credentials.renew(None)
-    scheme, _, token = (credential.authorization or "").partition(" ")
-    certificate = credential.certificate
-    return kopf.ConnectionInfo(
-        server=cluster.server,
-        ca_data=cluster.ca,
-        insecure=cluster.insecure or None,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_data=certificate.certificate if certificate else None,
-        private_key_data=certificate.key if certificate else None,
-        proxy_url=cluster.proxy,
-        # Without it an unchanged token after a 401 ends the operator.
-        expiration=datetime.now(UTC) + _LOGIN_LASTS,
-    )
+async def _sleep(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

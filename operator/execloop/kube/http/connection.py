@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from execloop.kube.config.cluster import Cluster
 
-__all__ = ["APPLY", "JSON", "MERGE_PATCH", "Connection"]
+__all__ = ["APPLY", "JSON", "MERGE_PATCH", "Connection", "failures"]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -51,6 +51,10 @@ class _Call(NamedTuple):
     headers: dict[str, str]
     body: bytes | None
     timeout: aiohttp.ClientTimeout
+
+    @property
+    def name(self) -> str:
+        return describe(self.method, self.path)
 
     @property
     def repeatable(self) -> bool:
@@ -109,8 +113,8 @@ class Connection:
         return other
 
     def open_session(self) -> aiohttp.ClientSession:
-        """A session that authenticates by itself, as ourselves: for Kopf, which closes what it is given."""
-        return self._sessions.new()
+        """A session that authenticates as this process and raises ApiError for a refusal: for Kopf, which closes it."""
+        return self._sessions.new(limit=0, check=_refuse)
 
     async def close(self) -> None:
         """Close the running loop's sessions. A loop that ends through asyncio.run() does so by itself."""
@@ -149,13 +153,15 @@ class Connection:
         """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         call = self._call("GET", path, query, accept, timeout)
-        with _failures(call):
+        with failures(call.url, call.name):
             response = await self._measured(call, streams=True)
             try:
                 if not response.ok:
-                    raise _refusal(call, response, await response.read())
+                    raise _refusal(call.name, response, await response.read())
                 async for line in _lines(response.content.iter_any()):
-                    yield _parse(line)
+                    if (event := _json(line)) is None:
+                        raise _not_json(call, response)
+                    yield event
             finally:
                 _abandon(response)
 
@@ -183,15 +189,14 @@ class Connection:
     async def _attempt(self, call: _Call) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":
             self._permit()
-        with _failures(call):
+        with failures(call.url, call.name):
             async with await self._measured(call) as response:
                 content = await response.read()
         if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
-            raise _refusal(call, response, content)
+            raise _refusal(call.name, response, content)
         answer = _json(content)
         if answer is None:
-            request = describe(call.method, call.path)
-            raise ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=request)
+            raise _not_json(call, response)
         return answer
 
 
@@ -204,33 +209,41 @@ def _abandon(response: aiohttp.ClientResponse) -> None:
 
 
 @contextmanager
-def _failures(call: _Call) -> Iterator[None]:
+def failures(server: URL, request: str) -> Iterator[None]:
     """What keeps an answer from coming, as ApiError; equal causes have equal messages, without ports or addresses."""
     try:
         yield
     except ConfigurationError as error:
         reason, message = "NoCredentials", str(error)
     except TimeoutError:
-        reason, message = "Timeout", f"{call.url.origin()} did not answer in time"
+        reason, message = "Timeout", f"{server.origin()} did not answer in time"
     except aiohttp.ClientConnectorCertificateError as error:
-        reason, message = "Unreachable", f"{call.url.origin()}: {error.certificate_error}"
+        reason, message = "Unreachable", f"{server.origin()}: {error.certificate_error}"
     except aiohttp.ClientConnectorError as error:
         cause = error.os_error
-        reason, message = "Unreachable", f"{call.url.origin()}: {os.strerror(cause.errno) if cause.errno else cause}"
+        reason, message = "Unreachable", f"{server.origin()}: {os.strerror(cause.errno) if cause.errno else cause}"
     except (aiohttp.ClientError, OSError) as error:
-        reason, message = "Disconnected", f"{call.url.origin()} closed the connection: {type(error).__name__}"
+        reason, message = "Disconnected", f"{server.origin()} closed the connection: {type(error).__name__}"
     else:
         return
-    raise ApiError(0, reason, message, request=describe(call.method, call.path))
+    raise ApiError(0, reason, message, request=request)
 
 
-def _refusal(call: _Call, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+async def _refuse(response: aiohttp.ClientResponse) -> None:
+    if not response.ok:
+        raise _refusal(describe(response.method, response.url.path), response, await response.read())
+
+
+def _refusal(request: str, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
     try:
         retry_after = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
         retry_after = None
-    request = describe(call.method, call.path)
     return ApiError.from_status(response.status, _json(content) or {}, request=request, retry_after=retry_after)
+
+
+def _not_json(call: _Call, response: aiohttp.ClientResponse) -> ApiError:
+    return ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=call.name)
 
 
 def _parser() -> Callable[[bytes], Any]:

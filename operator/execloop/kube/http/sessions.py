@@ -15,7 +15,7 @@ from execloop.kube.config.tls import Tls
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from aiohttp.client_middlewares import ClientHandlerType
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from execloop.kube.config.credentials import Credential
 
 __all__ = ["Sessions", "user_agent"]
+
+Check: TypeAlias = "Callable[[aiohttp.ClientResponse], Awaitable[None]]"
 
 _CONNECTIONS = 100
 _Use: TypeAlias = "tuple[asyncio.AbstractEventLoop, bool]"
@@ -63,14 +65,18 @@ class Sessions:
             if (lifetime := self._lifetimes.get((asyncio.get_running_loop(), streams))) is not None:
                 await lifetime.aclose()
 
-    def new(self, *, limit: int = _CONNECTIONS) -> aiohttp.ClientSession:
-        """A session of its own for somebody who closes it. `limit`: connections at one moment, 0 for any number."""
+    def new(self, *, limit: int = _CONNECTIONS, check: Check | None = None) -> aiohttp.ClientSession:
+        """A session whose owner closes it.
+
+        `limit`: connections at one moment, 0 for any number. `check` sees each answer, and may raise.
+        """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._trust()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": user_agent()},
             middlewares=(self._authenticate,),
             proxy=self._cluster.proxy,
+            raise_for_status=check or False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         )
 

@@ -1,0 +1,1 @@
+"""Lists and watches that outlive what goes wrong: `stream` for any source, `metadata` for the objects of one kind."""
