@@ -30,6 +30,7 @@ def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: boo
     metrics.observe_state(
         leader=lambda: leads, queue_depth=lambda: 3, in_progress=lambda: 2, blocked=lambda: 1, statuses=lambda: found
     )
+    metrics.observe_watches(lambda: {"red": True, "blue": False})
 
 
 @pytest.mark.parametrize(
@@ -134,3 +135,16 @@ def test_the_table_in_the_docs_is_what_is_served(metrics: Metrics) -> None:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         served[name] = (family.type, tuple(label for label in labels if label != "le"))
     assert documented() == served
+
+
+def test_each_watched_namespace_has_a_series_that_says_whether_its_watch_works(metrics: Metrics) -> None:
+    observe(metrics)
+    assert metrics.registry.get_sample_value("execloop_watch_up", {"namespace": "red"}) == 1
+    assert metrics.registry.get_sample_value("execloop_watch_up", {"namespace": "blue"}) == 0
+
+
+def test_a_watch_that_begins_again_is_counted_by_its_reason(metrics: Metrics) -> None:
+    restarted = metrics.restarts("plans")
+    restarted("silent")
+    labels = {"watch": "plans", "reason": "silent"}
+    assert metrics.registry.get_sample_value("execloop_watch_restarts_total", labels) == 1
