@@ -1,7 +1,8 @@
 """The API server in memory that unit tests use, held to what the real one does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
 import pytest
@@ -16,15 +17,35 @@ Object: TypeAlias = dict[str, Any]
 class Plans:
     """The Plans of one namespace."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, forget: Callable[[], None] = lambda: None) -> None:
+        self.forget = forget
+        """Compact what happened; the real one has forgotten its first version for long."""
         self._kube, self._collection = kube, f"/apis/execloop.dev/v1alpha1/namespaces/{namespace}/plans"
 
     async def create(self, **metadata: Any) -> Object:
+        """Named `a` unless said otherwise."""
         body = {"apiVersion": "execloop.dev/v1alpha1", "kind": "Plan", "metadata": {"name": "a", **metadata}}
         return await self._kube.request("POST", self._collection, body={**body, "spec": {"plan": "noop"}})
 
     async def get(self) -> Object:
         return await self._kube.request("GET", f"{self._collection}/a")
+
+    async def page(self, **query: str) -> Object:
+        return await self._kube.request("GET", self._collection, query=query)
+
+    async def events(self, version: str, count: int, **query: str) -> list[Object]:
+        """The first events of a watch from a version on."""
+        found: list[Object] = []
+        query = {**query, "watch": "true", "resourceVersion": version, "timeoutSeconds": "30"}
+        async with asyncio.timeout(30), aclosing(self._kube.stream(self._collection, query)) as stream:
+            async for event in stream:
+                found.append(event)
+                if len(found) == count:
+                    break
+        return found
+
+    async def put(self, body: Object) -> Object:
+        return await self._kube.request("PUT", f"{self._collection}/{body['metadata']['name']}", body=body)
 
     async def names(self) -> list[str]:
         listed = await self._kube.request("GET", self._collection)
@@ -47,7 +68,8 @@ def served(request: pytest.FixtureRequest) -> Served:
     @asynccontextmanager
     async def plans() -> AsyncIterator[Plans]:
         if request.param == "fake":
-            yield Plans(FakeCluster().kube, "team")
+            fake = FakeCluster()
+            yield Plans(fake.kube, "team", fake.server.compact)
             return
         request.getfixturevalue("crd")
         connection = Connection.load(request.getfixturevalue("cluster").kubeconfig)
@@ -165,3 +187,105 @@ async def test_a_deletion_may_be_of_one_version_alone(served: Served) -> None:
         assert await refused(plans.delete(uid="another", resourceVersion=newest)) == (409, "Conflict")
         await plans.delete(uid=uid, resourceVersion=newest)
         assert await plans.names() == []
+
+
+def told(events: list[Object]) -> list[tuple[str, str]]:
+    return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
+
+
+@in_event_loop
+async def test_a_watch_tells_every_change_after_a_version_in_order(served: Served) -> None:
+    async with served() as plans:
+        start = version(await plans.page())
+        made = await plans.create()
+        changed = await plans.patch({"metadata": {"labels": {"team": "ours"}}})
+        written = await plans.patch({"status": {"progress": "1/2"}}, "/status")
+        await plans.delete()
+        events = await plans.events(start, 4)
+        assert told(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+        assert [version(event["object"]) for event in events[:3]] == [version(made), version(changed), version(written)]
+        assert int(version(events[3]["object"])) > int(version(written))
+        assert events[3]["object"]["status"] == written["status"]
+        assert told(await plans.events(version(changed), 2)) == [("MODIFIED", "a"), ("DELETED", "a")]
+
+
+@in_event_loop
+async def test_a_watch_without_a_version_tells_first_what_is_there(served: Served) -> None:
+    async with served() as plans:
+        for name in ("b", "a"):
+            await plans.create(name=name)
+        assert sorted(told(await plans.events("", 2))) == [("ADDED", "a"), ("ADDED", "b")]
+
+
+@in_event_loop
+async def test_a_selection_tells_of_what_leaves_it_as_of_a_deletion(served: Served) -> None:
+    async with served() as plans:
+        start = version(await plans.page())
+        for name in ("a", "b"):
+            await plans.create(name=name, labels={"team": "ours"})
+        await plans.patch({"metadata": {"labels": None}})
+        events = await plans.events(start, 3, labelSelector="team")
+        assert told(events) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+        assert told(await plans.events(start, 1, fieldSelector="metadata.name=b")) == [("ADDED", "b")]
+
+
+@in_event_loop
+async def test_a_watch_from_too_long_ago_ends_with_gone(served: Served) -> None:
+    async with served() as plans:
+        await plans.create()
+        plans.forget()
+        [event] = await plans.events("1", 1)
+        assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+
+
+@in_event_loop
+async def test_the_pages_of_a_list_are_of_one_version(served: Served) -> None:
+    async with served() as plans:
+        for name in ("c", "a", "b"):
+            await plans.create(name=name)
+        first = await plans.page(limit="2")
+        assert [item["metadata"]["name"] for item in first["items"]] == ["a", "b"]
+        await plans.create(name="d")
+        rest = await plans.page(limit="2", **{"continue": first["metadata"]["continue"]})
+        assert [item["metadata"]["name"] for item in rest["items"]] == ["c"]
+        assert (version(rest), rest["metadata"].get("continue", "")) == (version(first), "")
+
+
+@in_event_loop
+async def test_a_status_field_is_removed_by_null_and_a_list_replaced_whole(served: Served) -> None:
+    async with served() as plans:
+        await plans.create()
+        await plans.patch(
+            {"status": {"progress": "1/2", "pending": {"digest": "x", "count": 2, "tasks": ["a", "b"]}}}, "/status"
+        )
+        written = await plans.patch({"status": {"progress": None, "pending": {"tasks": ["c"]}}}, "/status")
+        pending = {"digest": "x", "count": 2, "tasks": ["c"]}
+        assert written["status"] == {"observedGeneration": -1, "pending": pending}
+
+
+@in_event_loop
+async def test_what_is_being_deleted_takes_no_new_finalizer(served: Served) -> None:
+    async with served() as plans:
+        await plans.create(finalizers=["example.com/hold"])
+        await plans.delete()
+        both = {"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}}
+        assert (await refused(plans.patch(both)))[0] == 422
+        assert "deletionTimestamp" in (await plans.delete())["metadata"]
+        await plans.patch({"metadata": {"finalizers": None}})
+
+
+@in_event_loop
+async def test_an_update_is_refused_on_an_older_version(served: Served) -> None:
+    async with served() as plans:
+        made = await plans.create()
+        newer = await plans.put({**made, "spec": {**made["spec"], "plan": "another"}})
+        assert (newer["metadata"]["generation"], newer["metadata"]["uid"]) == (2, made["metadata"]["uid"])
+        assert await refused(plans.put(made)) == (409, "Conflict")
+
+
+@in_event_loop
+async def test_a_patch_with_the_uid_of_another_is_refused(served: Served) -> None:
+    async with served() as plans:
+        made = await plans.create()
+        metadata = {"uid": "another", "resourceVersion": version(made), "labels": {"team": "ours"}}
+        assert await refused(plans.patch({"metadata": metadata})) == (422, "Invalid")
