@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from execloop.kube import ApiError
@@ -41,6 +42,7 @@ class Place(NamedTuple):
     subresource: str
 
     @classmethod
+    @lru_cache(10_000)
     def of(cls, path: str) -> Place:
         parts = path.strip("/").split("/")
         length = 2 if parts[0] == "api" else 3

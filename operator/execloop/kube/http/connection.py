@@ -108,7 +108,7 @@ class Connection:
         return other
 
     def _twin(self) -> Connection:
-        other = Connection.__new__(Connection)
+        other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         return other
 

@@ -1,0 +1,391 @@
+"""What must hold whatever happens: looked at whenever plan code is asked, a task begins, or the operator writes."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.simulation.processes import current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.api_server import ApiServer, Change
+    from tests.simulation.network import Network
+    from tests.simulation.processes import Process
+    from tests.simulation.work import Asked
+
+__all__ = ["Referee", "Violation", "seconds"]
+
+_MOST_BYTES = 64 * 1024
+_SLACK = 1.0
+_WORK = ("plan", "parameters", "parametersFrom", "mode", "approval")
+
+
+class Violation(NamedTuple):
+    """`rule` is one word, for tables."""
+
+    rule: str
+    what: str
+    site: str
+
+
+class Attempt(NamedTuple):
+    process: Process
+    execution: str
+
+
+class Approved(NamedTuple):
+    uid: str
+    execution: str
+    names: frozenset[str]
+
+
+@dataclass
+class Course:
+    """What is known of one execution from the outside."""
+
+    began: float
+    errors: int = 0
+    """Those that plan code raised."""
+    open: int = 0
+    """Of these the errors of the run under way: a process that dies takes them along."""
+    lost: int = 0
+    """How many the operator may never have heard of."""
+    halts: bool = False
+    """Whether it was ever suspended, or waited for something: then its deadline is not known here."""
+    writes: int = 0
+
+
+@dataclass
+class Known:
+    """What is known of one uid."""
+
+    specs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    courses: dict[str, Course] = field(default_factory=dict)
+    empty: dict[str, float] = field(default_factory=dict)
+    """Inputs, and when `create()` found last that nothing is left to do for them."""
+    looked: dict[str, float] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    """Inputs, and when a task last began for them."""
+    credit: int = 0
+    """Errors of observations at rest: each may be the first of a new execution, or count for nothing."""
+    edited_by_hand: bool = False
+
+
+class Referee:
+    def __init__(self, server: ApiServer, network: Network, now: Callable[[], float]) -> None:
+        self._server, self._network, self._now = server, network, now
+        self.violations: list[Violation] = []
+        self.secrets: set[str] = set()
+        self.approved: list[Approved] = []
+        self.told: dict[Process, dict[Any, dict[str, Any]]] = {}
+        """What each process was told of each Plan."""
+        self.held: dict[Process, Callable[[], bool]] = {}
+        self.known: dict[str, Known] = defaultdict(Known)
+        self.writes = 0
+        self.running: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
+        self.clock_jumped = False
+        self.on_violation: Callable[[], object] = lambda: None
+        server.tell(self._changed)
+
+    def blame(self, rule: str, what: str, site: str) -> None:
+        self._network.story.tell("REFEREE", f"{rule}: {what}, of {site}")
+        self.violations.append(Violation(rule, what, site))
+        self.on_violation()
+
+    # -- plan code
+
+    def asked(self, about: Asked) -> None:
+        self._story(f"{'teardown' if about.teardown else 'create'}() of {about.site} {about.inputs}")
+        course = self._course(about)
+        known = course.errors - course.lost
+        stored = (self._status(about) or {}).get("execution") or {}
+        course.open = 0
+        if known and stored.get("id") == about.execution and not self.known[about.uid].edited_by_hand:
+            if stored["errors"] < known:
+                what = f"a run begins while the status counts {stored['errors']} errors of {known}"
+                self.blame("budget-durable", what, about.site)
+        if stored.get("finishedAt") is None and known and not stored and self._status(about) is not None:
+            if not self.known[about.uid].edited_by_hand:
+                self.blame(
+                    "budget-durable", f"a run begins while the status knows no execution, {known} errors in", about.site
+                )
+
+    def answered(self, about: Asked, missing: list[str]) -> None:
+        known = self.known[about.uid]
+        known.looked[about.inputs] = self._now()
+        if not missing:
+            known.empty[about.inputs] = self._now()
+        self._story(f"   {about.site} still needs {', '.join(missing) or 'nothing'}")
+
+    def failed(self, about: Asked, what: str) -> None:
+        stored = (self._status(about) or {}).get("execution") or {}
+        if what == "create" and stored.get("id") == about.execution and "finishedAt" in stored:
+            self.known[about.uid].credit += 1
+            self._story(f"   create() of {about.site} fails while it is observed at rest")
+            return
+        course = self._course(about)
+        course.errors += 1
+        course.open += 1
+        self._story(f"   {what} of {about.site} fails: {course.errors} errors in {about.execution}")
+
+    def begins(self, about: Asked, thing: str) -> None:
+        process = _process()
+        self._story(f"task {thing} of {about.site} {about.inputs}")
+        self.known[about.uid].began[about.inputs] = self._now()
+        for other in self.running[about.site, thing]:
+            if other.process.alive:
+                what = f"{thing} begins in {process.name} while its attempt in {other.process.name} runs"
+                self.blame("twice-at-once", what, about.site)
+        self.running[about.site, thing].append(Attempt(process, about.execution))
+        self._held(process, about, thing)
+        self._overtaken(process, about, thing)
+        self._within_budget(about, thing)
+        if not about.teardown:
+            self._allowed(about, thing)
+
+    def ends(self, about: Asked, thing: str) -> None:
+        attempts = self.running[about.site, thing]
+        attempts.remove(Attempt(_process(), about.execution))
+
+    def died(self, process: Process) -> None:
+        """Its errors since it last wrote are lost with it, and the runs it had under way."""
+        for known in self.known.values():
+            for course in known.courses.values():
+                course.lost += course.open
+                course.open = 0
+        for attempts in self.running.values():
+            attempts[:] = [one for one in attempts if one.process is not process]
+
+    def _held(self, process: Process, about: Asked, what: str) -> None:
+        if not self.held[process]():
+            self.blame("lease", f"{what} begins in {process.name} though its Lease is lost", about.site)
+
+    def _overtaken(self, process: Process, about: Asked, thing: str) -> None:
+        """Whether the process was told already that this is no longer wanted."""
+        namespace, _, name = about.site.partition("/")
+        newest = self.told[process].get((namespace, name))
+        if newest is not None and _older(newest["metadata"], about):
+            return  # it learned more from an answer
+        if newest is None or newest["metadata"]["uid"] != about.uid:
+            self.blame("overtaken", f"{thing} begins though {process.name} knows that its Plan is gone", about.site)
+            return
+        deleting, spec = "deletionTimestamp" in newest["metadata"], newest["spec"]
+        if deleting and not about.teardown:
+            self.blame("overtaken", f"{thing} begins though {process.name} knows of the deletion", about.site)
+        elif spec.get("suspend") and not about.teardown:
+            self.blame("overtaken", f"{thing} begins though {process.name} knows it is suspended", about.site)
+        elif not about.teardown and _work(spec) != _work(self.known[about.uid].specs[about.generation]):
+            self.blame("overtaken", f"{thing} begins though {process.name} knows of another spec", about.site)
+
+    def _within_budget(self, about: Asked, thing: str) -> None:
+        spec, course = self.known[about.uid].specs[about.generation], self._course(about)
+        tolerated = spec.get("errorsToTolerate", 5)
+        if 0 <= tolerated < course.errors - course.lost:
+            self.blame("budget", f"{thing} begins after {course.errors} errors, {tolerated} tolerated", about.site)
+        timeout = seconds(spec.get("executionTimeout", "20m"))
+        late = self._now() - course.began - timeout
+        if timeout and late > _SLACK and not course.halts and not self.clock_jumped:
+            self.blame("deadline", f"{thing} begins {late:.1f} s after the deadline", about.site)
+
+    def _allowed(self, about: Asked, thing: str) -> None:
+        spec, status = self.known[about.uid].specs[about.generation], self._status(about)
+        if spec.get("mode") == "Preview":
+            self.blame("preview", f"{thing} begins in a Preview", about.site)
+        if spec.get("approval") == "Manual":
+            good = any(
+                (one.uid, one.execution) == (about.uid, about.execution) and thing in one.names for one in self.approved
+            )
+            if not good:
+                self.blame("approval", f"{thing} begins, and nobody approved it", about.site)
+            stored = (status or {}).get("execution") or {}
+            if status is not None and not (stored.get("approval") or {}).get("digest"):
+                if not self.known[about.uid].edited_by_hand:
+                    self.blame("approval-durable", f"{thing} begins before its approval was written", about.site)
+        body = self._body(about)
+        if spec.get("deletionPolicy") == "Teardown" and body is not None and not body["metadata"].get("finalizers"):
+            self.blame("finalizer", f"{thing} begins before the finalizer is there", about.site)
+
+    # -- what is written
+
+    def _changed(self, change: Change) -> None:
+        if change.path.rpartition("/")[0].endswith("/leases"):
+            return
+        process, after = self._network.writer, change.after
+        if process is not None:
+            self.writes += 1
+            self._leaks(change)
+        if not change.path.rpartition("/")[0].endswith("/plans"):
+            return
+        metadata = change.told["metadata"]
+        known, site = self.known[metadata["uid"]], f"{metadata['namespace']}/{metadata['name']}"
+        known.specs[metadata["generation"]] = change.told["spec"]
+        if change.told["spec"].get("suspend"):
+            for course in known.courses.values():
+                course.halts = True
+        if process is None or after is None or change.before is None or after["status"] == change.before["status"]:
+            return
+        self._status_written(known, site, change.before["status"], after)
+
+    def _status_written(self, known: Known, site: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        status, generation = after["status"], after["metadata"]["generation"]
+        ready = _condition(status, "Ready")
+        self._network.story.tell("STATUS", f"   {site} {_said(status)}")
+        self._valid(status, site)
+        execution = status.get("execution") or {}
+        if execution:
+            self._execution_written(known, site, before, status, execution)
+        if status["observedGeneration"] > generation:
+            self.blame("generation", f"observed {status['observedGeneration']} of {generation}", site)
+        if ready and ready["status"] == "True" and _condition(status, "Stalled"):
+            self.blame("conditions", "Ready and Stalled", site)
+        if (
+            ready
+            and ready["status"] == "True"
+            and (_condition(before, "Ready") or {}).get("observedGeneration") != ready["observedGeneration"]
+        ):
+            self._deserved(known, site, ready)
+
+    def _execution_written(
+        self, known: Known, site: str, before: dict[str, Any], status: dict[str, Any], execution: dict[str, Any]
+    ) -> None:
+        course = known.courses.get(execution["id"])
+        if course is None:
+            course = known.courses[execution["id"]] = Course(self._now())
+        course.writes += 1
+        if execution.get("pausedSince"):
+            course.halts = True
+        if execution["errors"] > course.errors + known.credit:
+            self.blame("budget", f"{execution['errors']} errors written, {course.errors} happened", site)
+        if execution["errors"] >= course.errors - course.lost:
+            course.open = 0
+        stalled, was = _condition(status, "Stalled"), _condition(before, "Stalled")
+        if stalled and not was and stalled["reason"] == "ErrorsExceeded" and "finishedAt" in execution:
+            tolerated = known.specs[stalled["observedGeneration"]].get("errorsToTolerate", 5)
+            if course.errors + known.credit <= tolerated:
+                self.blame("budget", f"given up after {course.errors} errors, {tolerated} tolerated", site)
+        if stalled and not was and stalled["reason"] == "ExecutionTimeout":
+            timeout = seconds(known.specs[stalled["observedGeneration"]].get("executionTimeout", "20m"))
+            took = self._now() - course.began
+            if took < timeout - _SLACK:
+                self.blame("deadline", f"given up after {took:.1f} s of {timeout:.0f}", site)
+        if "finishedAt" in execution and _moment(execution["finishedAt"]) < _moment(execution["startedAt"]):
+            self.blame("time", "finished before it started", site)
+        ids = [entry["id"] for entry in status.get("history", ())]
+        if len(ids) != len(set(ids)):
+            self.blame("history", "an execution is there twice", site)
+
+    def _deserved(self, known: Known, site: str, ready: dict[str, Any]) -> None:
+        """Whether the inputs of the generation that is Ready were looked at, and nothing else was done since."""
+        spec = known.specs[ready["observedGeneration"]]
+        wanted = {(key, str(value)) for key, value in spec.get("parameters", {}).items()}
+        found = known.looked if ready["reason"] == "Previewed" else known.empty
+        fitting = {inputs: at for inputs, at in found.items() if wanted <= set(eval(inputs))}  # noqa: S307 - our own repr
+        if not fitting:
+            self.blame("false-ready", f"Ready for generation {ready['observedGeneration']}, never looked at", site)
+            return
+        others = [at for inputs, at in known.began.items() if not wanted <= set(eval(inputs))]  # noqa: S307
+        if ready["reason"] != "Previewed" and max(others, default=0.0) > max(fitting.values()):
+            self.blame("false-ready", "Ready though other inputs were worked on since it was looked at", site)
+
+    def _valid(self, status: dict[str, Any], site: str) -> None:
+        size = len(json.dumps(status, ensure_ascii=False).encode())
+        if size > _MOST_BYTES:
+            self.blame("size", f"a status of {size} bytes", site)
+        for error in _validator().iter_errors(status):
+            self.blame("schema", f"{error.json_path}: {error.message[:200]}", site)
+
+    def _leaks(self, change: Change) -> None:
+        text = json.dumps(change.told.get("status", change.told) if change.told.get("kind") == "Plan" else change.told)
+        for secret in self.secrets:
+            if secret in text:
+                self.blame("leak", f"{secret} was written", change.path)
+
+    # -- lookups
+
+    def _course(self, about: Asked) -> Course:
+        courses = self.known[about.uid].courses
+        if about.execution not in courses:
+            courses[about.execution] = Course(self._now())
+        return courses[about.execution]
+
+    def _body(self, about: Asked) -> dict[str, Any] | None:
+        namespace, _, name = about.site.partition("/")
+        body = self._server.objects.get(f"/apis/execloop.dev/v1alpha1/namespaces/{namespace}/plans/{name}")
+        return body if body is not None and body["metadata"]["uid"] == about.uid else None
+
+    def _status(self, about: Asked) -> dict[str, Any] | None:
+        body = self._body(about)
+        return None if body is None else body["status"]
+
+    def _story(self, what: str) -> None:
+        process = current()
+        self._network.story.tell(process.name if process else "-", what)
+
+
+def _process() -> Process:
+    process = current()
+    assert process is not None
+    return process
+
+
+def _older(metadata: dict[str, Any], about: Asked) -> bool:
+    if metadata["uid"] != about.uid:
+        return int(metadata["uid"].removeprefix("uid-")) < int(about.uid.removeprefix("uid-"))
+    return bool(metadata["generation"] < about.generation)
+
+
+def _work(spec: dict[str, Any]) -> str:
+    return json.dumps([spec.get(name) for name in _WORK], sort_keys=True)
+
+
+def _condition(status: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    return next((c for c in status.get("conditions", ()) if c["type"] == kind), None)
+
+
+def _said(status: dict[str, Any]) -> str:
+    conditions = " ".join(f"{c['type']}={c['status']}({c['reason']})" for c in status.get("conditions", ()))
+    execution = status.get("execution") or {}
+    counts = f"{execution.get('id')} runs {execution.get('runs')} errors {execution.get('errors')}"
+    return f"observed {status['observedGeneration']} {conditions} {counts} {execution.get('result', '')}"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def seconds(duration: str) -> float:
+    """Of the simple durations that lives use."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = duration.lstrip("0123456789.")
+    return float(duration.removesuffix(unit) or 0) * units[unit]
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    crd = yaml.safe_load((Path(__file__).parents[2] / "crds" / "execloop.dev_plans.yaml").read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    return Draft202012Validator(_strict(schema))
+
+
+def _strict(schema: Any) -> Any:
+    """Unknown fields are errors: the API server prunes them, so nobody would ever see them."""
+    if isinstance(schema, list):
+        return [_strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {
+        key: _strict(value) for key, value in schema.items() if not key.startswith("x-kubernetes") and key != "format"
+    }
+    if "properties" in made and isinstance(made["properties"], dict) and made.get("type") == "object":
+        made["additionalProperties"] = False
+    return made

@@ -1,0 +1,238 @@
+"""The adapter: one process of the operator, put together as `Operator.build` does, on the simulation's seams.
+
+All that the simulation knows of how the operator is made stands here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+import traceback
+import uuid
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from prometheus_client import CollectorRegistry
+
+from execloop._engine import clock as engine_clock
+from execloop._engine.threads import Threads
+from execloop.controller.manager import controller
+from execloop.controller.manager.builder import assemble
+from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.metrics import Metrics
+from execloop.controller.plancode import host
+from execloop.controller.settings import Settings
+from execloop.controller.timing import Times
+from execloop.controller.watch.workqueue import WorkQueue
+from execloop.kube import Lease, LeaseTimes
+from tests.simulation.feed import Feed, FeedFaults
+from tests.simulation.network import Link, Network
+from tests.simulation.processes import EPOCH, Process, Strands, current
+from tests.simulation.work import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from execloop._plans.registry import Registry
+    from execloop.testing import FakeClock
+    from tests.simulation.referee import Referee
+    from tests.simulation.story import Story
+    from tests.simulation.work import Sites
+
+__all__ = ["Replica", "logged", "virtual_time"]
+
+_METRICS = Metrics(CollectorRegistry())
+_RESTART = 2.0
+
+
+class Replica:
+    """A place where processes run, one after another."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        sites: Sites,
+        referee: Referee,
+        clock: FakeClock,
+        chance: Random,
+        feed_faults: Callable[[], FeedFaults],
+        lease_seconds: int = 15,
+    ) -> None:
+        self.name, self.network, self.sites, self.referee = name, network, sites, referee
+        self.clock, self.chance, self.feed_faults, self.lease_seconds = clock, chance, feed_faults, lease_seconds
+        self.process: Process | None = None
+        self.operator: Operator | None = None
+        """Of the process that leads."""
+        self.offset = 0.0
+        self.version = "1"
+        self._stopping = asyncio.Event()
+        self._numbers = itertools.count(1)
+
+    async def live(self) -> None:
+        """Start a process whenever there is none."""
+        while True:
+            self._stopping = asyncio.Event()
+            self.process = process = Process(f"{self.name}{next(self._numbers)}", self.offset)
+            self.network.story.tell(process.name, "starts")
+            process.run(lambda process=process: self._main(process))  # type: ignore[misc]
+            why = await process.ended
+            self.operator = None
+            self.referee.died(process)
+            self.network.story.tell(process.name, f"is gone: {why}")
+            await asyncio.sleep(_RESTART * (0.5 + self.chance.random()))
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill("killed")
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._stopping.set()
+
+    def jump(self, seconds: float) -> None:
+        """The wall clock of its machine is set."""
+        self.offset += seconds
+        if self.process is not None:
+            self.process.offset = self.offset
+
+    async def _main(self, process: Process) -> str:
+        link = Link(self.network, process)
+        terms = LeaseTimes.lasting(self.lease_seconds)
+        clock, chance = self.clock.monotonic, self.chance.random
+        lease = Lease(link, "execloop", "system", terms, monotonic=clock, now=time.time, chance=chance)
+        self.referee.held[process] = lambda: lease.held
+        stopping = asyncio.create_task(self._stopping.wait())
+        acquiring = asyncio.create_task(lease.acquire())
+        await asyncio.wait((acquiring, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not acquiring.done():
+            return "stopped"
+        self.network.story.tell(process.name, "leads")
+        self.operator = operator = self._build(link, lease)
+        feed = Feed(process, self.network, self.feed_faults, self.chance)
+        self.referee.told[process] = feed.told
+        keeping = asyncio.create_task(lease.keep())
+        services = [asyncio.create_task(feed.run(operator)), asyncio.create_task(operator.dispatch())]
+        await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            return f"the Lease is lost: {keeping.result()}"
+        for service in services:
+            if service.done():
+                return f"a service ended: {service.exception()!r}"
+        drained = await operator.drain()
+        if drained:
+            keeping.cancel()
+            await lease.release()
+        return "stopped"
+
+    def _build(self, link: Link, lease: Lease) -> Operator:
+        times = Times(time.time, self.clock.monotonic, self.chance.random)
+        clock = self.clock.monotonic
+
+        class Queue(WorkQueue[Any]):
+            def __class_getitem__(cls, _key: object) -> type[Queue]:
+                return cls
+
+            def __init__(self, **options: Any) -> None:
+                super().__init__(clock, **options)
+
+        class Plans:
+            @staticmethod
+            def load(_folders: object) -> Registry:
+                return registry(self.sites, self.version)
+
+        def assembled(*parts: Any, **options: Any) -> Any:
+            return assemble(*parts, times, **options)
+
+        with (
+            patch.object(controller, "assemble", assembled),
+            patch.object(controller, "Registry", Plans),
+            patch.object(controller, "WorkQueue", Queue),
+        ):
+            return Operator.build(Settings(workers=3, max_threads=5), link, lease, _METRICS)
+
+
+class _PlansLoop:
+    """In place of the plans' own event loop in a thread of its own: the one loop that there is."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.beat = 0.0
+        self.calls: dict[Any, Any] = {}
+
+    def touch(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Log(logging.Handler):
+    """What the operator logs, as a part of the story; a fault of its own breaks a rule."""
+
+    def __init__(self, story: Story, referee: Referee) -> None:
+        super().__init__(logging.WARNING)
+        self._story, self._referee = story, referee
+
+    def emit(self, record: logging.LogRecord) -> None:
+        process = current()
+        if process is None or not process.alive:
+            return
+        message = record.getMessage()
+        where = getattr(record, "plan", "")
+        self._story.tell(process.name, f"   log: {message} {where}")
+        if any(secret in message for secret in self._referee.secrets):
+            self._referee.blame("leak", "a secret was logged", where)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and record.levelno >= logging.ERROR:
+            frames = traceback.extract_tb(error.__traceback__)
+            at = ", ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-3:])
+            self._referee.blame("fault", f"{error!r} at {at}", where)
+
+
+@contextmanager
+def logged(story: Story, referee: Referee) -> Iterator[None]:
+    logger, handler = logging.getLogger("execloop"), Log(story, referee)
+    before = logger.propagate, logger.level
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate, _ = before
+
+
+@contextmanager
+def virtual_time(clock: FakeClock, loop: asyncio.AbstractEventLoop, chance: Random) -> Iterator[None]:
+    """For as long as a life lasts: whoever asks for time, threads or chance gets the simulation's."""
+
+    def wall() -> float:
+        process = current()
+        return EPOCH + clock.now() + (process.offset if process else 0.0)
+
+    def alarm(_self: object, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
+        return loop.call_later(seconds, callback).cancel
+
+    def unique() -> uuid.UUID:
+        return uuid.UUID(int=chance.getrandbits(128), version=4)
+
+    system = engine_clock.SystemClock
+    with ExitStack() as stack:
+        for target, name, value in (
+            (time, "time", wall),
+            (time, "monotonic", clock.monotonic),
+            (system, "now", staticmethod(wall)),
+            (system, "monotonic", staticmethod(clock.monotonic)),
+            (system, "alarm", alarm),
+            (Threads, "start", lambda _self, work: Strands.start(work)),
+            (host, "_Loop", _PlansLoop),
+            (uuid, "uuid4", unique),
+            (secrets, "token_hex", lambda count=8: f"{chance.getrandbits(8 * count):0{2 * count}x}"),
+        ):
+            stack.enter_context(patch.object(target, name, value))
+        yield
