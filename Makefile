@@ -28,6 +28,10 @@ demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 
 test: venv ## Run every test that this machine can run
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests --ignore=tests/e2e
 
+.PHONY: simulate
+simulate: venv ## Live LIVES simulated lives of the operator, from the seed FIRST on (SEED=N tells one of them)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed=$(SEED) --all,--first=$(or $(FIRST),1) --lives=$(or $(LIVES),10000))
+
 .PHONY: test-pythons
 test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
 	@$(BIN)/python -m tests.pythons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import time
 from tests.simulation.life import Ended, drawn, live
 
 _HASHES = "0"
+_LONGEST = 60.0
 
 
 def main() -> int:
@@ -31,28 +33,34 @@ def main() -> int:
     how = options.how.split(",")
     if options.seed is not None:
         without = {int(number) for number in options.without.split(",") if number}
-        ended = live(drawn(options.seed, without, how))
-        print(ended.story or "it ended well")
+        ended = live(drawn(options.seed, without, how), whole=options.all)
+        _say(ended.story or "it ended well")
         return int(ended.violation is not None)
     return _many(options.first, options.lives, how, options.go_on)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _many(first: int, lives: int, how: list[str], go_on: bool) -> int:
     began, broken, requests, faults = time.perf_counter(), 0, 0, 0
     for seed in range(first, first + lives):
+        faulthandler.dump_traceback_later(_LONGEST, exit=True)  # a life that does not end breaks a rule, too
         ended = live(drawn(seed, how=how))
         requests, faults = requests + ended.requests, faults + ended.faults
         if ended.violation is None:
             continue
         broken += 1
-        print(f"seed {seed}: {ended.violation.rule}: {ended.violation.what} ({ended.violation.site})", flush=True)
+        _say(f"seed {seed}: {ended.violation.rule}: {ended.violation.what} ({ended.violation.site})")
         if not go_on:
             ended = _shortest(ended, how)
-            print(ended.story)
-            print(_command(ended))
+            _say(ended.story)
+            _say(_command(ended))
             return 1
     took = time.perf_counter() - began
-    print(f"{lives} lives, {requests} requests, {faults} faults in {took:.1f} s: {broken} broke a rule")
+    _say(f"{lives} lives, {requests} requests, {faults} faults in {took:.1f} s: {broken} broke a rule")
     return int(broken > 0)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from execloop.controller.api.secrets_policy import SECRETS_POLICY
 from execloop.testing import FakeClock
 from tests.api_server import ApiServer
 from tests.simulation.feed import FeedFaults
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Script", "World", "drawn", "live"]
 
-_QUIET = 240.0
 _IDLE = 90.0
 _ROUNDS = 12
 
@@ -44,6 +44,8 @@ class Script:
     how: frozenset[str] = frozenset({"error", "fatal", "exit", "cancelled"})
     faults: Faults | None = None
     """In place of those drawn at the rates."""
+    quiet: float = 240.0
+    """Seconds of calm in which everything has to come to rest."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Ended:
     story: str
     requests: int
     faults: int
+    statuses: int
+    """Writes of a status by the operator, until the calm."""
     seconds: float
 
 
@@ -79,27 +83,30 @@ def drawn(
     )
 
 
-def live(script: Script) -> Ended:
+def live(script: Script, *, whole: bool = False) -> Ended:
+    """`whole`: tell the story of a good life, too."""
     clock = FakeClock(1000.0)
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
         loop = runner.get_loop()
         loop.set_task_factory(task_factory())
         use_loop(loop)
         with virtual_time(clock, loop, Random(script.seed + 1)):
-            return runner.run(_lived(script, clock))
+            return runner.run(_lived(script, clock, whole))
 
 
-async def _lived(script: Script, clock: FakeClock) -> Ended:
-    world = World(script, clock)
+async def _lived(script: Script, clock: FakeClock, whole: bool) -> Ended:
+    world = World(script, clock, whole)
     with logged(world.story, world.referee):
         return await world.live()
 
 
 class World:
-    def __init__(self, script: Script, clock: FakeClock) -> None:
+    def __init__(self, script: Script, clock: FakeClock, whole: bool) -> None:
+        self._whole = whole
         self.script, self.clock, self.began = script, clock, clock.now()
         self.story = Story(lambda: clock.now() - self.began)
         self.server = ApiServer()
+        _install_the_policy_for_secrets(self.server)
         self.chance = Random(script.seed + 2)
         self.faults = script.faults or SomeFaults(Random(script.seed + 3), script.rates, script.latest)
         self.network = Network(self.server, self.story, self.chance, self.faults)
@@ -107,6 +114,7 @@ class World:
         self.sites = Sites(self.referee)
         self.feed = script.feed
         self.how = script.how
+        self.statuses = 0
         self.people = People(self)
         self.replicas = [
             Replica(
@@ -150,8 +158,16 @@ class World:
         violation = next(iter(self.referee.violations), None)
         name = violation.site.partition("/")[2] if violation else None
         injected = sum(" !! " in what for _, _, what in self.story.lines)
-        told = self.story.shown(name, 80) if violation else ""
-        return Ended(self.script, violation, told, self.network.requests, injected, self.clock.now() - self.began)
+        told = self.story.shown(most=1_000_000) if self._whole else self.story.shown(name, 80) if violation else ""
+        return Ended(
+            self.script,
+            violation,
+            told,
+            self.network.requests,
+            injected,
+            self.statuses,
+            self.clock.now() - self.began,
+        )
 
     def _unexpected(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -162,13 +178,14 @@ class World:
         await self.people.live(list(self.script.deeds))
         await asyncio.sleep(max(0.0, self.began + self.script.lasts - self.clock.now()))
         self._calm()
-        await asyncio.sleep(_QUIET)
+        await asyncio.sleep(self.script.quiet)
         self._nothing_is_forgotten()
         await self._drift_is_found()
         await self._heal()
         await self._idle()
 
     def _calm(self) -> None:
+        self.statuses = self.referee.statuses
         self.story.tell("people", "all faults end, all that was broken works")
         self._up()
         if isinstance(self.faults, SomeFaults):
@@ -221,6 +238,8 @@ class World:
             for name, body in self._plans().items():
                 self._help(name, body, ask=number == 0)
             await asyncio.sleep(30.0)
+            if number and all(_is_ready(body) for body in self._plans().values()):
+                break
         for name, body in self._plans().items():
             site = f"{NAMESPACE}/{name}"
             if "deletionTimestamp" in body["metadata"]:
@@ -253,6 +272,14 @@ class World:
         await asyncio.sleep(_IDLE)
         if self.referee.writes != before:
             self.referee.blame("idle-writes", f"{self.referee.writes - before} writes though nothing changed", "")
+
+
+def _install_the_policy_for_secrets(server: ApiServer) -> None:
+    registration = "/apis/admissionregistration.k8s.io/v1"
+    metadata = {"name": SECRETS_POLICY, "uid": "policy", "resourceVersion": "1"}
+    binding = {"metadata": metadata, "spec": {"policyName": SECRETS_POLICY, "validationActions": ["Deny"]}}
+    server.objects[f"{registration}/validatingadmissionpolicies/{SECRETS_POLICY}"] = {"metadata": metadata}
+    server.objects[f"{registration}/validatingadmissionpolicybindings/{SECRETS_POLICY}"] = binding
 
 
 def _conditions(body: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "Faults", "Link", "Network", "NoFaults", "Request", "SomeFaults"]
 
 _TIMEOUT = 30.0
+_MOST_REQUESTS = 20_000
 
 FAULTS = (
     "crash before it is sent",
@@ -37,6 +38,10 @@ FAULTS = (
     "cut after it arrived",
     "touched just before",
 )
+
+
+class TooManyRequests(Exception):
+    """No life needs so many: something does not wait where it should."""
 
 
 class Request(NamedTuple):
@@ -98,6 +103,8 @@ class Network:
         """One attempt at a request. Raises ApiError."""
         process.check()
         self.requests += 1
+        if self.requests > _MOST_REQUESTS:
+            raise TooManyRequests
         request = Request(self.requests, process, method, path)
         fault = self.faults.of(request)
         self._tell(request, f"  !! {fault}" if fault else "")

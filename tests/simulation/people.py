@@ -53,7 +53,11 @@ class Deed(NamedTuple):
     at: float
     what: str
     name: str
-    dice: float
+    dice: float = 0.0
+    spec: dict[str, Any] | None = None
+    """Of a Plan that is applied, where it is not to be drawn."""
+    thing: str = ""
+    """What breaks, where it is not to be drawn."""
 
     def __str__(self) -> str:
         return f"{self.number}: {self.what} {self.name}"
@@ -98,6 +102,8 @@ class People:
         self._world.server.answer("POST", _COLLECTION, {**body, "spec": self._spec(deed)})
 
     def _spec(self, deed: Deed) -> dict[str, Any]:
+        if deed.spec is not None:
+            return {"mode": "Reconcile", "interval": "60s", **deed.spec}
         dice = self._world.dice(deed)
         mode = dice.choice(["Reconcile"] * 6 + ["Once", "Preview"])
         spec: dict[str, Any] = {
@@ -141,14 +147,13 @@ class People:
     def _tune(self, deed: Deed) -> None:
         """What does not matter to the work."""
         dice = self._world.dice(deed)
-        field, values = dice.choice(
-            [
-                ("interval", ["10s", "30s"]),
-                ("historyLimit", [0, 3]),
-                ("deletionPolicy", ["Orphan", "Teardown"]),
-                ("approval", ["Automatic", "Manual"]),
-            ]
-        )
+        fields: list[tuple[str, list[Any]]] = [
+            ("interval", ["10s", "30s"]),
+            ("historyLimit", [0, 3]),
+            ("deletionPolicy", ["Orphan", "Teardown"]),
+            ("approval", ["Automatic", "Manual"]),
+        ]
+        field, values = dice.choice(fields)
         if field in {"deletionPolicy", "approval"} and self.spec(deed.name).get("mode") == "Preview":
             return
         self._patch(deed.name, {"spec": {field: dice.choice(values)}})
@@ -203,6 +208,9 @@ class People:
 
     def _break(self, deed: Deed) -> None:
         dice = self._world.dice(deed)
+        if deed.thing:
+            self._world.site(deed.name).broken[deed.thing] = "error"
+            return
         what = dice.choice(["thing-0", "thing-1", "create"])
         self._world.site(deed.name).broken[what] = dice.choice(
             ["error"] * 5 + [how for how in ERRORS if how in self._world.how]
@@ -213,7 +221,9 @@ class People:
         self._world.site(deed.name).slow = 0.0
 
     def _slow_down(self, deed: Deed) -> None:
-        self._world.site(deed.name).slow = self._world.dice(deed).choice([0.5, 3.0, 15.0, 40.0])
+        self._world.site(deed.name).slow = (
+            deed.dice if deed.thing else self._world.dice(deed).choice([0.5, 3.0, 15.0, 40.0])
+        )
 
     def _change_a_source(self, deed: Deed) -> None:
         value = str(next(self._values))

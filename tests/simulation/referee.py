@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.simulation.processes import current
+from tests.simulation.work import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.api_server import ApiServer, Change
     from tests.simulation.network import Network
     from tests.simulation.processes import Process
-    from tests.simulation.work import Asked
+    from tests.simulation.work import Asked, Inputs
 
 __all__ = ["Referee", "Violation", "seconds"]
 
@@ -63,6 +64,7 @@ class Course:
     halts: bool = False
     """Whether it was ever suspended, or waited for something: then its deadline is not known here."""
     writes: int = 0
+    finished: bool = False
 
 
 @dataclass
@@ -71,10 +73,10 @@ class Known:
 
     specs: dict[int, dict[str, Any]] = field(default_factory=dict)
     courses: dict[str, Course] = field(default_factory=dict)
-    empty: dict[str, float] = field(default_factory=dict)
+    empty: dict[Inputs, float] = field(default_factory=dict)
     """Inputs, and when `create()` found last that nothing is left to do for them."""
-    looked: dict[str, float] = field(default_factory=dict)
-    began: dict[str, float] = field(default_factory=dict)
+    looked: dict[Inputs, float] = field(default_factory=dict)
+    began: dict[Inputs, float] = field(default_factory=dict)
     """Inputs, and when a task last began for them."""
     credit: int = 0
     """Errors of observations at rest: each may be the first of a new execution, or count for nothing."""
@@ -91,7 +93,7 @@ class Referee:
         """What each process was told of each Plan."""
         self.held: dict[Process, Callable[[], bool]] = {}
         self.known: dict[str, Known] = defaultdict(Known)
-        self.writes = 0
+        self.writes = self.statuses = 0
         self.running: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
         self.clock_jumped = False
         self.on_violation: Callable[[], object] = lambda: None
@@ -105,20 +107,18 @@ class Referee:
     # -- plan code
 
     def asked(self, about: Asked) -> None:
-        self._story(f"{'teardown' if about.teardown else 'create'}() of {about.site} {about.inputs}")
+        self._story(f"{'teardown' if about.teardown else 'create'}() of {about}")
         course = self._course(about)
         known = course.errors - course.lost
         stored = (self._status(about) or {}).get("execution") or {}
         course.open = 0
-        if known and stored.get("id") == about.execution and not self.known[about.uid].edited_by_hand:
-            if stored["errors"] < known:
+        if known and not self.known[about.uid].edited_by_hand:
+            if stored.get("id") == self._execution(about) and stored["errors"] < known:
                 what = f"a run begins while the status counts {stored['errors']} errors of {known}"
                 self.blame("budget-durable", what, about.site)
-        if stored.get("finishedAt") is None and known and not stored and self._status(about) is not None:
-            if not self.known[about.uid].edited_by_hand:
-                self.blame(
-                    "budget-durable", f"a run begins while the status knows no execution, {known} errors in", about.site
-                )
+            if not stored and self._status(about) is not None:
+                what = f"a run begins while the status knows no execution, {known} errors in"
+                self.blame("budget-durable", what, about.site)
 
     def answered(self, about: Asked, missing: list[str]) -> None:
         known = self.known[about.uid]
@@ -127,7 +127,8 @@ class Referee:
             known.empty[about.inputs] = self._now()
         self._story(f"   {about.site} still needs {', '.join(missing) or 'nothing'}")
 
-    def failed(self, about: Asked, what: str) -> None:
+    def failed(self, about: Asked, what: str, *, counts: bool) -> None:
+        """`counts`: whether the budget must know of it; what ends an execution at once need not be counted."""
         stored = (self._status(about) or {}).get("execution") or {}
         if what == "create" and stored.get("id") == about.execution and "finishedAt" in stored:
             self.known[about.uid].credit += 1
@@ -135,12 +136,15 @@ class Referee:
             return
         course = self._course(about)
         course.errors += 1
-        course.open += 1
+        if counts:
+            course.open += 1
+        else:
+            course.lost += 1
         self._story(f"   {what} of {about.site} fails: {course.errors} errors in {about.execution}")
 
     def begins(self, about: Asked, thing: str) -> None:
         process = _process()
-        self._story(f"task {thing} of {about.site} {about.inputs}")
+        self._story(f"task {thing} of {about}")
         self.known[about.uid].began[about.inputs] = self._now()
         for other in self.running[about.site, thing]:
             if other.process.alive:
@@ -203,14 +207,14 @@ class Referee:
             self.blame("preview", f"{thing} begins in a Preview", about.site)
         if spec.get("approval") == "Manual":
             good = any(
-                (one.uid, one.execution) == (about.uid, about.execution) and thing in one.names for one in self.approved
+                (one.uid, one.execution) == (about.uid, self._execution(about)) and thing in one.names
+                for one in self.approved
             )
             if not good:
                 self.blame("approval", f"{thing} begins, and nobody approved it", about.site)
-            stored = (status or {}).get("execution") or {}
-            if status is not None and not (stored.get("approval") or {}).get("digest"):
-                if not self.known[about.uid].edited_by_hand:
-                    self.blame("approval-durable", f"{thing} begins before its approval was written", about.site)
+            stored = ((status or {}).get("execution") or {}).get("approval") or {}
+            if status is not None and not stored.get("digest") and not self.known[about.uid].edited_by_hand:
+                self.blame("approval-durable", f"{thing} begins before its approval was written", about.site)
         body = self._body(about)
         if spec.get("deletionPolicy") == "Teardown" and body is not None and not body["metadata"].get("finalizers"):
             self.blame("finalizer", f"{thing} begins before the finalizer is there", about.site)
@@ -234,6 +238,7 @@ class Referee:
                 course.halts = True
         if process is None or after is None or change.before is None or after["status"] == change.before["status"]:
             return
+        self.statuses += 1
         self._status_written(known, site, change.before["status"], after)
 
     def _status_written(self, known: Known, site: str, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -262,6 +267,7 @@ class Referee:
         if course is None:
             course = known.courses[execution["id"]] = Course(self._now())
         course.writes += 1
+        course.finished = "finishedAt" in execution
         if execution.get("pausedSince"):
             course.halts = True
         if execution["errors"] > course.errors + known.credit:
@@ -287,14 +293,14 @@ class Referee:
     def _deserved(self, known: Known, site: str, ready: dict[str, Any]) -> None:
         """Whether the inputs of the generation that is Ready were looked at, and nothing else was done since."""
         spec = known.specs[ready["observedGeneration"]]
-        wanted = {(key, str(value)) for key, value in spec.get("parameters", {}).items()}
+        wanted = inputs(spec.get("parameters", {}))
         found = known.looked if ready["reason"] == "Previewed" else known.empty
-        fitting = {inputs: at for inputs, at in found.items() if wanted <= set(eval(inputs))}  # noqa: S307 - our own repr
+        fitting = [at for read, at in found.items() if wanted <= read]
         if not fitting:
             self.blame("false-ready", f"Ready for generation {ready['observedGeneration']}, never looked at", site)
             return
-        others = [at for inputs, at in known.began.items() if not wanted <= set(eval(inputs))]  # noqa: S307
-        if ready["reason"] != "Previewed" and max(others, default=0.0) > max(fitting.values()):
+        others = [at for read, at in known.began.items() if not wanted <= read]
+        if ready["reason"] != "Previewed" and max(others, default=0.0) > max(fitting):
             self.blame("false-ready", "Ready though other inputs were worked on since it was looked at", site)
 
     def _valid(self, status: dict[str, Any], site: str) -> None:
@@ -312,11 +318,19 @@ class Referee:
 
     # -- lookups
 
+    def _execution(self, about: Asked) -> str:
+        """The execution that is worked on: when drift is found the plan was made for the one before."""
+        course, stored = (
+            self.known[about.uid].courses.get(about.execution),
+            (self._status(about) or {}).get("execution"),
+        )
+        return stored["id"] if course is not None and course.finished and stored else about.execution
+
     def _course(self, about: Asked) -> Course:
-        courses = self.known[about.uid].courses
-        if about.execution not in courses:
-            courses[about.execution] = Course(self._now())
-        return courses[about.execution]
+        courses, execution = self.known[about.uid].courses, self._execution(about)
+        if execution not in courses:
+            courses[execution] = Course(self._now())
+        return courses[execution]
 
     def _body(self, about: Asked) -> dict[str, Any] | None:
         namespace, _, name = about.site.partition("/")

@@ -13,6 +13,8 @@ import time
 import traceback
 import uuid
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -26,6 +28,7 @@ from execloop.controller.manager.builder import assemble
 from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode import host
+from execloop.controller.plancode.call import CALL
 from execloop.controller.settings import Settings
 from execloop.controller.timing import Times
 from execloop.controller.watch.workqueue import WorkQueue
@@ -148,7 +151,7 @@ class Replica:
                 return registry(self.sites, self.version)
 
         def assembled(*parts: Any, **options: Any) -> Any:
-            return assemble(*parts, times, **options)
+            return partial(assemble, times=times)(*parts, **options)
 
         with (
             patch.object(controller, "assemble", assembled),
@@ -161,14 +164,33 @@ class Replica:
 class _PlansLoop:
     """In place of the plans' own event loop in a thread of its own: the one loop that there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, _threads: object, _gaps: object) -> None:
         self.loop = asyncio.get_running_loop()
-        self.beat = 0.0
         self.calls: dict[Any, Any] = {}
+        self._roots: dict[Any, asyncio.Task[Any]] = {}
 
-    def touch(self) -> None: ...
+    def start(self, call: Any, make: Callable[[], Any], settle: Callable[[Any], object]) -> None:
+        async def outcome() -> tuple[Any, BaseException | None]:
+            try:
+                return await make(), None
+            except BaseException as error:
+                return None, error
 
-    def end(self) -> None: ...
+        def ended(root: asyncio.Task[Any]) -> None:
+            del self._roots[call]
+            settle((None, asyncio.CancelledError()) if root.cancelled() else root.result())
+            call.leave_loop()
+
+        call.on_loop = True
+        context = copy_context()
+        context.run(CALL.set, call)
+        root = self._roots[call] = self.loop.create_task(outcome(), context=context)
+        root.add_done_callback(ended)
+
+    def cut(self, call: Any) -> None:
+        call.cut = True
+        if call in self._roots:
+            self._roots[call].cancel()
 
 
 class Log(logging.Handler):
@@ -230,7 +252,7 @@ def virtual_time(clock: FakeClock, loop: asyncio.AbstractEventLoop, chance: Rand
             (system, "monotonic", staticmethod(clock.monotonic)),
             (system, "alarm", alarm),
             (Threads, "start", lambda _self, work: Strands.start(work)),
-            (host, "_Loop", _PlansLoop),
+            (host, "PlansLoop", _PlansLoop),
             (uuid, "uuid4", unique),
             (secrets, "token_hex", lambda count=8: f"{chance.getrandbits(8 * count):0{2 * count}x}"),
         ):

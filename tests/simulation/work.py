@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from execloop import Context, FatalError, Task, plan, task
 from execloop._plans.definition import definition_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.referee import Referee
 
-__all__ = ["Asked", "Site", "Sites", "registry"]
+__all__ = ["Asked", "Inputs", "Site", "Sites", "inputs", "registry"]
 
 ERRORS: dict[str, Callable[[str], BaseException]] = {
     "error": OSError,
@@ -38,6 +38,14 @@ class Site:
     """Seconds that a task takes."""
 
 
+Inputs: TypeAlias = frozenset[tuple[str, str]]
+
+
+def inputs(parameters: dict[str, Any]) -> Inputs:
+    """What identifies parameters."""
+    return frozenset((key, str(value)) for key, value in parameters.items())
+
+
 class Asked(NamedTuple):
     """Who asks a plan, about what."""
 
@@ -49,9 +57,11 @@ class Asked(NamedTuple):
     teardown: bool
 
     @property
-    def inputs(self) -> str:
-        """What identifies the parameters."""
-        return repr(sorted((key, str(value)) for key, value in self.parameters.items()))
+    def inputs(self) -> Inputs:
+        return inputs(self.parameters)
+
+    def __str__(self) -> str:
+        return f"{self.site} {' '.join(f'{key}={value}' for key, value in sorted(self.inputs))}"
 
 
 class Sites:
@@ -83,7 +93,7 @@ class Sites:
         self._alive()
         self.referee.asked(asked)
         if how := self.site(asked.site).broken.get("create"):
-            self.referee.failed(asked, "create")
+            self.referee.failed(asked, "create", counts=how not in {"fatal", "exit"})
             raise self._error(how, asked, "create")
         missing = self.missing(asked)
         self.referee.answered(asked, missing)
@@ -101,7 +111,7 @@ class Sites:
         self.referee.ends(asked, thing)
         site = self.site(asked.site)
         if how := site.broken.get(thing):
-            self.referee.failed(asked, thing)
+            self.referee.failed(asked, thing, counts=how != "exit")
             raise self._error(how, asked, thing)
         if asked.teardown:
             site.things.pop(thing, None)
@@ -166,7 +176,12 @@ def _plans(sites: Sites) -> list[object]:
 
         def _tasks(self, about: Asked) -> list[Task]:
             async def perform(thing: str) -> None:
-                await asyncio.sleep(sites.begin(about, thing))
+                seconds = sites.begin(about, thing)
+                try:
+                    await asyncio.sleep(seconds)
+                except asyncio.CancelledError:
+                    sites.referee.ends(about, thing)
+                    raise
                 sites.end(about, thing)
 
             return [task(thing, partial(perform, thing)) for thing in sites.look(about)]

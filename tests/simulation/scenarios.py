@@ -1,0 +1,92 @@
+"""The courses that every Plan takes: what people do in them, and when. Nothing is left to chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.life import Script
+from tests.simulation.network import Faults
+from tests.simulation.people import Deed
+
+if TYPE_CHECKING:
+    from tests.simulation.network import Request
+
+__all__ = ["SCENARIOS", "WHENS", "CrashAt", "scenario"]
+
+WHENS = ("crash before it is sent", "crash between send and answer", "crash after the answer")
+
+_WORK = {"plan": "works", "parameters": {"value": 7, "things": 2}}
+_BACKOFF = {"initial": "1s", "max": "4s"}
+_SOURCE = [{"kind": "Secret", "name": "source"}]
+
+SCENARIOS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
+    "quick": ((0, "apply", {"spec": _WORK}),),
+    "async": ((0, "apply", {"spec": {**_WORK, "plan": "works-async", "parallelism": 2}}),),
+    "errors": (
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": _BACKOFF}}),
+        (6, "mend", {}),
+    ),
+    "given up": (
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": _BACKOFF, "errorsToTolerate": 1}}),
+    ),
+    "approval": (
+        (0, "apply", {"spec": {**_WORK, "approval": "Manual"}}),
+        (3, "approve", {}),
+    ),
+    "teardown": (
+        (0, "apply", {"spec": {**_WORK, "deletionPolicy": "Teardown"}}),
+        (3, "delete", {"dice": 0.9}),
+    ),
+    "drift": (
+        (0, "apply", {"spec": {**_WORK, "interval": "10s"}}),
+        (3, "drift", {}),
+    ),
+    "suspension": (
+        (0, "slow down", {"dice": 3.0, "thing": "all"}),
+        (0, "apply", {"spec": _WORK}),
+        (1, "suspend", {}),
+        (8, "resume", {}),
+    ),
+    "source": (
+        (0, "change a source", {}),
+        (0, "apply", {"spec": {**_WORK, "parametersFrom": _SOURCE}}),
+        (4, "change a source", {}),
+    ),
+    "edit": (
+        (0, "slow down", {"dice": 3.0, "thing": "all"}),
+        (0, "apply", {"spec": _WORK}),
+        (1, "edit", {}),
+    ),
+    "re-creation": (
+        (0, "apply", {"spec": {**_WORK, "deletionPolicy": "Teardown"}}),
+        (3, "delete", {"dice": 0.9}),
+        (8, "apply", {"spec": {**_WORK, "parameters": {"value": 8}}}),
+    ),
+}
+
+
+class CrashAt(Faults):
+    """At one request, the process that sends it."""
+
+    latest = 0.01
+
+    def __init__(self, number: int = -1, when: str = "") -> None:
+        self._number, self._when = number, when
+        self.seen = 0
+
+    def of(self, request: Request) -> str | None:
+        if request.place.plural == "leases":
+            return None  # what stands by sends these all the time
+        self.seen += 1
+        return self._when if self.seen == self._number else None
+
+
+def scenario(name: str, faults: Faults | None = None, **others: Any) -> Script:
+    numbers = count()
+    deeds = tuple(Deed(next(numbers), at, what, "a", **more) for at, what, more in SCENARIOS[name])
+    script = Script(seed=1, lasts=20.0, deeds=deeds, faults=faults or CrashAt(), replicas=1, quiet=90.0)
+    return replace(script, **others)
