@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-_LIVES = int(os.environ.get("EXECLOOP_LIVES", "1000"))
+_LIVES = int(os.environ.get("EXECLOOP_LIVES", "100"))
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
