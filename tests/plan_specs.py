@@ -119,6 +119,32 @@ REFUSED = (
         parametersFrom=[{"kind": "Pod", "name": "settings"}],
     ),
     _noop(
+        "parameters from an object in another folder",
+        "spec.parametersFrom[0].name",
+        "should match",
+        parametersFrom=[{"kind": "Secret", "name": "../../secrets/db"}],
+    ),
+    _noop("a service account with a path", "spec.serviceAccountName", "should match", serviceAccountName="a/token"),
+    *(
+        _noop(f"a dependency named {name!r}", "spec.dependsOn[0].name", "should match", dependsOn=[{"name": name}])
+        for name in ("a/status", "..", "%2e", ".")
+    ),
+    *(
+        _noop(
+            f"a dependency of the API {version!r}",
+            "spec.dependsOn[0].apiVersion",
+            "should match",
+            dependsOn=[{"apiVersion": version, "kind": "Job", "name": "a"}],
+        )
+        for version in ("a/b/c", "batch/", "/v1", "../v1", "batch/v1?x", "Batch/v1")
+    ),
+    _noop(
+        "a dependency of an odd kind",
+        "spec.dependsOn[0].kind",
+        "should match",
+        dependsOn=[{"apiVersion": "v1", "kind": "pods/log", "name": "a"}],
+    ),
+    _noop(
         "65 dependencies",
         "spec.dependsOn",
         "must have at most 64 items",
@@ -149,5 +175,12 @@ ACCEPTED: tuple[dict[str, Any], ...] = (
     {"plan": "noop", "dependsOn": [{"name": "a"}, {"kind": "Plan", "name": "b", "namespace": "other"}]},
     {"plan": "noop", "dependsOn": [{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate"}]},
     {"plan": "noop", "dependsOn": [{"apiVersion": "upgrade.example.com/v1", "kind": "Plan", "name": "theirs"}]},
+    {
+        "plan": "noop",
+        "dependsOn": [
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "name": "system:node-proxier"},
+            {"apiVersion": "v1", "kind": "Pod", "name": "a.b_C"},
+        ],
+    },
     {"plan": "noop", "parametersFrom": [{"kind": "Secret", "name": "db", "key": "values.yaml", "optional": True}]},
 )

@@ -122,11 +122,12 @@ def _operate(settings: Settings) -> NoReturn:
     from execloop.controller.manager.departure import leave  # noqa: PLC0415
     from execloop.controller.manager.logs import configure  # noqa: PLC0415
     from execloop.controller.manager.process import run  # noqa: PLC0415
-    from execloop.controller.manager.tuning import collect_seldom, loop_factory  # noqa: PLC0415 - costly to import
+    from execloop.controller.manager.tuning import collect_seldom, loop_factory, read_deep_objects  # noqa: PLC0415 - costly to import
     from execloop.kube import ConfigurationError  # noqa: PLC0415
 
     configure(settings.log_format, settings.log_level)
     collect_seldom()
+    read_deep_objects()
 
     async def live() -> NoReturn:
         leave(await run(settings))  # from here: a loop that is closed waits for its threads, the interpreter for all

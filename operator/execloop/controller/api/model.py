@@ -9,10 +9,12 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-__all__ = ["BROKEN_RULE", "Model", "Rule"]
+__all__ = ["BROKEN_RULE", "MOST_LEVELS", "Model", "Rule", "shallow"]
 
 BROKEN_RULE: Final = "broken_rule"
 """Type of the error that a broken `Rule` is, for pydantic."""
+MOST_LEVELS: Final = 100
+"""Lists and mappings within one another, in what a schema leaves open."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,14 @@ class Model(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """As it stands in the resource: camelCase names, RFC 3339 times, Go durations, nothing that is None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def shallow(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what is nested so deep that some part of Python gives up on it: no schema can say so."""
+    level: list[Any] = [value]
+    for _ in range(MOST_LEVELS):
+        level = [part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole)]
+        level = [part for part in level if isinstance(part, dict | list)]
+        if not level:
+            return value
+    raise PydanticCustomError(BROKEN_RULE, "{message}", {"message": f"should be at most {MOST_LEVELS} levels deep"})

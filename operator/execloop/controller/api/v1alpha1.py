@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic.config import JsonDict
 
 from execloop.controller.api.duration import PATTERN, Duration, DurationBounds
-from execloop.controller.api.model import Model, Rule
+from execloop.controller.api.model import Model, Rule, shallow
 from execloop.controller.api.violations import describe
 
 __all__ = [
@@ -46,6 +46,8 @@ MOST_SOURCES: Final = 16
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _PLAN_NAME = f"^{_LABEL}([.]{_LABEL})*$"
+_API_VERSION = f"^({_LABEL}([.]{_LABEL})*/)?{_LABEL}$"
+_KIND = "^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$"
 _PLAN_RULE: JsonDict = {
     "x-kubernetes-validations": [
         {
@@ -56,7 +58,10 @@ _PLAN_RULE: JsonDict = {
 }
 _Count = Annotated[int, Field(ge=0)]
 _ZERO_LEFT_OUT = Field(exclude_if=lambda value: value == 0)
-_ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+_ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=_PLAN_NAME)]
+"""Of a kind whose names are DNS subdomains."""
+_AnyName = Annotated[str, Field(min_length=1, max_length=253, pattern="^[^/%.][^/%]*$")]
+"""Of any kind: what can stand in a path."""
 _Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 _WholeSecond = Annotated[_Instant, AfterValidator(lambda moment: moment.replace(microsecond=0))]
 
@@ -96,11 +101,11 @@ class ErrorBackoff(Model):
 class DependsOn(Model):
     """An object that has to be ready before an execution begins; a Plan unless apiVersion and kind say otherwise."""
 
-    api_version: Annotated[str, Field(min_length=1, max_length=317)] = API_VERSION
+    api_version: Annotated[str, Field(min_length=1, max_length=317, pattern=_API_VERSION)] = API_VERSION
     """API version of the object. Defaults to execloop.dev/v1alpha1."""
-    kind: Annotated[str, Field(min_length=1, max_length=63)] = KIND
+    kind: Annotated[str, Field(min_length=1, max_length=63, pattern=_KIND)] = KIND
     """Kind of the object. Defaults to Plan."""
-    name: _ObjectName
+    name: _AnyName
     """Name of the object."""
     namespace: Annotated[str, Field(max_length=63, pattern=f"^{_LABEL}$")] | None = None
     """Namespace of the object. Defaults to the Plan's own."""
@@ -125,7 +130,9 @@ class PlanSpec(Model):
     plan: Annotated[str, Field(max_length=253, pattern=_PLAN_NAME, json_schema_extra=_PLAN_RULE)]
     """Name of a registered plan: lower-case letters, digits, '-' and '.'. It names code that an administrator
     installed, never a module, a path or code."""
-    parameters: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"default": {}})
+    parameters: Annotated[dict[str, Any], AfterValidator(shallow)] = Field(
+        default_factory=dict, json_schema_extra={"default": {}}
+    )
     """Parameters of the plan; the plan's own model validates them."""
     parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=MOST_SOURCES)] = ()
     """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an

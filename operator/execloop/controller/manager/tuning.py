@@ -1,17 +1,19 @@
-"""Python set for an operator: its event loop, and how often it looks for garbage."""
+"""Python set for an operator: its event loop, how often it looks for garbage, and how deep an object it can read."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["collect_seldom", "loop_factory"]
+__all__ = ["collect_seldom", "loop_factory", "read_deep_objects"]
 
 _ALLOCATIONS = 10_000
+_LEVELS = 11_000
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -29,3 +31,8 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 def collect_seldom() -> None:
     """By default 700 new objects call for a collection: 16% of the CPU time of a backlog of 1,000 Plans, so 5%."""
     gc.set_threshold(_ALLOCATIONS)
+
+
+def read_deep_objects() -> None:
+    """The API server takes JSON of 10,000 levels; one such Plan must not keep the operator from reading the others."""
+    sys.setrecursionlimit(_LEVELS)

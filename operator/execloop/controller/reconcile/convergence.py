@@ -18,7 +18,7 @@ __all__ = ["is_stuck", "repeated"]
 
 def repeated(before: SameWork | None, names: Sequence[str], now: datetime) -> SameWork:
     """After a run without errors that asked for these tasks."""
-    tasks = hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+    tasks = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if before is None or before.tasks != tasks:
         return SameWork(runs=1, since=now, tasks=tasks)
     return SameWork(runs=before.runs + 1, since=before.since, tasks=tasks)

@@ -3,27 +3,77 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
+
+from execloop.controller.status.explain import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from execloop.controller.api.v1alpha1 import PlanStatus
+    from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, Pending, PlanStatus
 
 __all__ = ["MOST_BYTES", "bounded"]
 
-MOST_BYTES = 64 * 1024
-_SURELY_SMALL = 20
-"""So many executions in the history never make a status large, whatever else is in it."""
+MOST_BYTES: Final = 64 * 1024
+
+_MESSAGE, _NOTE, _NAME = 1024, 256, 253
+_LONGER_IN_GO = re.compile("[<>&\u2028\u2029]")
+"""The API server stores six bytes for each."""
 
 
 def bounded(status: PlanStatus) -> PlanStatus:
-    """With as much of the history, newest first, as there is room for."""
-    if len(status.history) <= _SURELY_SMALL:
+    """Return the status, of a large one with its texts cut, as much of its history as there is room for, newest first,
+    and as many names of pending tasks.
+    """
+    if _size(status.to_json()) <= MOST_BYTES:
         return status
-    room = MOST_BYTES - _size(status.model_copy(update={"history": ()}).to_json())
-    kept = _that_fit((_size(entry.to_json()) for entry in status.history), room)
-    return status.model_copy(update={"history": status.history[:kept]})
+    status = _with_short_texts(status)
+    entries, pending = status.history, status.pending
+    room = MOST_BYTES - _size(status.model_copy(update={"history": (), "pending": None}).to_json())
+    if pending is not None:
+        room -= _size(pending.model_copy(update={"tasks": ()}).to_json()) + _size("pending")
+        names = pending.tasks[: _that_fit(map(_size, pending.tasks), room)]
+        room -= sum(_size(name) + 1 for name in names)
+        pending = pending.model_copy(update={"tasks": names})
+    room -= _size("history")
+    kept = entries[: _that_fit((_size(entry.to_json()) for entry in entries), room)]
+    return status.model_copy(update={"history": kept, "pending": pending})
+
+
+def _with_short_texts(status: PlanStatus) -> PlanStatus:
+    update = {
+        "conditions": tuple(
+            condition.model_copy(update={"message": cut(condition.message, _MESSAGE)})
+            for condition in status.conditions
+        ),
+        "execution": status.execution and _short_execution(status.execution),
+        "pending": status.pending and _short_pending(status.pending),
+        "history": tuple(map(_short_entry, status.history)),
+    }
+    words = ("state", "errors", "progress", "last_handled_reconcile_at")
+    return status.model_copy(update=update | {word: _short(getattr(status, word), _NOTE) for word in words})
+
+
+def _short_execution(execution: ExecutionStatus) -> ExecutionStatus:
+    approval = execution.approval
+    if approval is not None:
+        approval = approval.model_copy(update={"by": _short(approval.by, _NOTE)})
+    return execution.model_copy(update={"last_error": _short(execution.last_error, _MESSAGE), "approval": approval})
+
+
+def _short_pending(pending: Pending) -> Pending:
+    return pending.model_copy(update={"tasks": tuple(cut(name, _NAME) for name in pending.tasks)})
+
+
+def _short_entry(entry: HistoryEntry) -> HistoryEntry:
+    return entry.model_copy(
+        update={"message": cut(entry.message, _NOTE), "approved_by": _short(entry.approved_by, _NOTE)}
+    )
+
+
+def _short(text: str | None, most: int) -> str | None:
+    return None if text is None else cut(text, most)
 
 
 def _that_fit(sizes: Iterable[int], room: int) -> int:
@@ -37,4 +87,6 @@ def _that_fit(sizes: Iterable[int], room: int) -> int:
 
 
 def _size(document: object) -> int:
-    return len(json.dumps(document, ensure_ascii=False).encode())
+    """Bytes, as the API server stores it."""
+    text = json.dumps(document, ensure_ascii=False)
+    return len(text.encode("utf-8", "replace")) + 5 * len(_LONGER_IN_GO.findall(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ __all__ = ["FINALIZER", "Cache", "Concern", "Key", "PlanState"]
 
 FINALIZER = "execloop.dev/teardown"
 _ANNOTATION = "execloop.dev/"
+_LONGEST_VALUE, _LONGEST_NAME = 128, 256
 
 
 class Key(NamedTuple):
@@ -30,6 +32,13 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def shortened(value: str) -> str:
+    """The value of an annotation, or a hash of one that is too long to be repeated in a status."""
+    if len(value) <= _LONGEST_VALUE:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 class Concern(NamedTuple):
@@ -90,7 +99,9 @@ class PlanState:
 
     @property
     def requested_at(self) -> str | None:
-        return self._annotation("requestedAt")
+        """As it is kept in the status: a long one by its hash."""
+        value = self._annotation("requestedAt")
+        return value if value is None else shortened(value)
 
     @property
     def approve(self) -> str | None:
@@ -99,8 +110,9 @@ class PlanState:
 
     @property
     def approved_by(self) -> str | None:
-        """Who set it, as the API server recorded; None where its policy is not installed."""
-        return self._annotation("approved-by")
+        """Who set it, as the API server recorded; None where its policy is not installed. A long name is cut."""
+        name = self._annotation("approved-by")
+        return name if name is None or len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
     @property
     def abandoned(self) -> bool:

@@ -251,7 +251,13 @@ def _parser() -> Callable[[bytes], Any]:
     with suppress(ImportError):
         import orjson  # noqa: PLC0415 - optional
 
-        return orjson.loads
+        def parse(content: bytes) -> Any:
+            try:
+                return orjson.loads(content)
+            except orjson.JSONDecodeError:  # also of what has over 1,024 levels, which the API server takes
+                return json.loads(content)
+
+        return parse
     return json.loads
 
 
@@ -262,7 +268,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def _json(content: bytes) -> dict[str, Any] | None:
     try:
         value = _parse(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

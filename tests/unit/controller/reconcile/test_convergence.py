@@ -73,3 +73,8 @@ def test_it_is_stuck_after_many_runs_and_a_while(runs: int, seconds: float, stuc
 def test_a_plan_has_limits_of_its_own(limits: tuple[int | None, float | None], stuck: bool) -> None:
     work = SameWork(runs=30, since=START, tasks="x")
     assert is_stuck(work, definition(*limits), START + timedelta(hours=1)) is stuck
+
+
+def test_any_text_is_a_name() -> None:
+    odd = repeated(None, ["drop \ud800", "drop \udfff"], START)
+    assert odd.tasks != repeated(None, ["drop \udfff", "drop \ud800"], START).tasks

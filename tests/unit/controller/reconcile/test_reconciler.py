@@ -21,6 +21,13 @@ class TestConvergence:
         assert control.conditions() == {"Ready": ("True", "Converged")}
         assert len(control.written) == 1
 
+    def test_any_text_is_the_name_of_a_task(self, control: Controller, plan: str) -> None:
+        script = control.script(["drop \ud800"], ["drop \ud800"])
+        control.apply(plan)
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+        assert script.performed == ["drop \ud800"] * 2
+
     def test_tasks_run_until_none_remain(self, control: Controller, plan: str) -> None:
         script = control.script(["x", "y"], {"y": ["child"]})
         control.apply(plan)
