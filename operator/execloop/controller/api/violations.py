@@ -1,13 +1,14 @@
 """What a failed validation says to the user: where and which rule, never the value, which may be a Secret's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
+from execloop._engine.errors import ParameterProblem
 from execloop.controller.api.model import BROKEN_RULE
 
 __all__ = ["describe", "describe_closed"]
@@ -18,7 +19,7 @@ _QUOTES_NOTHING = {BROKEN_RULE, *get_args(ErrorType)} - {"assertion_error", "uni
 # Their words are the model's; others may quote the value, a part of it, or its length.
 _SAYS_THE_RULE = {
     "bool_parsing", "bool_type", "bytes_type", "decimal_parsing", "decimal_type", "dict_type", "enum",
-    "extra_forbidden", "finite_number", "float_parsing", "float_type", "frozen_field", "greater_than",
+ "finite_number", "float_parsing", "float_type", "frozen_field", "greater_than",
     "greater_than_equal", "int_from_float", "int_parsing", "int_type", "less_than", "less_than_equal",
     "list_type", "literal_error", "missing", "model_type", "multiple_of", "none_required", "set_type",
     "string_pattern_mismatch", "string_too_long", "string_too_short", "string_type", "tuple_type", "url_type",
@@ -35,15 +36,20 @@ def describe(error: ValidationError, prefix: str = "spec") -> str:
     return "; ".join(parts)
 
 
-def describe_closed(error: ValidationError, names: frozenset[str], prefix: str = "parameters") -> str:
-    """As `describe`, for values that nobody may learn anything about: of the fields it names only these."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
-    parts: dict[str, None] = {}
-    for details in errors:
-        path = _path(prefix, tuple(step if isinstance(step, int) or step in names else "…" for step in details["loc"]))
-        parts[f"{path}: {details['msg'] if details['type'] in _SAYS_THE_RULE else 'does not fit'}"] = None
-    shown = [*parts][:_SHOWN]
-    return "; ".join(shown if len(parts) <= _SHOWN else [*shown, f"and {len(parts) - _SHOWN} more"])
+def describe_closed(problems: Iterable[ParameterProblem], names: frozenset[str]) -> str:
+    """As `describe`, for parameters that nobody may learn anything about: it names these fields, and no others."""
+    told: dict[str, None] = {}
+    for problem in problems:
+        path = _path("parameters", tuple(s if isinstance(s, int) or s in names else "…" for s in problem.location))
+        told[f"{path}: {_closed_rule(problem)}"] = None
+    shown = [*told][:_SHOWN]
+    return "; ".join(shown if len(told) <= _SHOWN else [*shown, f"and {len(told) - _SHOWN} more"])
+
+
+def _closed_rule(problem: ParameterProblem) -> str:
+    if problem.rule == "extra_forbidden":
+        return "there is no such parameter"
+    return problem.message if problem.rule in _SAYS_THE_RULE else "does not fit"
 
 
 def _path(prefix: str, location: tuple[int | str, ...]) -> str:

@@ -95,10 +95,8 @@ def parse(definition: Definition, raw: dict[str, Any], *, closed: bool = False) 
     try:
         return definition.parse(raw)
     except InvalidParameters as error:
-        broken = error.__context__
-        if closed and isinstance(broken, ValidationError):
-            return Stalled("InvalidParameters", describe_closed(broken, declared_names(definition.parameters)))
-        return Stalled("InvalidParameters", str(error))
+        names = declared_names(definition.parameters)
+        return Stalled("InvalidParameters", describe_closed(error.problems, names) if closed else str(error))
     except Exception as error:  # noqa: BLE001 - a validator of the plan's author
         message = f"parameters: the model of {definition.name!r} raised {type(error).__name__}"
         return Stalled("InvalidParameters", message)

@@ -3,7 +3,8 @@ from typing import Annotated, Any, Literal, Self
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from execloop.controller.api.violations import describe
+from execloop._engine.errors import ParameterProblem
+from execloop.controller.api.violations import describe, describe_closed
 
 
 class Dog(BaseModel):
@@ -66,3 +67,28 @@ def test_each_broken_rule_is_told_up_to_ten() -> None:
     description = _described(pets=[{}] * 12)
     assert description.count("parameters.pets[") == 10
     assert description.endswith("; and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            ParameterProblem(("count",), "Input should be greater than 0", "greater_than"),
+            "Input should be greater than 0",
+        ),
+        (ParameterProblem(("count",), "invalid character 's' at 1", "uuid_parsing"), "does not fit"),
+        (ParameterProblem(("count",), "List should have at most 2 items, not 7", "too_long"), "does not fit"),
+        (ParameterProblem(("count",), "no account for 's3cret'", "value_error"), "does not fit"),
+        (ParameterProblem(("count",), "did you mean pets?", "extra_forbidden"), "there is no such parameter"),
+    ],
+)
+def test_of_what_is_secret_only_the_models_own_words_are_told(problem: ParameterProblem, told: str) -> None:
+    assert describe_closed([problem], frozenset({"count"})) == f"parameters.count: {told}"
+
+
+def test_of_what_is_secret_only_declared_names_are_told_each_once() -> None:
+    problems = [
+        ParameterProblem(("pets", 1, name), "Field required", "missing") for name in ("kind", "s3cret", "s4cret")
+    ]
+    told = "parameters.pets[1].kind: Field required; parameters.pets[1].…: Field required"
+    assert describe_closed(problems, frozenset({"pets", "kind"})) == told

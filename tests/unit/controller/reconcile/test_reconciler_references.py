@@ -179,7 +179,13 @@ class TestGuesses:
             self.told(control, guess, plan="strict", parameters={guess: 1}) for guess in (SECRET, "wrong-guess-of-it")
         ]
         assert said[0] == said[1]
-        assert "parameters.…: " in said[0] or "parameters.count" in said[0]
+        assert "parameters.…: there is no such parameter" in said[0]
+
+    def test_nor_is_one_where_the_plan_takes_none(self, control: Controller) -> None:
+        said = [
+            self.told(control, guess, plan="rubbish", parameters={guess: 1}) for guess in (SECRET, "wrong-guess-of-it")
+        ]
+        assert said[0] == said[1]
 
     def test_what_a_validator_quotes_is_not_told(self, control: Controller) -> None:
         said = [self.told(control, guess, plan="strict", parameters={"count": guess}) for guess in (SECRET, "wrong")]
