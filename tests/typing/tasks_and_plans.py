@@ -5,7 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_type
 
-from execloop import Context, Execution, Executor, Options, Plan, Report, Task, arun, plan, run, task
+from execloop import (
+    Again,
+    Context,
+    Duration,
+    Execution,
+    Executor,
+    Options,
+    Plan,
+    Report,
+    Task,
+    Wait,
+    WaitRecord,
+    arun,
+    plan,
+    run,
+    step,
+    task,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -127,6 +144,45 @@ task("x", 5)  # type: ignore[call-overload]
 task("x", print, pre=print, post=print)
 
 
+def write(path: str, *, text: str = "") -> int:
+    return len(path + text)
+
+
+async def awrite(path: str) -> int:
+    return len(path)
+
+
+assert_type(task("x", write, "path", text="hello"), Task)
+assert_type(task("x", awrite, "path"), Task)
+assert_type(task("x", write, "path", pre=print), Task)
+assert_type(task("x", write, "path", post=print, text="hello"), Task)
+task("x", write)  # type: ignore[call-overload]
+task("x", write, 5)  # type: ignore[call-overload]
+task("x", write, "path", txt="hello")  # type: ignore[call-arg]
+
+
+@task("drop table", detail=lambda table: f"DROP TABLE {table}", approval=True)
+def drop(table: str) -> None: ...
+
+
+@task("drop all", detail="DROP SCHEMA public")
+def drop_all() -> None: ...
+
+
+assert_type(drop("old"), Task)
+drop(5)  # type: ignore[arg-type]
+assert_type(drop_all(), Task)
+
+
+class Detailed(Task):
+    name = "detailed"
+    detail = "what it does"
+    approval = True
+
+    def perform(self) -> list[Task | Wait]:
+        return [drop("old"), Wait("the table")]
+
+
 # -- plans
 
 
@@ -155,6 +211,17 @@ class Either:
         return None
 
 
+class Waits:
+    def create(self) -> Wait | None:
+        return Wait("the pods", again_in=5)
+
+
+class WaitsAmongTasks:
+    def create(self) -> Iterator[Task | Wait]:
+        yield Detailed()
+        yield Wait("the pods")
+
+
 class WrongPlan:
     def create(self) -> int:
         return 5
@@ -164,6 +231,8 @@ accept_plan(Sync())
 accept_plan(AsyncPlan())
 accept_plan(Either())
 accept_plan(Ducks())
+accept_plan(Waits())
+accept_plan(WaitsAmongTasks())
 accept_plan(NoDucks())  # type: ignore[arg-type]
 accept_plan(WrongPlan())  # type: ignore[arg-type]
 accept_plan(Sync)  # type: ignore[arg-type]
@@ -197,6 +266,52 @@ async def named(parameters: Model) -> list[Task]:
 accept_plan(Bare())
 
 
+# -- @plan, in its forms
+
+
+@plan
+def alone() -> Iterator[Task]:
+    yield drop("old")
+
+
+@plan("with-a-name", watches=[("v1", "ConfigMap")], stuck_after="10m")
+def with_a_name(parameters: dict[str, object], context: Context) -> Wait:
+    context.state["seen"] = True
+    return Wait("a name")
+
+
+def undo(parameters: Model) -> list[Task]:
+    return []
+
+
+@plan("undone", parameters=Model, teardown=undo, stuck_after=None)
+def undone(parameters: Model, context: Context) -> list[Task]:
+    return []
+
+
+@plan("class-with-all", parameters=Model, watches=(("v1", "Secret"),), stuck_after=300)
+class WithAll(WithParameters): ...
+
+
+accept_plan(alone)
+assert_type(WithAll(Model(), Context("x")), WithAll)
+
+
+def takes_text(parameters: str) -> list[Task]:
+    return []
+
+
+def returns_text() -> str:
+    return ""
+
+
+plan("wrong-model", parameters=Model)(takes_text)  # type: ignore[arg-type]
+plan("wrong-result")(returns_text)  # type: ignore[arg-type]
+plan("misspelt", same_work_run=3)  # type: ignore[call-overload]
+Context("x", connect=print)  # type: ignore[call-arg]
+assert_type(Duration("720h").total_seconds(), float)
+
+
 # -- running
 
 
@@ -210,6 +325,11 @@ def use(execution: Execution) -> None:
     executor = Executor(Options(errors_to_tolerate=None), listeners=(listener,))
     assert_type(executor.run(Sync(), execution=execution), Report)
     assert_type(executor.report.errors[0].exception, Exception)
+    assert_type(executor.report.waits[0], WaitRecord)
+    outcome = step(Sync(), execution, Options(sleep_between_runs=Duration("1s")))
+    if isinstance(outcome, Again):
+        assert_type(outcome.waiting, tuple[str, ...])
+        assert_type(outcome.names, tuple[str, ...])
     callback: Callable[[], None] = executor.stop
     callback()
 

@@ -1,15 +1,21 @@
 """The names that users import, and the promises their signatures make."""
 
+import asyncio
 import dataclasses
+import doctest
 import importlib
 import inspect
 import pkgutil
+import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import execloop
 from execloop import Options, arun, run
+from execloop.testing import ScriptedPlan
 
 PUBLIC = [
     "Again",
@@ -106,3 +112,39 @@ def test_the_defaults_of_run_are_those_of_options() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(execloop.__file__).parent / "py.typed").is_file()
+
+
+def _functions() -> list[Any]:
+    """The public functions, and the public methods of public classes that are not records of what happened."""
+    found = []
+    for value in (getattr(execloop, name) for name in PUBLIC):
+        if inspect.isfunction(value):
+            found.append(value)
+        elif inspect.isclass(value):
+            members = (member for name, member in vars(value).items() if not name.startswith("_"))
+            members = (getattr(member, "fget", None) or getattr(member, "__func__", member) for member in members)
+            found += [member for member in members if inspect.isfunction(member)]
+    return found
+
+
+@pytest.mark.parametrize("function", _functions(), ids=lambda function: function.__qualname__)
+def test_every_public_function_and_method_says_what_it_does_and_what_it_takes(function: Any) -> None:
+    assert function.__doc__
+    assert function.__doc__.splitlines()[0].endswith((".", ":"))
+    several = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    if len(several) > 2:
+        section = function.__doc__.partition("Args:")[2]
+        assert all(re.search(rf"^ +[*]*{name}: ", section, re.MULTILINE) for name in several)
+
+
+WITH_AN_EXAMPLE = "Context Duration Execution Executor FatalError Options Plan Task Wait arun astep plan run step task"
+
+
+@pytest.mark.parametrize("name", WITH_AN_EXAMPLE.split())
+def test_the_example_of_a_public_name_does_what_it_says(name: str) -> None:
+    names = {public: getattr(execloop, public) for public in PUBLIC}
+    names |= {"ScriptedPlan": ScriptedPlan, "asyncio": asyncio, "timedelta": timedelta}
+    value = getattr(execloop, name)
+    example = doctest.DocTestParser().get_doctest(value.__doc__, names, name, None, None)
+    assert example.examples
+    assert not doctest.DocTestRunner().run(example).failed

@@ -44,7 +44,12 @@ class ExecloopError(Exception):
 
 
 class FatalError(ExecloopError):
-    """Raise it from a task when no further attempt can help: the execution stops at once, whatever its budget."""
+    """Raise it from a task when no further attempt can help: the execution stops at once, whatever its budget.
+
+    >>> run(ScriptedPlan({"mount": FatalError("the disk is gone")}))
+    Traceback (most recent call last):
+    execloop._engine.errors.FatalError: the disk is gone
+    """
 
 
 class ToleranceExceeded(FatalError):
@@ -102,7 +107,7 @@ def countable(error: BaseException) -> Exception:
 
 
 def find_fatal(error: BaseException) -> FatalError | None:
-    """The first FatalError in an error, along `__cause__` and inside exception groups."""
+    """Return the first FatalError in an error, along `__cause__` and inside exception groups."""
     seen: set[int] = set()
     pending: list[BaseException] = [error]
     while pending:
@@ -120,7 +125,7 @@ def find_fatal(error: BaseException) -> FatalError | None:
 
 
 def summary(error: BaseException) -> str:
-    """The error's type and message in one line of text, also where its own `__str__` fails."""
+    """Return the error's type and message in one line of text, also where its own `__str__` fails."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - a broken exception class must not stop the engine that reports it

@@ -58,6 +58,7 @@ class TaskPath:
 
     @property
     def name(self) -> str:
+        """The name of the task."""
         return task_name(self.task)
 
     @property
@@ -80,6 +81,7 @@ class TaskPath:
 
     @property
     def positions(self) -> tuple[int, ...]:
+        """Where each task of the lineage stands among its siblings, from 0."""
         return tuple(step.position for step in self.lineage)
 
     def __str__(self) -> str:
@@ -196,9 +198,9 @@ Listener: TypeAlias = "Callable[[Event], object]"
 
 
 def notifier(listeners: Iterable[Listener]) -> Callable[[Event], None] | None:
-    """One call that tells them all, or None when there is nobody to tell. A listener that raises harms nothing.
+    """Return one call that notifies all listeners, or None when there are none. A listener that raises harms nothing.
 
-    They are called where the work is done, one after another: one that takes long holds it up.
+    They are called where the work is done, one after another: one that takes long delays it.
     """
     accepted = "listeners must be an iterable of callables that take one event"
     try:

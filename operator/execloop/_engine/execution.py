@@ -20,7 +20,10 @@ __all__ = ["Again", "Converged", "CreateFailed", "Execution", "Failed", "Interru
 class Execution:
     """The runs from the first `create()` to convergence, failure or timeout.
 
-    It holds all that a later run needs: keep it anywhere (`to_dict`, `from_dict`) and go on in another process.
+    It holds all that a later run needs: keep it anywhere (`to_dict`, `from_dict`) and continue in another process.
+
+    >>> Execution.from_dict(Execution(id="x", errors=2).to_dict()).errors
+    2
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -37,13 +40,20 @@ class Execution:
     """Consecutive runs without errors in which everything waited: the pause after them doubles."""
 
     def deadline(self, timeout: float) -> float:
-        """When it times out, in seconds since the epoch."""
+        """Return when it times out, in seconds since the epoch. Raises ValueError before the first run."""
         if self.started_at is None:
             raise ValueError("an execution that has not started has no deadline")
         return self.started_at + self.paused + timeout
 
     def after_run(self, errors: int, last_error: str | None = None, *, waited: bool = False) -> Execution:
-        """Return the state after one more run that had so many errors, or in which everything `waited`."""
+        """Return the state after one more run.
+
+        Args:
+            errors: How many it had.
+            last_error: The last of them, in words.
+            waited: Whether everything in it waited.
+
+        """
         if not errors:
             waiting_runs = self.waiting_runs + 1 if waited else 0
             return replace(self, runs=self.runs + 1, failed_runs=0, waiting_runs=waiting_runs)
@@ -57,10 +67,12 @@ class Execution:
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Execution:
+        """Return the execution whose state `to_dict` returned. Raises TypeError for a key that is none of its own."""
         return cls(**state)
 
 
@@ -91,7 +103,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A stop request was honoured at a task boundary; the execution can go on later."""
+    """A stop request was honoured at a task boundary; the execution can continue later."""
 
     execution: Execution
 

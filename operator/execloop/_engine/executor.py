@@ -33,7 +33,18 @@ __all__ = ["Executor", "arun", "run"]
 class Executor:
     """Drives a plan until it converges. Each `run` or `arun` is an execution of its own, with a budget of its own.
 
-    `report` says at any moment, from any thread, what the last execution has done so far; `execution` is its state.
+    Args:
+        options: How it behaves; the defaults of `Options` when there are none.
+        listeners: Called with each event, one after another, where the work is done.
+        clock: What it reads and sleeps by: `execloop.testing.FakeClock` in tests.
+
+    Raises:
+        TypeError: An argument is not what it should be.
+
+    >>> executor = Executor(Options(errors_to_tolerate=0))
+    >>> executor.run(ScriptedPlan()).runs
+    1
+
     """
 
     def __init__(
@@ -49,10 +60,12 @@ class Executor:
 
     @property
     def execution(self) -> Execution:
+        """The state of the last execution, of this moment; may be read from any thread."""
         return self._session.execution
 
     @property
     def report(self) -> Report:
+        """What the last execution has done so far; may be read from any thread."""
         return self._session.report
 
     def stop(self) -> None:
@@ -63,10 +76,17 @@ class Executor:
     def run(self, plan: Plan, *, execution: Execution | None = None) -> Report:
         """Drive a plan on this thread, or, where a deadline needs it, on one of its own while this one waits.
 
-        `execution` goes on with one that was stopped: its errors and its deadline still count.
+        Args:
+            plan: Any object with `create()`.
+            execution: One that was stopped, to continue: its errors and its deadline still count.
 
-        Raises what `create()` raised, `FatalError` (`ToleranceExceeded` among them), `ExecutionTimeout`; and TypeError
-        for asynchronous plan code and for what is not a task.
+        Raises:
+            FatalError: A task raised it, or (`ToleranceExceeded`) there was one error more than is tolerated.
+            ExecutionTimeout: The deadline fell.
+            TypeError: The plan's code is asynchronous, or returned what is not a task.
+            RuntimeError: This executor is driving a plan already.
+            Exception: What `create()` raised, as it is.
+
         """
         session = self._start(execution)
         try:
@@ -81,7 +101,17 @@ class Executor:
     async def arun(self, plan: Plan, *, execution: Execution | None = None) -> Report:
         """Drive a plan on the running event loop, sync or async code alike; blocking calls are made in threads.
 
-        Takes and raises what `run` does.
+        Args:
+            plan: Any object with `create()`.
+            execution: One that was stopped, to continue: its errors and its deadline still count.
+
+        Raises:
+            FatalError: A task raised it, or (`ToleranceExceeded`) there was one error more than is tolerated.
+            ExecutionTimeout: The deadline fell.
+            TypeError: The plan's code returned what is not a task.
+            RuntimeError: This executor is driving a plan already.
+            Exception: What `create()` raised, as it is.
+
         """
         session = self._start(execution)
         try:
@@ -99,6 +129,10 @@ class Executor:
         return session
 
 
+def _no_sleeper() -> None:
+    """Wake nothing: the session has not slept yet."""
+
+
 class _Session:
     """One execution while it is driven. A thread that its caller no longer waits for may outlive it, and is ignored."""
 
@@ -106,7 +140,7 @@ class _Session:
         self.options, self.clock, self._notify = executor.options, executor.clock, executor._notify  # noqa: SLF001 - one module
         self.execution = execution
         self.stop = Stop()
-        self.wake: Callable[[], object] = int
+        self.wake: Callable[[], object] = _no_sleeper
         self.ended: float | None = None
         self._outcome: Outcome | None = None
         self._begun = self.clock.monotonic()
@@ -265,9 +299,29 @@ def run(
     parallelism: int = 1,
     listeners: Iterable[Listener] = (),
 ) -> Report:
-    """Run the tasks that the plan still needs, wait, ask again, until none remain. Times are seconds or `timedelta`.
+    """Run the tasks that the plan still needs, wait, ask again, until none remain.
 
-    Raises what `create()` raised, `FatalError` (`ToleranceExceeded` among them) or `ExecutionTimeout`.
+    Args:
+        plan: Any object with `create()`.
+        sleep_between_runs: Seconds, or a `timedelta`.
+        errors_to_tolerate: How many errors the execution survives; None for any number.
+        execution_timeout: Seconds, or a `timedelta`, for all runs together; None for no limit.
+        parallelism: How many tasks may run at one moment.
+        listeners: Called with each event, one after another, where the work is done.
+
+    Returns:
+        What was done. The errors below carry it as `report`.
+
+    Raises:
+        FatalError: A task raised it, or (`ToleranceExceeded`) there was one error more than is tolerated.
+        ExecutionTimeout: The deadline fell.
+        TypeError: The plan's code is asynchronous, or returned what is not a task; or an argument is of another type.
+        ValueError: An argument is out of its range.
+        Exception: What `create()` raised, as it is.
+
+    >>> run(ScriptedPlan(["open the door"]), sleep_between_runs=0).tasks
+    1
+
     """
     return _executor(sleep_between_runs, errors_to_tolerate, execution_timeout, parallelism, listeners).run(plan)
 
@@ -281,5 +335,28 @@ async def arun(
     parallelism: int = 1,
     listeners: Iterable[Listener] = (),
 ) -> Report:
-    """`run` for async callers: plan code may be sync or async, and blocking calls are made in threads."""
+    """Do what `run` does on the running event loop: plan code may be sync or async.
+
+    Args:
+        plan: Any object with `create()`. What of it blocks is called in threads.
+        sleep_between_runs: Seconds, or a `timedelta`.
+        errors_to_tolerate: How many errors the execution survives; None for any number.
+        execution_timeout: Seconds, or a `timedelta`, for all runs together; None for no limit.
+        parallelism: How many tasks may run at one moment.
+        listeners: Called with each event, one after another, where the work is done.
+
+    Returns:
+        What was done. The errors that the engine raises carry it as `report`.
+
+    Raises:
+        FatalError: A task raised it, or (`ToleranceExceeded`) there was one error more than is tolerated.
+        ExecutionTimeout: The deadline fell.
+        TypeError: The plan's code returned what is not a task, or an argument is of another type.
+        ValueError: An argument is out of its range.
+        Exception: What `create()` raised, as it is.
+
+    >>> asyncio.run(arun(ScriptedPlan(["open the door"]), sleep_between_runs=0)).tasks
+    1
+
+    """
     return await _executor(sleep_between_runs, errors_to_tolerate, execution_timeout, parallelism, listeners).arun(plan)

@@ -37,9 +37,21 @@ def _whole(name: str, value: object, least: int, none: str = "") -> int:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Times are seconds or `timedelta`; they are kept as seconds.
+    """How an execution behaves. Times are kept as seconds.
 
-    Raises TypeError or ValueError that names the argument and the accepted form.
+    Args:
+        sleep_between_runs: Seconds, or a `timedelta`.
+        errors_to_tolerate: How many errors the execution survives; None for any number.
+        execution_timeout: Seconds, or a `timedelta`, for all runs together; None for no limit.
+        parallelism: How many tasks may run at one moment.
+
+    Raises:
+        TypeError: An argument is of another type.
+        ValueError: An argument is out of its range. Both name it and the accepted form.
+
+    >>> Options(execution_timeout=timedelta(minutes=5)).timeout
+    300.0
+
     """
 
     sleep_between_runs: float | timedelta = 1.0

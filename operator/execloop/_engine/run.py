@@ -51,6 +51,10 @@ def _check_plan(plan: object) -> None:
         raise TypeError(f"a plan must be an object with a method create(), not the class {plan.__qualname__}: make one")
 
 
+def _no_loop() -> None:
+    """Interrupt nothing: no event loop drives the run."""
+
+
 class Run:
     """Mutable, used once, and driven by one owner at a time; `stop` and `abandon` alone may be used from elsewhere.
 
@@ -85,7 +89,7 @@ class Run:
         self._driver = Driver(self.stop, awaits=awaits, judge=judge)
         self._next: Step | None = None
         self._unfinished: Unfinished | None = None
-        self._interrupt: Callable[[], object] = int
+        self._interrupt: Callable[[], object] = _no_loop
 
     def put_off(self, seconds: float) -> None:
         """Move the deadline of a run that had to wait before a driver could begin."""
@@ -142,14 +146,14 @@ class Run:
         self._expire()
 
     def conclude(self) -> Outcome:
-        """The outcome, once a driver has finished (or has been abandoned); told to whoever listens."""
+        """Return the outcome, once a driver has finished or was abandoned, and notify whoever listens."""
         outcome = self.settle()
         if self.notify:
             self.notify(event_of(outcome))
         return outcome
 
     def settle(self) -> Outcome:
-        """The outcome of what was done until now."""
+        """Return the outcome of what was done until now."""
         if self.outcome is None:
             self.outcome = self._outcome()
         return self.outcome
@@ -206,7 +210,7 @@ class Run:
         return self.stop.requested
 
     def _end(self, outcome: Outcome) -> None:
-        if not self.stop.expired:  # else nobody waits for it any more
+        if not self.stop.expired:  # else nothing waits for it any more
             self.outcome = outcome
 
     def _begin(self, created: object) -> None:
@@ -326,7 +330,24 @@ def step(
 ) -> Outcome:
     """Do one run on the calling thread. After the deadline no call is made; `Executor` also leaves one that blocks.
 
-    Raises TypeError when the plan or a task is asynchronous: use `astep`.
+    Args:
+        plan: Any object with `create()`.
+        execution: The state before it: `Execution()`, or what the outcome before carries.
+        options: How the execution behaves; `parallelism` must be 1.
+        clock: What it reads: `execloop.testing.FakeClock` in tests.
+        stop: Ends the run at the next task boundary, from any thread.
+        notify: Called with each event.
+
+    Returns:
+        How it ended, with the state after it. Whoever calls sleeps for `Again.delay`, and calls again.
+
+    Raises:
+        TypeError: The plan or a task is asynchronous: use `astep`.
+        ValueError: `parallelism` is more than 1: use `astep`.
+
+    >>> step(ScriptedPlan(["open the door"]), Execution(), Options()).delay
+    1.0
+
     """
     if options.parallelism > 1:
         raise ValueError("step() attempts one task at a time: use astep() for a parallelism of more than 1")
@@ -346,7 +367,24 @@ async def astep(
     notify: Callable[[Event], None] | None = None,
     threads: Threads = SHARED,
 ) -> Outcome:
-    """Do one run on the running event loop; what blocks is done in `threads`."""
+    """Do one run on the running event loop.
+
+    Args:
+        plan: Any object with `create()`, sync or async.
+        execution: The state before it: `Execution()`, or what the outcome before carries.
+        options: How the execution behaves.
+        clock: What it reads: `execloop.testing.FakeClock` in tests.
+        stop: Ends the run at the next task boundary, from any thread.
+        notify: Called with each event.
+        threads: Where what blocks is called.
+
+    Returns:
+        How it ended, with the state after it. Whoever calls sleeps for `Again.delay`, and calls again.
+
+    >>> asyncio.run(astep(ScriptedPlan(), Execution(), Options())).execution.runs
+    1
+
+    """
     run = Run(plan, execution, options, clock=clock, stop=stop, notify=notify)
     await run.on_loop(threads)
     return run.conclude()

@@ -59,10 +59,10 @@ class Threads:
                     if inbox in self._idle:
                         self._idle.remove(inbox)
                         return
-                work = inbox.get()  # somebody took this inbox between the two: the work is on its way
+                work = inbox.get()  # `start` took this inbox between the two: the work is on its way
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Await a blocking call. When the awaiting task is cancelled, it goes on alone and its result is dropped."""
+        """Await a blocking call. When the awaiting task is cancelled, it continues, and its result is dropped."""
         loop = asyncio.get_running_loop()
         settled: asyncio.Future[tuple[T | None, BaseException | None]] = loop.create_future()
         context = contextvars.copy_context()
@@ -80,7 +80,7 @@ class Threads:
                 outcome = None, error
             try:
                 loop.call_soon_threadsafe(settle, outcome)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+            except RuntimeError:  # the loop was closed meanwhile: nothing waits any more
                 return
 
         self.start(work)

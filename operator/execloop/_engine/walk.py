@@ -7,7 +7,7 @@ sends that:
 - `Followed`: it ended well, and waits are among what follows from it,
 - `Failure`: a phase raised, perhaps a `Wait`,
 - None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them,
-- RUNNING: the attempt goes on elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
+- RUNNING: the attempt continues elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
   that ended, or with None to ask for one more; and WAIT again while there is none to give.
 
 Siblings, not single tasks: a generator that yields each task costs half as much again as the bare loop over them.
@@ -180,7 +180,7 @@ class Walk:
 
     @property
     def count(self) -> int:
-        """Tasks attempted. Reckoned from what is left, so that it costs nothing while the walk goes on."""
+        """Tasks attempted. Computed from what is left, so that it costs nothing during the walk."""
         frame = self._frame
         return frame.before + frame.taken
 

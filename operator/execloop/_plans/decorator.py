@@ -15,7 +15,6 @@ from execloop._plans.duration import parse_duration
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
-    from types import FunctionType
 
     from execloop._engine.plan import Plan
     from execloop._engine.tasks import Children
@@ -99,7 +98,9 @@ class _DecoratorFor(Protocol[M_co]):
 
 
 @overload
-def plan(function: FunctionType, /) -> PlanFunction: ...
+def plan(target: C, /) -> C: ...
+@overload
+def plan(function: Callable[..., Children | Awaitable[Children]], /) -> PlanFunction: ...
 @overload
 def plan(
     name: str,
@@ -120,8 +121,6 @@ def plan(
     teardown: Callable[..., Any] = ...,
     stuck_after: Time | None = ...,
 ) -> _Decorator: ...
-@overload
-def plan(target: C, /) -> C: ...
 def plan(
     name: Any,
     /,

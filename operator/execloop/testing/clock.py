@@ -1,4 +1,4 @@
-"""Time that moves only when it is told to."""
+"""Time that moves when the engine sleeps, or when a test advances it."""
 
 from __future__ import annotations
 

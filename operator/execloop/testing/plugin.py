@@ -19,7 +19,7 @@ __all__ = ["converge", "fake_clock", "recorder"]
 
 @pytest.fixture
 def fake_clock() -> FakeClock:
-    """Time that moves only when it is told to."""
+    """Time that moves when the engine sleeps, or when a test advances it."""
     from execloop.testing.clock import FakeClock  # noqa: PLC0415 - not before a test asks for it
 
     return FakeClock()

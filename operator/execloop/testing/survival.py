@@ -87,7 +87,7 @@ def survive_failures(
 ) -> Survival:
     """Inject one failure at each call of `create`, `pre`, `perform` and `post` in turn, before its effect and after it.
 
-    For each of these points a new plan is made and driven up to it; then it goes on and must converge within so many
+    For each of these points a new plan is made and driven up to it; then it continues and must converge within so many
     runs. An injected error is one that the engine counts. An injected crash ends the run at once: with `world`, which
     makes what outlives the process, `make_plan(world)` is then called again with the same one; without it, the plan
     that `make_plan()` made goes on, as if it held nothing but its world. `check` is called with the world (or the plan)
@@ -99,7 +99,7 @@ def survive_failures(
     with closing(asyncio.Runner()) as runner:  # which makes its loop when first needed
         calls = explorer.count_calls(runner)
         places = itertools.product(range(1, calls + 1), _WHENS, _KINDS)
-        explored = (explorer.explore(_Fault(*place), runner) for place in places)
+        explored = (explorer.explore(_Injection(*place), runner) for place in places)
         survival = Survival(tuple(point for point in explored if point is not None))
     if survival.failures:
         count = f"the plan does not survive {len(survival.failures)} of {len(survival.points)} crash points"
@@ -108,7 +108,7 @@ def survive_failures(
 
 
 @dataclass(slots=True)
-class _Fault:
+class _Injection:
     """What is to happen at which call. `code` is set once it has happened."""
 
     call: int
@@ -132,10 +132,10 @@ def _nothing() -> None:
 
 
 class _Probe:
-    """A plan whose calls, and those of its tasks, pass by the fault."""
+    """A plan whose calls, and those of its tasks, pass by the injection."""
 
-    def __init__(self, plan: Plan, fault: _Fault) -> None:
-        self._fault = fault
+    def __init__(self, plan: Plan, injection: _Injection) -> None:
+        self._injection = injection
         self.name = describe(plan)
         self.create = self._watched(plan.create, "create", self._created)
 
@@ -176,10 +176,10 @@ class _Probe:
 
     @contextmanager
     def _around(self, code: str) -> Iterator[None]:
-        if (error := self._fault.due("before", code)) is not None:
+        if (error := self._injection.due("before", code)) is not None:
             raise error
         yield
-        if (error := self._fault.due("after", code)) is not None:
+        if (error := self._injection.due("after", code)) is not None:
             raise error
 
 
@@ -196,20 +196,20 @@ class _Explorer:
     def count_calls(self, runner: asyncio.Runner) -> int:
         """How many calls an undisturbed execution makes; it must converge, too."""
         world, plan = self._start()
-        fault = _Fault(0, "before", "error")
-        for run in Course(_Probe(plan, fault), self._within, _OPTIONS):
+        injection = _Injection(0, "before", "error")
+        for run in Course(_Probe(plan, injection), self._within, _OPTIONS):
             drive(run, runner)
         self._judge(world, plan)
-        return fault.calls
+        return injection.calls
 
-    def explore(self, fault: _Fault, runner: asyncio.Runner) -> CrashPoint | None:
+    def explore(self, injection: _Injection, runner: asyncio.Runner) -> CrashPoint | None:
         """None when the plan did not come that far: it does not make the same calls each time."""
         world, plan = self._start()
         clock = FakeClock()
-        failure = self._up_to(fault, plan, clock, runner)
-        if fault.code is None:
+        failure = self._up_to(injection, plan, clock, runner)
+        if injection.code is None:
             return None
-        if fault.kind == "crash" and self._world is not None:
+        if injection.kind == "crash" and self._world is not None:
             plan = self._make_plan(world)
         course = Course(plan, self._within, _OPTIONS, clock=clock)
         try:
@@ -219,7 +219,7 @@ class _Explorer:
                 self._judge(world, plan)
         except Exception as error:  # noqa: BLE001 - whatever it is, the plan did not survive
             failure = str(error) if isinstance(error, AssertionError) else summary(error)
-        return CrashPoint(fault.call, fault.code, fault.when, fault.kind, course.report.runs, failure)
+        return CrashPoint(injection.call, injection.code, injection.when, injection.kind, course.report.runs, failure)
 
     def _start(self) -> tuple[Any, Plan]:
         if self._world is None:
@@ -231,15 +231,15 @@ class _Explorer:
         if self._check is not None:
             self._check(plan if self._world is None else world)
 
-    def _up_to(self, fault: _Fault, plan: Plan, clock: FakeClock, runner: asyncio.Runner) -> str | None:
-        """Drive the plan to the end of the run in which the fault happens."""
+    def _up_to(self, injection: _Injection, plan: Plan, clock: FakeClock, runner: asyncio.Runner) -> str | None:
+        """Drive the plan to the end of the run in which the injection happens."""
         try:
-            for run in Course(_Probe(plan, fault), self._within + 1, _OPTIONS, clock=clock):
-                if fault.code is not None:
+            for run in Course(_Probe(plan, injection), self._within + 1, _OPTIONS, clock=clock):
+                if injection.code is not None:
                     break
                 drive(run, runner)
         except (_Crash, InjectedError):
             return None
-        except Exception as error:  # noqa: BLE001 - such as a FatalError that the fault led to
+        except Exception as error:  # noqa: BLE001 - such as a FatalError that the injection led to
             return summary(error)
         return None

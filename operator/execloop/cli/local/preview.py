@@ -42,7 +42,7 @@ def preview(
 ) -> int:
     """Print the tasks that a plan would run now, and run none.
 
-    Tasks that follow from others while they run are known to nobody before.
+    Tasks that follow from others while they run cannot be known before.
     """
     found = resolve(target, assignments, folders)
     context = ClusterAccess(kubeconfig, found.namespace).context(found)

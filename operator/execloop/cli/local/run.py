@@ -50,7 +50,7 @@ def run(
     _log_to_stderr()
     found = resolve(target, assignments, folders)
     context = ClusterAccess(kubeconfig, found.namespace).context(found)
-    with _report_to_nobody() if as_json else _reporting(found) as listeners:
+    with _no_listener() if as_json else _reporting(found) as listeners:
         executor = Executor(found.options, listeners=listeners)
         ending = conduct(executor, lambda: found.make(context))
     if as_json:
@@ -63,7 +63,7 @@ def run(
 
 
 @contextmanager
-def _report_to_nobody() -> Iterator[tuple[Listener, ...]]:
+def _no_listener() -> Iterator[tuple[Listener, ...]]:
     """What the plan itself prints goes where it does not spoil the JSON."""
     with redirect_stdout(sys.stderr):
         yield ()
