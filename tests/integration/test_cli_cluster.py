@@ -1,7 +1,12 @@
 """The verbs for Plans in a cluster, on a real API server with a real operator."""
 
 import json
+import signal
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -9,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from execloop.cli.group import execloop
 from tests.cluster import Cluster
+from tests.integration.access import account
+from tests.integration.conftest import Kubectl
 from tests.integration.operating import Did, Operator, Plans, manifest
 
 Command: TypeAlias = Callable[..., Result]
@@ -125,3 +132,81 @@ class TestWithoutAnOperator:
     def test_a_step_is_tried_again_by_its_execution(self, plans: Plans, command: Command) -> None:
         plans.apply(manifest("a", "marks"))
         assert "no execution yet" in command("retry", "a", "copy").output
+
+
+def test_a_plan_is_seen_from_all_sides(plans: Plans, command: Command, operator: Operator, tmp_path: Path) -> None:
+    plans.apply(
+        manifest("a", "marks", dependsOn=[{"name": "b"}]), manifest("b", "fatal", parameters={"secret": "s3cret"})
+    )
+    plans.wait("b", "Stalled")
+    plans.until(lambda: plans.condition("a")[1] == "DependencyNotReady", "it waits")
+    plans.until(lambda: "FatalError" in command("events", "b").output, "an Event tells of it")
+    drawn = command("tree", "a").output
+    assert "depends on" in drawn
+    assert "b  Stalled" in drawn
+    assert "FatalError" in command("history", "b").output
+    file = tmp_path / "b.tar.gz"
+    assert command("bundle", "b", f"--output={file}").exit_code == 0
+    with tarfile.open(file) as archive:
+        names = archive.getnames()
+        texts = [archive.extractfile(name).read().decode() for name in names]  # type: ignore[union-attr]
+    assert names == ["version.txt", "plan.json", "events.json", "check.txt"]
+    assert not [text for text in texts if "s3cret" in text]
+    assert command("bundle", "b", f"--output={file}").exit_code == 2
+
+
+class TestAsking:
+    def test_a_preview_is_shown_when_the_operator_answers(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        done = command("diff", "a", "--timeout=1s")
+        assert (done.exit_code, "has not answered in time" in done.output) == (124, True)
+        assert "execloop.dev/preview" in plans.get("a")["metadata"]["annotations"]
+
+    def test_the_log_of_an_operator_without_pods_cannot_be_read(self, plans: Plans, command: Command) -> None:
+        plans.apply(manifest("a", "marks"))
+        done = command("logs", "a")
+        assert (done.exit_code, "--operator-namespace" in done.output) == (2, True)
+
+    def test_a_user_without_rights_learns_which_one_it_needs(
+        self, plans: Plans, cluster: Cluster, kubectl: Kubectl, namespace: str, tmp_path: Path
+    ) -> None:
+        plans.apply(manifest("a", "marks"))
+        kubectl("create", "role", "looks", "--verb=get,list", "--resource=plans.execloop.dev")
+        kubeconfig = account(cluster, kubectl, namespace, "jane", tmp_path, role="looks")
+        place = [f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+        done = CliRunner().invoke(execloop, ["logs", "a", *place])
+        assert (done.exit_code, "get on pods/log" in done.output) == (2, True)
+        done = CliRunner().invoke(execloop, ["reconcile", "a", *place])
+        assert (done.exit_code, "cannot patch resource" in done.output) == (1, True)
+
+    def test_a_cluster_is_checked(self, plans: Plans, command: Command) -> None:
+        done = command("check")
+        assert "✓ Kubernetes: v" in done.output
+        assert "✓ CRD:" in done.output
+        assert "✗ operator: no Deployment has the label" in done.output
+        assert "✓ your rights:" in done.output
+        assert done.exit_code == 1
+
+
+def test_names_complete_in_the_shell(plans: Plans, cluster: Cluster, namespace: str) -> None:
+    plans.apply(manifest("orders", "marks"), manifest("other", "marks"), manifest("page", "marks"))
+    place = f"--namespace={namespace} --kubeconfig={cluster.kubeconfig}"
+    words = {"COMP_WORDS": f"execloop explain {place} o", "COMP_CWORD": "4", "_EXECLOOP_COMPLETE": "bash_complete"}
+    done = CliRunner().invoke(execloop, prog_name="execloop", env=words)
+    assert done.output.split() == ["plain,orders", "plain,other"]
+    assert "complete -o nosort -F" in CliRunner().invoke(execloop, ["completion", "bash"]).output
+
+
+def test_a_watch_prints_a_row_for_each_change(plans: Plans, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    plans.apply(manifest("a", "marks"))
+    command = [sys.executable, "-m", "execloop.cli", "get", "--watch", f"--namespace={namespace}"]
+    seen = tmp_path / "seen"
+    with seen.open("w") as file:
+        watch = subprocess.Popen([*command, f"--kubeconfig={cluster.kubeconfig}"], stdout=file)
+    try:
+        plans.until(lambda: "New" in seen.read_text(), "it is listed")
+        plans.patch("a", suspend=True)
+        plans.until(lambda: len(seen.read_text().splitlines()) == 3, "its change has a row")
+    finally:
+        watch.send_signal(signal.SIGINT)
+    assert watch.wait(timeout=20) == 130

@@ -270,6 +270,16 @@ async def test_a_stream_gives_each_line_however_long_and_however_cut() -> None:
 
 
 @in_event_loop
+async def test_lines_are_a_text_as_it_is() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=b"plain {\n\xff\n\n" if request.query.get("follow") else b"")
+
+    async with serving(handler) as server:
+        connection = Connection(Cluster(server, TOKEN))
+        assert [line async for line in connection.lines(PODS, {"follow": "true"})] == ["plain {", "\ufffd", ""]
+
+
+@in_event_loop
 async def test_a_stream_that_breaks_raises_after_what_it_gave() -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()

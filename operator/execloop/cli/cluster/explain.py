@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from execloop.cli.cluster.columns import condition, status
+from execloop.cli.cluster.objects import related
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.terminal import printable
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from execloop.controller.status.explain import Explanation, Reference
+    from execloop.controller.status.explain import Explanation
 
-__all__ = ["explain", "in_words", "related"]
-
-_MOST = 200
-"""Objects that one command reads."""
+__all__ = ["explain", "in_words"]
 
 
 @click.command(
@@ -44,26 +42,6 @@ async def explain(session: Session, name: str) -> int:
     for line in in_words(explained(plan, await related(session, plan)), plan):
         click.echo(line)
     return CONVERGED
-
-
-async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
-    """Return what a Plan depends on, and the Plans what they depend on; without what may not be read."""
-    from execloop.controller.status.explain import KIND, dependencies  # noqa: PLC0415 - as above
-    from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
-
-    found: dict[Reference, Plan | None] = {}
-    pending = list(dependencies(plan))
-    while pending and len(found) < _MOST:
-        one = pending.pop(0)
-        if one in found:
-            continue
-        try:
-            found[one] = await session.kube.get(one.api_version, one.kind, one.name, one.namespace)
-        except (ApiError, ValueError):
-            continue
-        if one.kind == KIND and found[one] is not None:
-            pending += dependencies(found[one] or {})
-    return found
 
 
 def in_words(explanation: Explanation, plan: Plan, now: datetime | None = None) -> Iterator[str]:

@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from contextlib import aclosing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -38,7 +38,10 @@ _SILENCE_SECONDS = 90.0
 _CONNECT_SECONDS = 10.0
 # Sending them twice does what sending them once does. aiohttp itself sends GET, PUT and DELETE again, but no PATCH.
 _REPEATABLE = frozenset({APPLY, MERGE_PATCH})
+_TEXT = "text/plain, application/json"
 _WATCH = "WATCH"
+
+T = TypeVar("T")
 
 Answered: TypeAlias = "Callable[[str, int, float], None]"
 """Told of each attempt: its method, or WATCH; the HTTP status, 0 when no answer came; seconds. From any thread."""
@@ -151,7 +154,25 @@ class Connection:
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        async with aclosing(self._parsed(path, query, accept, _json, _SILENCE_SECONDS)) as events:
+            async for event in events:
+                yield event
+
+    async def lines(self, path: str, query: Mapping[str, str] | None = None) -> AsyncGenerator[str, None]:
+        """Each line of a text, such as a pod's log, however long it goes on; otherwise as `stream`."""
+        async with aclosing(self._parsed(path, query, _TEXT, _text, None)) as lines:
+            async for line in lines:
+                yield line
+
+    async def _parsed(
+        self,
+        path: str,
+        query: Mapping[str, str] | None,
+        accept: str,
+        parse: Callable[[bytes], T | None],
+        silence: float | None,
+    ) -> AsyncGenerator[T, None]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
         call = self._call("GET", path, query, accept, timeout)
         with failures(call.url, call.name):
             response = await self._measured(call, streams=True)
@@ -159,9 +180,9 @@ class Connection:
                 if not response.ok:
                     raise _refusal(call.name, response, await response.read())
                 async for line in _lines(response.content.iter_any()):
-                    if (event := _json(line)) is None:
+                    if (parsed := parse(line)) is None:
                         raise _not_json(call, response)
-                    yield event
+                    yield parsed
             finally:
                 _abandon(response)
 
@@ -271,6 +292,10 @@ def _json(content: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,0 +1,60 @@
+"""`execloop history`: the executions that ended, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from execloop.cli.cluster.columns import status
+from execloop.cli.cluster.selection import name_argument
+from execloop.cli.cluster.session import Plan, Session, connected
+from execloop.cli.display.table import show
+from execloop.cli.display.times import age, moment, span
+from execloop.cli.exits import CONVERGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["history", "rows"]
+
+HEADER = ("EXECUTION", "RESULT", "GENERATION", "ENDED", "TOOK", "RUNS", "ERRORS", "APPROVED BY", "MESSAGE")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  execloop history orders"""
+)
+@name_argument
+@connected
+async def history(session: Session, name: str) -> int:
+    """List the executions of a Plan that ended; spec.historyLimit says how many are kept."""
+    plan = await session.plan(name)
+    found = list(rows(plan))
+    if found:
+        show(HEADER, found)
+    else:
+        click.echo(f"no execution of Plan {name} has ended yet", err=True)
+    return CONVERGED
+
+
+def rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each execution."""
+    for entry in status(plan).get("history") or ():
+        counts = (str(entry.get(field, 0)) for field in ("runs", "errors"))
+        yield (
+            str(entry.get("id", "")),
+            str(entry.get("result", "")),
+            str(entry.get("generation", "")),
+            f"{age(entry.get('finishedAt'))} ago",
+            _took(entry),
+            *counts,
+            str(entry.get("approvedBy") or "-"),
+            str(entry.get("message", "")),
+        )
+
+
+def _took(entry: Mapping[str, Any]) -> str:
+    started, finished = moment(entry.get("startedAt")), moment(entry.get("finishedAt"))
+    return span((finished - started).total_seconds()) if started and finished else "-"

@@ -1,0 +1,82 @@
+"""What a Plan owns and what it depends on, as the cluster has it now, with its health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from execloop.cli.cluster.columns import state, status
+from execloop.cli.cluster.session import API, KIND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from execloop.cli.cluster.session import Plan, Session
+    from execloop.controller.status.explain import Reference
+
+__all__ = ["health", "inventory", "related"]
+
+_MOST = 200
+"""Objects that one command reads."""
+
+
+async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
+    """Return what a Plan depends on, and the Plans what they depend on; without what may not be read."""
+    from execloop.controller.status.explain import dependencies  # noqa: PLC0415 - the command starts without it
+    from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
+
+    found: dict[Reference, Plan | None] = {}
+    pending = list(dependencies(plan))
+    while pending and len(found) < _MOST:
+        one = pending.pop(0)
+        if one in found:
+            continue
+        try:
+            found[one] = await session.kube.get(one.api_version, one.kind, one.name, one.namespace)
+        except (ApiError, ValueError):
+            continue
+        if one.kind == KIND and found[one] is not None:
+            pending += dependencies(found[one] or {})
+    return found
+
+
+async def inventory(session: Session, plan: Plan) -> list[tuple[str, str]]:
+    """Return the objects that a Plan owns, and how each is; `?` where that cannot be read."""
+    from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
+
+    found: list[tuple[str, str]] = []
+    for version, kind, namespace, name in _entries(plan):
+        label = f"{kind} {f'{namespace}/' if namespace else ''}{name}"
+        if len(found) >= _MOST or not version:
+            found.append((label, "?"))
+            continue
+        try:
+            found.append((label, health(await session.kube.get(version, kind, name, namespace or None))))
+        except (ApiError, ValueError):
+            found.append((label, "?"))
+    return found
+
+
+def health(found: dict[str, Any] | None) -> str:
+    """Return a Plan's state, and another object's by the rules of kstatus."""
+    from execloop.kube import judge  # noqa: PLC0415 - costly to import
+
+    if found is not None and (found.get("apiVersion"), found.get("kind")) == (API, KIND):
+        return state(found)
+    return judge(found).state
+
+
+def _entries(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (apiVersion, kind, namespace, name). An entry is a mapping, or one string `kind.group/namespace/name`."""
+    for entry in status(plan).get("inventory") or ():
+        if isinstance(entry, dict):
+            yield (
+                str(entry.get("apiVersion", "")),
+                str(entry.get("kind", "")),
+                str(entry.get("namespace") or ""),
+                str(entry.get("name", "")),
+            )
+        else:
+            kind, _, rest = str(entry).partition("/")
+            namespace, _, name = rest.rpartition("/")
+            kind, _, group = kind.partition(".")
+            yield ("" if group else "v1"), kind, namespace, name
