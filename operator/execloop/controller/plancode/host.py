@@ -111,9 +111,8 @@ class PlanHost:
         """
 
         async def hosted() -> T:
-            call, host = self._enter(key), self._loop
-            if host is None:
-                host = self._loop = PlansLoop(self.threads, self._gaps)
+            host = self._their_loop()
+            call = self._enter(key)
             main = asyncio.get_running_loop()
             outcome: asyncio.Future[tuple[T | None, BaseException | None]] = main.create_future()
             host.calls[call] = outcome
@@ -131,6 +130,14 @@ class PlanHost:
             return _raised(result, error)
 
         return await self._in_place(key, hosted, within, asynchronous=True)
+
+    def _their_loop(self) -> PlansLoop:
+        if self._loop is None:
+            try:
+                self._loop = PlansLoop(self.threads, self._gaps)
+            except (OSError, RuntimeError) as error:  # no file descriptor, no thread
+                raise TooManyBlocked(f"no event loop for async plan code: {error}") from None
+        return self._loop
 
     # -- places
 
@@ -250,7 +257,7 @@ class PlanHost:
                 continue
             if seen != (host, host.turns) or not host.calls:
                 seen, blocked = (host, host.turns), 0.0
-                host.loop.call_soon_threadsafe(host.touch)
+                _tell(host.loop, host.touch)
                 continue
             # A pause of the whole process, seen as a late look, is not the plans' doing.
             blocked += min(passed, 2 * self._beat)
@@ -273,7 +280,7 @@ class PlanHost:
             if not outcome.done():
                 outcome.set_exception(LoopGivenUp(name))
                 outcome.exception()  # whoever awaited it may be about to leave
-        host.loop.call_soon_threadsafe(_tell, asyncio.get_running_loop(), self._turns_again, host)
+        _tell(host.loop, _tell, asyncio.get_running_loop(), self._turns_again, host)
         for call in tuple(host.frozen):
             call.moved.set()
 
@@ -283,7 +290,7 @@ class PlanHost:
             self._to_end.setdefault(call.key, deque()).append((host, call))
             self._end_next(call.key)
         host.frozen.clear()
-        host.loop.call_soon_threadsafe(host.end_if_idle)
+        _tell(host.loop, host.end_if_idle)
 
     def _end_next(self, key: Hashable) -> None:
         waiting = self._to_end.get(key)
@@ -296,6 +303,7 @@ class PlanHost:
         self._bar(call)
         call.frozen = False
         host.cut(call)
+        self._look(call)  # it may have ended as its loop was given up
 
 
 def _raised(result: T | None, error: BaseException | None) -> T:

@@ -36,6 +36,8 @@ _CLOSE = 1.0
 
 
 class PlansLoop:
+    """Raises OSError or RuntimeError when the system gives no more descriptors or threads."""
+
     def __init__(self, threads: PlanThreads, gaps: tuple[float, ...]) -> None:
         self.loop = asyncio.new_event_loop()
         self.loop.set_task_factory(self._make_task)
@@ -52,7 +54,11 @@ class PlansLoop:
         self._gaps = gaps
         self._served = 0
         self._ended = False
-        threading.Thread(target=self._turn, name="plans-async", daemon=True).start()
+        try:
+            threading.Thread(target=self._turn, name="plans-async", daemon=True).start()
+        except RuntimeError:
+            self.loop.close()
+            raise
 
     def _turn(self) -> None:
         asyncio.set_event_loop(self.loop)

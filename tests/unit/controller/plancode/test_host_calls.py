@@ -302,7 +302,7 @@ class TestBlockedLoop:
                 await task.has_begun()
                 culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
                 await given_up(code, call)
-                await asyncio.wait({other, culprit})
+                await asyncio.gather(other, culprit, return_exceptions=True)
                 assert code.barred == {"culprit", "other"}
                 with pytest.raises(StillRunning):
                     await code.call("other", list)
@@ -328,7 +328,7 @@ class TestBlockedLoop:
                 await until(lambda: happened)
                 culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
                 await given_up(code, call)
-                await asyncio.wait({told, culprit})
+                await asyncio.gather(told, culprit, return_exceptions=True)
                 new = asyncio.create_task(code.call("other", newer))
                 await newer.has_begun()
                 call.released.set()
@@ -338,6 +338,47 @@ class TestBlockedLoop:
             await until(lambda: len(happened) > 1)
             await until(lambda: not code.barred)
             assert happened == ["old begins", "old ends"]
+
+    @in_event_loop
+    async def test_an_old_call_takes_no_step_once_the_loop_turns_again(self) -> None:
+        steps: list[str] = []
+
+        async def old() -> None:
+            while True:
+                steps.append("old")
+                await asyncio.sleep(0)
+
+        async with plan_code() as (code, freed):
+            with blocked() as call, blocked() as newer:
+                told = asyncio.create_task(code.on_loop("other", old))
+                await until(lambda: steps)
+                culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
+                await given_up(code, call)
+                await asyncio.gather(told, culprit, return_exceptions=True)
+                new = asyncio.create_task(code.call("other", newer))
+                await newer.has_begun()
+                steps.clear()
+                call.released.set()
+                await until(lambda: freed)
+                assert steps == []
+            await new
+            await until(lambda: not code.barred)
+
+    @in_event_loop
+    async def test_no_thread_for_a_new_loop_refuses_the_call_and_bars_nobody(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def start(_thread: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        async with plan_code() as (code, _):
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", start)
+                with pytest.raises(TooManyBlocked, match="can't start new thread"):
+                    await code.on_loop("a", forever)
+                with pytest.raises(TooManyBlocked, match="can't start new thread"):
+                    await code.call("a", list)
+            assert await code.call("a", lambda: "runs") == "runs"
 
     @in_event_loop
     async def test_a_pause_of_the_process_blames_nobody(self) -> None:

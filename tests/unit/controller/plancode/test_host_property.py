@@ -159,9 +159,31 @@ ACTIONS = st.one_of(
 )
 
 
+LIVES = st.one_of(
+    st.lists(ACTIONS, max_size=12),
+    st.builds(  # a loop that is given up, and turns again while its calls have begun anew
+        lambda first, second, third: [*first, "freeze", *second, "release", *third],
+        st.lists(ACTIONS, max_size=4),
+        st.lists(ACTIONS, max_size=4),
+        st.lists(ACTIONS, max_size=4),
+    ),
+)
+
+
 async def live(actions: list[Any], code: PlanHost, world: World) -> None:
     calls: list[asyncio.Task[None]] = []
-    for number, action in enumerate(actions):
+
+    async def begin(key: str, deed: Any) -> None:
+        work: Any = partial(deed, world, (key, len(calls)))
+        calls.append(asyncio.create_task(code.on_loop(key, work) if deed in ASYNC else code.call(key, work)))
+        await asyncio.sleep(0.001)
+
+    async def give_up() -> None:
+        code._long_call = 0.0
+        await asyncio.sleep(0.003)
+        code._long_call = LONG
+
+    for action in actions:
         match action:
             case "cancel":
                 for call in calls:
@@ -169,15 +191,14 @@ async def live(actions: list[Any], code: PlanHost, world: World) -> None:
             case "release":
                 world.release()
             case "give up":
-                code._long_call = 0.0
-                await asyncio.sleep(0.003)
-                code._long_call = LONG
+                await give_up()
+            case "freeze":
+                await begin("c", blocks_its_loop)
+                await give_up()
             case "pass":
                 await asyncio.sleep(0.002)
             case key, deed:
-                work: Any = partial(deed, world, (key, number))
-                calls.append(asyncio.create_task(code.on_loop(key, work) if deed in ASYNC else code.call(key, work)))
-                await asyncio.sleep(0.001)
+                await begin(key, deed)
     await asyncio.sleep(0.002)
     for call in calls:
         call.cancel()
@@ -191,7 +212,7 @@ async def live(actions: list[Any], code: PlanHost, world: World) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(ACTIONS, max_size=12))
+@given(LIVES)
 def test_no_two_calls_of_a_key_run_at_once_and_no_key_stays_barred(actions: list[Any]) -> None:
     world = World()
 
