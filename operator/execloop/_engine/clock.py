@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from execloop._engine.alarms import Alarms
 from execloop._engine.threads import SHARED
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Clock(Protocol):
         ...
 
 
+ALARMS: Final = Alarms()
+
+
 class SystemClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -56,15 +60,7 @@ class SystemClock:
             await asyncio.wait_for(wake.wait(), seconds)
 
     def alarm(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
-        # Not a timer of an event loop: code that blocks its loop would block the alarm with it.
-        called_off = threading.Event()
-
-        def ring() -> None:
-            if not called_off.wait(min(seconds, threading.TIMEOUT_MAX)):
-                callback()
-
-        SHARED.start(ring)
-        return called_off.set
+        return ALARMS.set(seconds, callback)
 
     def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
         # A daemon thread: work that blocks for ever must not keep the process from exiting.

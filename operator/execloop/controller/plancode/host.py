@@ -126,6 +126,8 @@ class PlanHost:
                 raise
             finally:
                 host.calls.pop(call, None)
+                if not (call.quiet or call.frozen):
+                    host.cut(call)
                 self._leave(call)
             return _raised(result, error)
 

@@ -365,6 +365,29 @@ class TestBlockedLoop:
             await until(lambda: not code.barred)
 
     @in_event_loop
+    async def test_what_a_call_left_on_it_ends_once_it_turns_again(self) -> None:
+        async def cleans_up() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.01)
+
+        async def leaves() -> None:
+            left.append(asyncio.create_task(cleans_up()))
+            await asyncio.sleep(0)
+
+        left: list[asyncio.Task[None]] = []
+        async with plan_code(patience=0.0) as (code, freed):
+            with blocked() as call:
+                await code.on_loop("a", leaves)
+                assert code.barred == {"a"}
+                culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
+                await given_up(code, call)
+            await until(lambda: set(freed) == {"a", "culprit"})
+            await asyncio.gather(culprit, return_exceptions=True)
+            assert code.barred == set()
+
+    @in_event_loop
     async def test_no_thread_for_a_new_loop_refuses_the_call_and_bars_nobody(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
