@@ -45,7 +45,7 @@ class Clock(Protocol):
         ...
 
 
-ALARMS: Final = Alarms()
+_ALARMS: Final = Alarms()
 
 
 class SystemClock:
@@ -60,7 +60,7 @@ class SystemClock:
             await asyncio.wait_for(wake.wait(), seconds)
 
     def alarm(self, seconds: float, callback: Callable[[], None]) -> Callable[[], object]:
-        return ALARMS.set(seconds, callback)
+        return _ALARMS.set(seconds, callback)
 
     def run_until(self, timeout: float, work: Callable[[], None], expire: Callable[[], None]) -> bool:
         # A daemon thread: work that blocks for ever must not keep the process from exiting.

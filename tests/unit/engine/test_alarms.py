@@ -1,8 +1,10 @@
 import os
+import queue
 import subprocess
 import sys
 import textwrap
 import threading
+from functools import partial
 
 import pytest
 
@@ -11,20 +13,20 @@ from execloop._engine.alarms import Alarms
 LONG = 600.0
 
 
-def rung() -> tuple[list[str], threading.Event]:
-    return [], threading.Event()
+def ignore() -> None: ...
 
 
 def test_they_ring_in_the_order_of_their_times_on_one_thread_that_is_a_daemon() -> None:
-    alarms, (order, done) = Alarms(), rung()
+    alarms, order, done = Alarms(), list[str](), threading.Event()
     threads: set[threading.Thread] = set()
 
     def ring(name: str) -> None:
         threads.add(threading.current_thread())
         order.append(name)
 
-    alarms.set(LONG, list)
-    alarms.set(0.02, lambda: (ring("second"), done.set())[0])
+    alarms.set(LONG, ignore)
+    alarms.set(0.03, done.set)
+    alarms.set(0.02, lambda: ring("second"))
     alarms.set(0.01, lambda: ring("first"))
     assert done.wait(60)
     assert order == ["first", "second"]
@@ -32,7 +34,7 @@ def test_they_ring_in_the_order_of_their_times_on_one_thread_that_is_a_daemon() 
 
 
 def test_one_that_is_called_off_does_not_ring() -> None:
-    alarms, (order, done) = Alarms(), rung()
+    alarms, order, done = Alarms(), list[str](), threading.Event()
     call_off = alarms.set(0.01, lambda: order.append("called off"))
     call_off()
     call_off()  # a second time does nothing
@@ -43,9 +45,9 @@ def test_one_that_is_called_off_does_not_ring() -> None:
 
 def test_those_that_are_called_off_are_not_kept() -> None:
     alarms = Alarms()
-    alarms.set(LONG, list)
+    alarms.set(LONG, ignore)
     for _ in range(10_000):
-        alarms.set(LONG, list)()
+        alarms.set(LONG, ignore)()
     assert len(alarms._alarms) < 200
 
 
@@ -53,12 +55,15 @@ def test_its_thread_ends_when_there_is_none_and_begins_again(monkeypatch: pytest
     monkeypatch.setattr("execloop._engine.alarms._IDLE_SECONDS", 0.0)
     alarms = Alarms()
     for _ in range(2):
-        threads: list[threading.Thread] = []
-        done = threading.Event()
-        alarms.set(0.0, lambda: (threads.append(threading.current_thread()), done.set())[0])  # noqa: B023
-        assert done.wait(60)
-        threads[0].join(60)
-        assert not threads[0].is_alive()
+        rung: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+        alarms.set(0.0, partial(tell, rung))
+        thread = rung.get(timeout=60)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def tell(rung: queue.SimpleQueue[threading.Thread]) -> None:
+    rung.put(threading.current_thread())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
