@@ -121,17 +121,21 @@ class PlanHost:
                 result, error = await outcome
                 await self._until_off_loop(call)
             except asyncio.CancelledError:
-                host.cut(call)
+                self._cut(call, host)
                 await self._until_off_loop(call)
                 raise
             finally:
                 host.calls.pop(call, None)
-                if not (call.quiet or call.frozen):
-                    host.cut(call)
+                self._cut(call, host)
                 self._leave(call)
             return _raised(result, error)
 
         return await self._in_place(key, hosted, within, asynchronous=True)
+
+    def _cut(self, call: Call, host: PlansLoop) -> None:
+        """What is left of it ends; frozen calls have their turn later."""
+        if not (call.quiet or call.frozen):
+            host.cut(call)
 
     def _their_loop(self) -> PlansLoop:
         if self._loop is None:

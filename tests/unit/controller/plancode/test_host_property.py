@@ -11,6 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from execloop.controller.plancode.call import CALL
+from execloop.controller.plancode.call import Call as HostedCall
 from execloop.controller.plancode.host import PlanHost
 from tests.plan_code import LONG, plan_code, until
 
@@ -25,12 +27,14 @@ class World:
         """What has begun and not ended, suspended code too, by key and number of the call."""
         self._steps: Counter[tuple[str, int]] = Counter()
         """What takes a step at this moment."""
+        self._hosted: dict[tuple[str, int], HostedCall | None] = {}
         self._blocked: list[threading.Event] = []
 
     @contextmanager
     def piece(self, call: tuple[str, int]) -> Iterator[None]:
         with self._lock:
             self._pieces[call] += 1
+            self._hosted[call] = CALL.get()
         try:
             self.step(call)
             yield
@@ -45,13 +49,17 @@ class World:
             for other in self._pieces:
                 if other[0] != call[0] or other == call:
                     continue
-                if self._steps[other] or (self._pieces[other] and other > call):
+                if self._steps[other] or (self._pieces[other] and other > call and not self._frozen(other)):
                     self.faults.append(f"{call} takes a step beside {other}")
         try:
             deed()
         finally:
             with self._lock:
                 self._steps[call] -= 1
+
+    def _frozen(self, call: tuple[str, int]) -> bool:
+        hosted = self._hosted[call]
+        return hosted is not None and hosted.frozen
 
     def block(self) -> None:
         event = threading.Event()
