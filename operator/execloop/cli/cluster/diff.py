@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,8 @@ Examples:
 @connected
 async def diff(session: Session, name: str, patience: float) -> int:
     """Show the tasks that a run of a Plan would do now, and run none."""
+    import asyncio  # noqa: PLC0415 - costly to import
+
     plan = await session.plan(name)
     asked = now()
     await session.patch(plan, {"metadata": {"annotations": {PREVIEW: asked}}})

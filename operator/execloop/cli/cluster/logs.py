@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -39,6 +38,8 @@ Examples:
 @connected
 async def logs(session: Session, name: str, follow: bool, since: float | None, home: str) -> int:
     """Print what the operator logged about a Plan."""
+    import asyncio  # noqa: PLC0415 - costly to import
+
     place = "/".join(key(await session.plan(name)))
     pods = await operator_pods(session, home)
     await asyncio.gather(*(_print(session, pod, place, queries(follow=follow, since=since)) for pod in pods))

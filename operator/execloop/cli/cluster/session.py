@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,9 @@ def connected(function: Callable[Concatenate[Session, P], Awaitable[int | None]]
 
 def run(place: Place, work: Callable[[Session], Awaitable[int | None]]) -> int | None:
     """Return the work's exit code; 1 when the API server refuses or does not answer. Raises Mistake."""
-    from execloop.kube import ApiError, ConfigurationError  # noqa: PLC0415 - costly to import
+    import asyncio  # noqa: PLC0415 - costly to import
+
+    from execloop.kube import ApiError, ConfigurationError  # noqa: PLC0415 - as above
 
     try:
         return asyncio.run(_with_session(place, work))

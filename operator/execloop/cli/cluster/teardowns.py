@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,9 @@ def teardowns(namespaces: tuple[str, ...], kubeconfig: Path | None, remove_final
 
     Without an operator such a Plan, once deleted, stays for ever.
     """
-    from execloop.kube import ApiError, ConfigurationError  # noqa: PLC0415 - costly to import
+    import asyncio  # noqa: PLC0415 - costly to import
+
+    from execloop.kube import ApiError, ConfigurationError  # noqa: PLC0415 - as above
 
     try:
         found = asyncio.run(_look(namespaces or ("",), kubeconfig, remove_finalizers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -55,6 +54,8 @@ async def wait(session: Session, names: tuple[str, ...], every: bool, patience: 
 
 async def wait_for(session: Session, plans: Iterable[Plan], patience: float) -> int:
     """Return the exit code. Every Plan has the same deadline."""
+    import asyncio  # noqa: PLC0415 - costly to import
+
     left = {key(plan) for plan in plans}
     try:
         async with asyncio.timeout(patience or None):
@@ -68,10 +69,9 @@ async def wait_for(session: Session, plans: Iterable[Plan], patience: float) -> 
 
 
 async def _one(session: Session, namespace: str, name: str, left: set[tuple[str, str]]) -> int:
-    code = FAILED
     from execloop.cli.cluster.changes import changes  # noqa: PLC0415 - costly to import
 
-    seen = False
+    code, seen = FAILED, False
     async with aclosing(changes(session, name, namespace)) as stream:
         async for kind, plan in stream:
             if kind == "DELETED" or (kind == "LISTED" and not seen):
