@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from execloop.cli.exits import CONVERGED
 
-__all__ = ["completion"]
+__all__ = ["completion", "for_kubectl"]
+
+_NO_FILES = 4
+"""Of kubectl's directives: do not offer the names of files."""
 
 
 @click.command(
@@ -27,3 +32,15 @@ def completion(context: click.Context, shell: str) -> int:
     script = found(context.find_root().command, {}, "execloop", "_EXECLOOP_COMPLETE")
     click.echo(script.source())
     return CONVERGED
+
+
+def for_kubectl() -> None:
+    """Answer `kubectl execloop …<Tab>`: kubectl runs this as `kubectl_complete-execloop` with the words so far."""
+    from click.shell_completion import BashComplete  # noqa: PLC0415 - as above
+
+    from execloop.cli.group import execloop  # noqa: PLC0415 - the group imports this module
+
+    *words, incomplete = sys.argv[1:] or [""]
+    for item in BashComplete(execloop, {}, "execloop", "_EXECLOOP_COMPLETE").get_completions(words, incomplete):
+        click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+    click.echo(f":{_NO_FILES}")
