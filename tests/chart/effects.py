@@ -123,6 +123,18 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         True,
     ),
     "operator.requireServiceAccount": (True, {}, lambda r: "--require-service-account" in arguments(r), True),
+    "operator.requireServiceAccountFor": (
+        ["sql", "own-*"],
+        {},
+        lambda r: [arg for arg in arguments(r) if "-account-for" in arg],
+        ["--require-service-account-for=sql", "--require-service-account-for=own-*"],
+    ),
+    "operator.manifestsNamespaces": (
+        ["team-*", "ClusterRole"],
+        {},
+        lambda r: [arg for arg in arguments(r) if "manifests-namespace" in arg],
+        ["--manifests-namespace=team-*", "--manifests-namespace=ClusterRole"],
+    ),
     "operator.allow": (["a=b,c-*"], {}, lambda r: "--allow=a=b,c-*" in arguments(r), True),
     "operator.crossNamespaceDependencies": (
         True,

@@ -18,6 +18,7 @@ SCHEMA: list[tuple[dict[str, Any], str]] = [
     ({"operator": {"workers": 0}}, "at '/operator/workers': minimum: got 0, want 1"),
     ({"operator": {"logFormat": "xml"}}, "at '/operator/logFormat': value must be one of 'json', 'plain'"),
     ({"operator": {"allow": ["team-a"]}}, "at '/operator/allow/0': 'team-a' does not match pattern"),
+    ({"operator": {"manifestsNamespaces": ["a/b"]}}, "at '/operator/manifestsNamespaces/0': 'a/b' does not match"),
     ({"operator": {"port": 80}}, "at '/operator/port': minimum: got 80, want 1,024"),
     ({"plans": {"volume": {"emptyDir": {}, "hostPath": {}}}}, "at '/plans/volume': maxProperties: got 2, want 1"),
     ({"rbac": {"extraRules": [{"resources": ["pods"]}]}}, "missing properties 'apiGroups', 'verbs'"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from release.chart import values as documented
-from tests.chart.effects import EFFECTS, policies, roles
+from tests.chart.effects import EFFECTS, arguments, policies, roles
 from tests.chart.rendering import CHART, Chart, Rendered, Values
 
 
@@ -72,3 +72,9 @@ def test_the_pods_of_hooks_are_not_the_operators(default: Rendered) -> None:
     hooks = [default.one("Pod")["metadata"]["labels"], default.one("Job")["spec"]["template"]["metadata"]["labels"]]
     assert [selector <= labels.items() for labels in hooks] == [False, False]
     assert selector <= default.one("Deployment")["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_by_default_plans_that_do_what_a_plan_says_need_a_service_account(default: Rendered) -> None:
+    prefix = "--require-service-account-for="
+    named = [argument.removeprefix(prefix) for argument in arguments(default) if argument.startswith(prefix)]
+    assert named == ["manifests", "jobs", "steps", "http", "sql"]

@@ -35,6 +35,7 @@ def values(image: str = IMAGE, **others: Any) -> dict[str, Any]:
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "plans": {"configMap": "plans", "image": {"reference": PLANS_IMAGE, "pullPolicy": "Never"}},
         "rbac": {"extraRules": [JOBS_RULE]},
+        "operator": {"requireServiceAccountFor": []},
         **others,
     }
 

@@ -1,13 +1,24 @@
 """The built-in plan `manifests`: objects as a Plan's parameters say, kept that way."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster import Cluster
 from tests.integration.conftest import Kubectl
-from tests.integration.operating import Operator, Plans, manifest
+from tests.integration.operating import Operator, Plans, manifest, operating
 
 pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def operator(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Iterator[Operator]:
+    """One that lets `manifests` touch more than a Plan's own namespace."""
+    reach = [f"--manifests-namespace={namespace}-new", "--manifests-namespace=Namespace"]
+    with operating(cluster, [namespace], tmp_path, *reach, "--manifests-namespace=CustomResourceDefinition") as running:
+        yield running
 
 
 def objects(*manifests: dict[str, Any]) -> dict[str, Any]:
@@ -113,3 +124,36 @@ def test_parameters_that_are_no_objects_stall_with_the_field(
     plans.wait("a", "Stalled")
     assert plans.condition("a") == ("False", "InvalidParameters")
     assert message in plans.message("a")
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        (configmap("c", "kube-public", a="1"), "ConfigMap in the namespace 'kube-public'"),
+        (
+            {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "mine"}, "value": 1},
+            "PriorityClass, which has no namespace",
+        ),
+    ],
+)
+def test_without_a_service_account_what_the_administrator_has_not_named_is_out_of_reach(
+    plans: Plans, cluster: Cluster, given: dict[str, Any], where: str
+) -> None:
+    plans.apply(manifest("a", "manifests", parameters=objects(given), errorsToTolerate=0))
+    plans.wait("a", "Stalled")
+    assert f"{where}: without a service account this plan touches objects of its own namespace" in plans.message("a")
+
+
+def test_with_a_service_account_rbac_decides(plans: Plans, kubectl: Kubectl, namespace: str, cluster: Cluster) -> None:
+    kubectl("create", "serviceaccount", "wide")
+    cluster.kubectl("create", "namespace", f"{namespace}-other")
+    try:
+        grant = ["--role=wide", f"--serviceaccount={namespace}:wide", f"--namespace={namespace}-other"]
+        role = ["--verb=get,create,patch", "--resource=configmaps", f"--namespace={namespace}-other"]
+        cluster.kubectl("create", "role", "wide", *role)
+        cluster.kubectl("create", "rolebinding", "wide", *grant)
+        given = objects(configmap("c", f"{namespace}-other", a="1"))
+        plans.apply(manifest("a", "manifests", parameters=given, serviceAccountName="wide"))
+        plans.wait("a")
+    finally:
+        cluster.kubectl("delete", "namespace", f"{namespace}-other", "--wait=false")

@@ -29,6 +29,12 @@
 {{- if .Values.operator.requireServiceAccount }}
 - --require-service-account
 {{- end }}
+{{- range .Values.operator.requireServiceAccountFor }}
+- {{ printf "--require-service-account-for=%s" . | quote }}
+{{- end }}
+{{- range .Values.operator.manifestsNamespaces }}
+- {{ printf "--manifests-namespace=%s" . | quote }}
+{{- end }}
 {{- range .Values.operator.allow }}
 - {{ printf "--allow=%s" . | quote }}
 {{- end }}

@@ -67,6 +67,20 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option("--default-service-account", metavar="NAME", help="Whom Plans act as that name no service account.")
 @click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
 @click.option(
+    "--require-service-account-for",
+    "accounts_for",
+    multiple=True,
+    metavar="PLAN",
+    help="Let this plan act with a service account's rights only; * is any text. May be repeated.",
+)
+@click.option(
+    "--manifests-namespace",
+    "manifests_namespaces",
+    multiple=True,
+    metavar="NS|KIND",
+    help="Let built-in plans without a service account touch this namespace, or kind without one. May be repeated.",
+)
+@click.option(
     "--trust-secrets-policy", is_flag=True, help="Take the policy about Secrets as in force where it may not be read."
 )
 @click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
@@ -96,6 +110,8 @@ def operator(
     allowed: tuple[str, ...],
     default_service_account: str | None,
     require_service_account: bool,
+    accounts_for: tuple[str, ...],
+    manifests_namespaces: tuple[str, ...],
     trust_secrets_policy: bool,
     cross_namespace_dependencies: bool,
     leader_elect: bool,
@@ -111,7 +127,14 @@ def operator(
 
     if namespaces and all_namespaces:
         raise Mistake("--namespace and --all-namespaces contradict each other")
-    access = _access(allowed, default_service_account, require_service_account, cross_namespace_dependencies)
+    access = _access(
+        allowed,
+        default_service_account=default_service_account,
+        require_service_account=require_service_account,
+        require_service_account_for=accounts_for,
+        manifests_namespaces=manifests_namespaces,
+        cross_namespace=cross_namespace_dependencies,
+    )
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
@@ -139,13 +162,11 @@ def _operate(settings: Settings) -> NoReturn:
         raise Mistake(str(error)) from None
 
 
-def _access(allowed: tuple[str, ...], account: str | None, required: bool, cross_namespace: bool) -> Access:
+def _access(allowed: tuple[str, ...], **others: object) -> Access:
     from execloop.controller.access import Access  # noqa: PLC0415 - as above
 
     try:
-        return Access.parse(
-            allowed, default_service_account=account, require_service_account=required, cross_namespace=cross_namespace
-        )
+        return Access.parse(allowed, **others)
     except ValueError as error:
         raise Mistake(f"--allow: {error}") from None
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from execloop.kube.objects.reach import Reach
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,6 +26,12 @@ class Access:
     """Whether a Plan may act with the operator's own rights."""
     cross_namespace: bool = False
     """Whether `dependsOn` may look into other namespaces."""
+    require_service_account_for: tuple[str, ...] = ()
+    """Plans, in whose names `*` is any text, that may not act with the operator's own rights."""
+    manifests_namespaces: tuple[str, ...] = ()
+    """What built-in plans without a service account may touch besides the objects of the Plan's namespace: other
+    namespaces, in which `*` is any text, and kinds without a namespace.
+    """
 
     @classmethod
     def parse(cls, rules: Iterable[str], **others: object) -> Access:
@@ -40,12 +48,22 @@ class Access:
     def account(self, spec: PlanSpec) -> str | None:
         return spec.service_account_name or self.default_service_account
 
-    def refusal(self, namespace: str, spec: PlanSpec) -> str | None:
-        """Why this Plan is not let in; None when it is."""
+    def reach(self, namespace: str, spec: PlanSpec) -> Reach | None:
+        """What a built-in plan may touch; None where a service account's rights decide."""
+        return Reach(namespace, self.manifests_namespaces) if self.account(spec) is None else None
+
+    def refusal(self, namespace: str, spec: PlanSpec, *, applied: bool = False) -> str | None:
+        """Why this Plan is not let in; None when it is. `applied`: it was before, and only undoes what it did."""
         if self.allowed and not self._may_use(namespace, spec.plan):
             return f"the plan {spec.plan!r} is not allowed in the namespace {namespace!r}"
-        if self.require_service_account and self.account(spec) is None:
-            return "spec.serviceAccountName is missing: this operator lets no Plan act with its own rights"
+        if not applied and self.account(spec) is None:
+            if self.require_service_account:
+                return "spec.serviceAccountName is missing: this operator lets no Plan act with its own rights"
+            if any(fnmatchcase(spec.plan, name) for name in self.require_service_account_for):
+                return (
+                    f"spec.serviceAccountName is missing: this operator lets the plan {spec.plan!r} act with a service"
+                    " account's rights only"
+                )
         if not self.cross_namespace:
             for index, reference in enumerate(spec.depends_on):
                 if reference.namespace not in {None, namespace}:

@@ -6,6 +6,7 @@ import pytest
 
 from execloop.controller.access import Access
 from execloop.controller.api.v1alpha1 import PlanSpec
+from execloop.kube.objects.reach import Reach
 
 TEAMS = Access.parse(["team-a=manifests,db-*", "ops-*=*", "team-b = restart , noop"])
 
@@ -53,6 +54,29 @@ class TestServiceAccount:
     ) -> None:
         spec = PlanSpec.model_validate({"plan": "noop", "serviceAccountName": named})
         assert Access(default_service_account=default).account(spec) == account
+
+    @pytest.mark.parametrize(
+        ("plan", "account", "refused"),
+        [("manifests", None, True), ("manifests", "own", False), ("db-x", None, True), ("noop", None, False)],
+    )
+    def test_one_may_be_required_for_some_plans(self, plan: str, account: str | None, refused: bool) -> None:
+        access = Access(require_service_account_for=("manifests", "db-*"))
+        why = refusal(access, plan=plan, serviceAccountName=account)
+        assert (why is not None) == refused
+        assert why is None or f"lets the plan {plan!r} act with a service account's rights only" in why
+
+    @pytest.mark.parametrize(
+        "access", [Access(require_service_account=True), Access(require_service_account_for=("*",))]
+    )
+    def test_what_was_done_without_one_may_be_undone_without_one(self, access: Access) -> None:
+        spec = PlanSpec(plan="noop")
+        assert access.refusal("team-a", spec) is not None
+        assert access.refusal("team-a", spec, applied=True) is None
+
+    def test_with_one_its_rights_decide_what_a_built_in_plan_touches(self) -> None:
+        access = Access(manifests_namespaces=("team-b",))
+        assert access.reach("team-a", PlanSpec(plan="manifests", service_account_name="own")) is None
+        assert access.reach("team-a", PlanSpec(plan="manifests")) == Reach("team-a", ("team-b",))
 
     @pytest.mark.parametrize(
         ("named", "default", "refused"), [(None, None, True), ("own", None, False), (None, "d", False)]

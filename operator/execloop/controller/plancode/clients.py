@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
     from execloop.controller.watch.cache import Key
+    from execloop.kube.objects.reach import Reach
 
 __all__ = ["Clients"]
 
@@ -25,9 +26,9 @@ class Clients:
         self._lock = threading.Lock()
         self._official: dict[tuple[str, str] | None, ApiClient] = {}
 
-    def kube(self, key: Key, uid: str, account: str | None) -> Kube:
+    def kube(self, key: Key, uid: str, account: str | None, reach: Reach | None = None) -> Kube:
         connection = self._as(key.namespace, account)
-        return Kube.for_plan(connection, namespace=key.namespace, name=key.name, uid=uid)
+        return Kube.for_plan(connection, namespace=key.namespace, name=key.name, uid=uid, reach=reach)
 
     def official(self, namespace: str, account: str | None) -> ApiClient:
         """Made when the first plan asks for it: importing it is costly."""

@@ -102,7 +102,7 @@ class Runs:
             logger=PlanLogger(key, case.resolved.redactor),
             execution=state,
         )
-        kube = partial(self._clients.kube, key, track.uid, account)
+        kube = partial(self._clients.kube, key, track.uid, account, case.validated.reach)
         context = connected(context, kube, partial(self._clients.official, key.namespace, account))
 
         def make() -> Plan:

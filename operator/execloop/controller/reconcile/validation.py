@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from execloop._plans.definition import Definition
     from execloop._plans.registry import Registry
     from execloop.controller.watch.cache import PlanState
+    from execloop.kube.objects.reach import Reach
 
 __all__ = ["Validated", "Validator", "parse", "validate"]
 
 _OPEN = Access()
+_BUILT_IN = "execloop.library."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Validated:
     account: str | None
     """The service account, in the Plan's namespace, that it acts as."""
     options: Options
+    reach: Reach | None = None
+    """What its clients may touch; None: whatever the account, or the operator, may."""
     parameters: Any = None
     """As the plan's own model made them; None until their sources were read."""
     inputs: str = ""
@@ -63,13 +67,19 @@ class Validator:
         return isinstance(now, Stalled) or self.inputs(track, now) != inputs
 
     def _validate(self, track: PlanState) -> Validated | Stalled:
-        return validate(track.object.get("spec"), self._registry, self._access, track.metadata["namespace"])
+        applied = track.deleting and track.status.execution is not None
+        spec, namespace = track.object.get("spec"), track.metadata["namespace"]
+        return validate(spec, self._registry, self._access, namespace, applied=applied)
 
 
 def validate(  # noqa: PLR0911 - one return for each reason
-    raw: object, registry: Registry, access: Access = _OPEN, namespace: str = ""
+    raw: object, registry: Registry, access: Access = _OPEN, namespace: str = "", *, applied: bool = False
 ) -> Validated | Stalled:
-    """The spec as the API server holds it, in whatever state."""
+    """The spec as the API server holds it, in whatever state.
+
+    `applied`: the Plan is being deleted, and has worked before. What it made then may be undone without a service
+    account; a built-in plan undoes only what carries its Plan's uid.
+    """
     try:
         spec = PlanSpec.model_validate(raw)
         registered = registry.get(spec.plan)
@@ -77,17 +87,20 @@ def validate(  # noqa: PLR0911 - one return for each reason
         return Stalled("InvalidSpec", describe(error))
     except (UnknownPlan, AmbiguousPlan) as error:
         return Stalled("UnknownPlan", str(error))
-    if refusal := access.refusal(namespace, spec):
+    if refusal := access.refusal(namespace, spec, applied=applied):
         return Stalled("AccessDenied", refusal)
     if spec.deletion_policy == "Teardown" and not registered.definition.teardown:
         return Stalled("NotSupported", f"deletionPolicy Teardown: the plan {spec.plan!r} has no teardown()")
     definition, version, account = registered.definition, registered.version, access.account(spec)
+    built_in = definition.module.startswith(_BUILT_IN)
+    reach = access.reach(namespace, spec) if built_in and not applied else None
     if spec.parameters_from:
-        return Validated(spec, definition, version, account, _options(spec))
+        return Validated(spec, definition, version, account, _options(spec), reach)
     parameters = parse(definition, spec.parameters)
     if isinstance(parameters, Stalled):
         return parameters
-    return Validated(spec, definition, version, account, _options(spec), parameters, fingerprint(spec, version))
+    inputs = fingerprint(spec, version)
+    return Validated(spec, definition, version, account, _options(spec), reach, parameters, inputs)
 
 
 def parse(definition: Definition, raw: dict[str, Any], *, closed: bool = False) -> Any | Stalled:

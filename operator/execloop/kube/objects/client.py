@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from execloop.kube.http.connection import Connection
     from execloop.kube.http.paths import Resource
+    from execloop.kube.objects.reach import Reach
 
 __all__ = ["Kube", "Object", "Propagation"]
 
@@ -29,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PAGE = 500
-_NOT_FOUND = 404
+_FORBIDDEN, _NOT_FOUND = 403, 404
 _GONE = 410
 _DEFINITION = "CustomResourceDefinition"
 
@@ -61,14 +62,24 @@ class Kube:
     asked for.
     """
 
-    def __init__(self, connection: Connection, owner: Owner | None = None, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        owner: Owner | None = None,
+        namespace: str | None = None,
+        reach: Reach | None = None,
+    ) -> None:
         self.connection = connection
         self.owner = owner or Owner()
         self.namespace = namespace
+        self._reach = reach
 
     @classmethod
-    def for_plan(cls, connection: Connection, *, namespace: str, name: str, uid: str) -> Kube:
-        return cls(connection, Owner.plan(namespace, name, uid), namespace)
+    def for_plan(
+        cls, connection: Connection, *, namespace: str, name: str, uid: str, reach: Reach | None = None
+    ) -> Kube:
+        """Return the client of a Plan. What is out of its `reach` is refused with 403, as RBAC does it."""
+        return cls(connection, Owner.plan(namespace, name, uid), namespace, reach)
 
     @_needs_event_loop
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
@@ -89,7 +100,9 @@ class Kube:
         Raises ApiError with the reason NoSuchKind for a kind that is not served: no answer would look like none.
         """
         resource = await self.connection.discovery.find(api_version, kind)
-        path = resource.path(namespace=self.namespace if namespace is None else namespace)
+        where = self.namespace if namespace is None else namespace
+        self._check(resource, (where or "") if resource.namespaced else None)
+        path = resource.path(namespace=where)
         query = {"labelSelector": label_selector} if label_selector else {}
         try:
             items = await self._pages(path, {**query, "limit": str(_PAGE)})
@@ -180,6 +193,7 @@ class Kube:
         accept: str = JSON,
     ) -> Object:
         """What the other methods have no word for."""
+        self._check_raw()
         return await self.connection.request(
             method, path, query=query, body=body, content_type=content_type, accept=accept
         )
@@ -188,6 +202,7 @@ class Kube:
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
     ) -> AsyncGenerator[Object, None]:
         """Each line of an answer that goes on, a watch's for one."""
+        self._check_raw()
         return self.connection.stream(path, query, accept=accept)
 
     async def _path(
@@ -198,11 +213,21 @@ class Kube:
 
     def _namespace(self, resource: Resource, namespace: str | None) -> str | None:
         if not resource.namespaced:
+            self._check(resource, None)
             return None
         namespace = namespace or self.namespace
         if namespace is None:
             raise ValueError(f"namespace is missing: {resource.kind} lives in one")
+        self._check(resource, namespace)
         return namespace
+
+    def _check(self, resource: Resource, namespace: str | None) -> None:
+        if self._reach is not None and (refusal := self._reach.refusal(resource.kind, namespace)) is not None:
+            raise ApiError(_FORBIDDEN, "Forbidden", refusal)
+
+    def _check_raw(self) -> None:
+        if self._reach is not None:
+            raise ApiError(_FORBIDDEN, "Forbidden", "without a service account this plan sends no requests of its own")
 
     async def _prepare(self, wanted: Mapping[str, Any]) -> tuple[Resource, str, str | None, Object]:
         """The resource, name and namespace of an object, and what to send: a marked copy."""

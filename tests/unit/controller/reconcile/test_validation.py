@@ -9,8 +9,10 @@ from execloop import plan
 from execloop._engine.options import Options
 from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
+from execloop.controller.access import Access
 from execloop.controller.reconcile.validation import Validated, validate
 from execloop.controller.status.conditions import Stalled
+from execloop.kube.objects.reach import Reach
 from tests.plan_specs import REFUSED, Refused
 
 
@@ -121,3 +123,32 @@ def test_inputs_follow_the_spec_and_the_version_of_the_code() -> None:
     assert validated(spec).inputs == validated(dict(spec)).inputs
     assert validated(spec).inputs != validated({"plan": "free", "parameters": {"a": 2}}).inputs
     assert validated(spec).inputs != validated(spec, version="2").inputs
+
+
+class TestReach:
+    """What the clients of a plan may touch without a service account."""
+
+    @pytest.fixture
+    def everything(self) -> Registry:
+        return Registry.load(())
+
+    def reach(self, everything: Registry, *, applied: bool = False, **spec: Any) -> Reach | None:
+        given = {"plan": "manifests", "parameters": {"objects": [_CONFIG_MAP]}, **spec}
+        found = validate(given, everything, Access(manifests_namespaces=("other",)), "team", applied=applied)
+        assert isinstance(found, Validated)
+        return found.reach
+
+    def test_a_built_in_plan_touches_its_namespace_and_those_that_are_named(self, everything: Registry) -> None:
+        assert self.reach(everything) == Reach("team", ("other",))
+
+    def test_with_a_service_account_rbac_decides(self, everything: Registry) -> None:
+        assert self.reach(everything, serviceAccountName="own") is None
+
+    def test_what_it_made_before_may_be_undone_wherever_it_is(self, everything: Registry) -> None:
+        assert self.reach(everything, applied=True) is None
+
+    def test_a_plan_of_the_administrators_has_the_operators_rights(self) -> None:
+        assert validated({"plan": "strict"}).reach is None
+
+
+_CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
