@@ -25,7 +25,7 @@ __all__ = ["PLAN_NAME", "PlanFunction", "check_plan_name", "plan"]
 C = TypeVar("C", bound=type)
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
-Watches: TypeAlias = "Iterable[tuple[str, str]]"
+Watches: TypeAlias = "Iterable[tuple[str, str] | tuple[str, str, str, str]]"
 Time: TypeAlias = "str | float | timedelta"
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -139,7 +139,8 @@ def plan(
     Args:
         name: Lower-case letters, digits, `-` and `.`.
         parameters: The model of its parameters: a Pydantic model, or any class with `model_validate()`.
-        watches: Pairs of apiVersion and kind: the operator asks the plan again when an object it owns changes.
+        watches: Pairs of apiVersion and kind, or objects as apiVersion, kind, namespace (empty: the Plan's own) and
+            name: the operator asks the plan again when one that it owns changes.
         teardown: Of a function: what returns the tasks that undo the plan; a class has a method `teardown()`.
         stuck_after: How long the operator lets the plan ask for the same work, in 20 runs at least, before it says that
             the plan does not converge: seconds, a `timedelta` or text such as `"10m"`; None means for ever. Five

@@ -59,6 +59,11 @@ def _rank(manifest: dict[str, Any]) -> int:
     return _FIRST.index(kind) if kind in _FIRST else len(_FIRST)
 
 
+def _place(manifest: dict[str, Any]) -> tuple[str, str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["apiVersion"], manifest["kind"], metadata.get("namespace") or "", metadata["name"]
+
+
 def _label(manifest: dict[str, Any]) -> str:
     metadata = manifest["metadata"]
     place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
@@ -74,9 +79,9 @@ class Manifests:
         self._kube = context.kube
 
     @property
-    def watches(self) -> Sequence[tuple[str, str]]:
-        """The kinds whose drift is to be noticed at once."""
-        return tuple(dict.fromkeys((manifest["apiVersion"], manifest["kind"]) for manifest in self._objects))
+    def watches(self) -> Sequence[tuple[str, str, str, str]]:
+        """The objects whose drift is to be noticed at once."""
+        return tuple(_place(manifest) for manifest in self._objects)
 
     async def create(self) -> list[Task]:
         compared = [(manifest, await self._kube.compare(manifest)) for manifest in self._objects]

@@ -53,25 +53,6 @@ WATCHES: dict[str, Fault] = {
 }
 
 
-ENDS = pytest.mark.xfail(strict=True, reason="Kopf's stream raises, and the operator exits")
-LIST_NAMES = [
-    pytest.param(fault, marks=ENDS)
-    if fault in ("empty", "html", "null", "html not found", "not found", "expired")
-    else fault
-    for fault in LISTS
-]
-WATCH_NAMES = [
-    pytest.param(fault, marks=ENDS)
-    if fault in ("html", "not found", "half a line", "event 500", "a word", "event 504")
-    else fault
-    for fault in WATCHES
-]
-LONG_NAMES = [
-    pytest.param(fault, marks=ENDS) if fault != "cut before its answer" else fault
-    for fault in ("not found", "html", "event 500", "cut before its answer")
-]
-
-
 def name_of(prefix: str, fault: str) -> str:
     return f"{prefix}-{fault.replace(' ', '-')}"
 
@@ -90,17 +71,17 @@ def goes_on(site: Site, proxy: Proxy, name: str, matches: Matches, fault: Fault)
     assert "Traceback" not in site.operator.said()
 
 
-@pytest.mark.parametrize("fault", LIST_NAMES)
+@pytest.mark.parametrize("fault", LISTS)
 def test_a_list_that_fails_is_asked_for_again(proxied: Site, proxy: Proxy, fault: str) -> None:
     goes_on(proxied, proxy, name_of("list", fault), lists_plans, LISTS[fault])
 
 
-@pytest.mark.parametrize("fault", WATCH_NAMES)
+@pytest.mark.parametrize("fault", WATCHES)
 def test_a_watch_that_fails_is_begun_again(proxied: Site, proxy: Proxy, fault: str) -> None:
     goes_on(proxied, proxy, name_of("watch", fault), watches_plans, WATCHES[fault])
 
 
-@pytest.mark.parametrize("fault", LONG_NAMES)
+@pytest.mark.parametrize("fault", ["not found", "html", "event 500", "cut before its answer"])
 def test_a_fault_that_lasts_is_met_with_few_requests(proxied: Site, proxy: Proxy, fault: str) -> None:
     began = time.monotonic()
     with proxy.failing(lists_plans, LISTS.get(fault, LISTS["broken"])), proxy.failing(watches_plans, WATCHES[fault]):

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -28,7 +29,9 @@ class Server:
 
     @staticmethod
     def _group(version: str, kinds: list[str]) -> dict[str, Any]:
-        resources = [{"responseKind": {"kind": kind}} for kind in kinds]
+        resources = [
+            {"responseKind": {"kind": kind}, "resource": f"{kind.lower()}s", "scope": "Namespaced"} for kind in kinds
+        ]
         return {"metadata": {"name": ""}, "versions": [{"version": version, "resources": resources}]}
 
 
@@ -90,3 +93,30 @@ async def test_the_error_says_what_was_perhaps_meant(api_version: str, kind: str
 async def test_subresources_are_no_kinds() -> None:
     with pytest.raises(ApiError, match="NoSuchKind"):
         await Server(v1=["Pod"]).discovery.find("v1", "Scale")
+
+
+@in_event_loop
+async def test_any_number_of_unknown_kinds_costs_one_look_every_five_seconds() -> None:
+    server = Server(v1=["Pod"])
+
+    async def unknown(number: int) -> None:
+        with pytest.raises(ApiError, match=r"the cluster serves no kind Kind0 in made\.up/v1"):
+            await server.discovery.look_up("made.up/v1", "Kind0")
+
+    await asyncio.gather(*map(unknown, range(1000)))
+    assert server.asked == ["GET /api", "GET /apis"]
+    assert (await server.discovery.look_up("v1", "Pod")) == Resource("v1", "Pod", "pods", namespaced=True)
+    assert len(server.asked) == 2
+    server.kinds["made.up/v1"] = ["Kind0"]
+    server.now = 5.0
+    assert (await server.discovery.look_up("made.up/v1", "Kind0")).plural == "kind0s"
+
+
+@in_event_loop
+async def test_a_kind_whose_definition_was_just_applied_is_looked_up_at_once() -> None:
+    server = Server(v1=["Pod"])
+    with pytest.raises(ApiError, match="NoSuchKind"):
+        await server.discovery.look_up("v1", "Secret")
+    server.kinds["v1"] = ["Pod", "Secret"]
+    server.discovery.forget()
+    assert (await server.discovery.look_up("v1", "Secret")).plural == "secrets"

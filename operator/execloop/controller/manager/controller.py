@@ -85,8 +85,8 @@ class Operator:
             if reconciler.referred(key, metadata):
                 queue.add(key)
 
-        drift = DriftWatches(kube, settings.namespaces, drifted)
-        references = References(kube, settings.namespaces, referred)
+        drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"))
+        references = References(kube, settings.namespaces, referred, metrics.restarts("references"))
         reconciler = assemble(
             Validator(registry, settings.access),
             cache,

@@ -1,77 +1,183 @@
-"""Drift within seconds: one metadata watch for each kind that plans say they manage, for all Plans together."""
+"""Drift within seconds: one metadata watch for each kind that plans say they manage, for all Plans together.
+
+The runs declare what a plan manages; the operator is called with each Plan that is due because something of it changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from execloop.controller.watch.gaps import Gaps
 from execloop.kube import PLAN_UID_LABEL, EventType, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from execloop.controller.watch.cache import Key
-    from execloop.kube import ApiError, Kube
+    from execloop.kube import ApiError, Kube, Restart
 
 __all__ = ["DriftWatches"]
 
 logger = logging.getLogger(__name__)
 
+_MOST_KINDS = 100
+_MOST_OBJECTS = 10_000
+_Kind: TypeAlias = tuple[str, str]
+"""apiVersion and kind."""
+_Kinds: TypeAlias = "Mapping[_Kind, frozenset[_Kind] | None]"
+"""For each kind the objects, by namespace and name; None: any of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Managed:
+    """What the plan of one uid says it manages."""
+
+    uid: str
+    kinds: _Kinds
+    problem: str = ""
+    gaps: Gaps = field(default_factory=Gaps)
+
+    def manages(self, kind: _Kind, metadata: Mapping[str, Any]) -> bool:
+        if kind not in self.kinds:
+            return False
+        objects, name = self.kinds[kind], metadata.get("name", "")
+        namespace = metadata.get("namespace")
+        if objects is None:
+            return True
+        # The plan need not know that a kind is cluster-scoped.
+        return (namespace, name) in objects if namespace else any(name == known for _, known in objects)
+
+
+class _Watched(NamedTuple):
+    tasks: list[asyncio.Task[None]]
+    by: set[Key]
+
 
 class DriftWatches:
-    """`drifted` is told of each change to an object that carries the label of a Plan. Without the right to watch a kind
-    its Plans work by `interval`; that is said once. Made on the event loop that it serves.
+    """`drifted` is called for each change to an object that a Plan manages and that carries its label.
+
+    A watch ends with the last Plan that manages its kind. Without the right to watch a kind its Plans work by
+    `interval`; that is said once. Made on the event loop that it serves.
     """
 
-    def __init__(self, kube: Kube, namespaces: Sequence[str], drifted: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        namespaces: Sequence[str],
+        drifted: Callable[[Key], None],
+        restarted: Callable[[Restart], None] = lambda _reason: None,
+    ) -> None:
         self._kube, self._namespaces, self._drifted = kube, tuple(namespaces) or ("",), drifted
+        self._restarted = restarted
         self._loop = asyncio.get_running_loop()
         self._owners: dict[str, Key] = {}
-        self._declared: dict[Key, object] = {}
-        self._watches: dict[tuple[str, str], list[asyncio.Task[None]]] = {}
+        self._managed: dict[Key, _Managed] = {}
+        self._watches: dict[_Kind, _Watched] = {}
 
     def declare(self, key: Key, uid: str, plan: object) -> None:
-        """Take a plan's attribute `watches`, pairs of (apiVersion, kind), if it has one. From any thread."""
-        kinds = getattr(plan, "watches", None)
-        if kinds:
-            self._loop.call_soon_threadsafe(self._declare, key, uid, kinds)
+        """Take a plan's attribute `watches`: (apiVersion, kind), or with namespace and name. From any thread."""
+        kinds, problem = _read(key, getattr(plan, "watches", None) or ())
+        self._loop.call_soon_threadsafe(self._declare, key, uid, kinds, problem)
 
     def forget(self, key: Key) -> None:
-        self._declared.pop(key, None)
-        self._owners = {uid: owner for uid, owner in self._owners.items() if owner != key}
+        managed = self._managed.pop(key, None)
+        if managed is not None:
+            self._owners.pop(managed.uid, None)
+            self._release(key, managed.kinds)
 
-    def _declare(self, key: Key, uid: str, kinds: object) -> None:
-        if self._declared.get(key) == (uid, kinds):
+    def _declare(self, key: Key, uid: str, kinds: _Kinds, problem: str) -> None:
+        before = self._managed.get(key, _Managed("", {}))
+        if (before.uid, before.kinds, before.problem) == (uid, kinds, problem):
             return
-        self._declared[key] = uid, kinds
-        try:
-            pairs = [(str(api_version), str(kind)) for api_version, kind in kinds]  # type: ignore[attr-defined]
-        except (TypeError, ValueError):
-            message = "its `watches` must be pairs of (apiVersion, kind), not %r; it works by interval"
-            logger.warning(message, kinds, extra={"plan": str(key)})
-            return
+        if problem:
+            logger.warning("its `watches` %s", problem, extra={"plan": str(key)})
+        self._owners.pop(before.uid, None)
         self._owners[uid] = key
-        for pair in pairs:
-            if pair not in self._watches:
-                self._watches[pair] = [self._loop.create_task(self._watch(pair, place)) for place in self._namespaces]
+        self._managed[key] = _Managed(uid, kinds, problem, before.gaps if before.uid == uid else Gaps())
+        for kind in kinds:
+            self._watched(kind).by.add(key)
+        self._release(key, before.kinds.keys() - kinds.keys())
 
-    async def _watch(self, kind: tuple[str, str], namespace: str) -> None:
-        denied = partial(self._denied, kind)
-        watch = Watch(self._kube, *kind, PLAN_UID_LABEL, self._changed, namespace=namespace, on_denied=denied)
+    def _watched(self, kind: _Kind) -> _Watched:
+        if kind not in self._watches:
+            tasks = [self._loop.create_task(self._watch(kind, place)) for place in self._namespaces]
+            self._watches[kind] = _Watched(tasks, set())
+        return self._watches[kind]
+
+    def _release(self, key: Key, kinds: Iterable[_Kind]) -> None:
+        for kind in kinds:
+            watched = self._watches[kind]
+            watched.by.discard(key)
+            if not watched.by:
+                for task in self._watches.pop(kind).tasks:
+                    task.cancel()
+
+    async def _watch(self, kind: _Kind, namespace: str) -> None:
+        watch = Watch(
+            self._kube,
+            *kind,
+            PLAN_UID_LABEL,
+            partial(self._changed, kind),
+            namespace=namespace,
+            on_denied=partial(self._denied, kind),
+            restarted=self._restarted,
+        )
         await watch.run()
 
-    def _changed(self, event: EventType, metadata: dict[str, Any]) -> None:
-        owner = self._owners.get(metadata.get("labels", {}).get(PLAN_UID_LABEL, ""))
-        if owner is not None and event != "ADDED":
+    def _changed(self, kind: _Kind, event: EventType, metadata: dict[str, Any]) -> None:
+        owner = self._owners.get((metadata.get("labels") or {}).get(PLAN_UID_LABEL, ""))
+        if owner is None or event == "ADDED":
+            return
+        managed = self._managed[owner]
+        if not managed.manages(kind, metadata):
+            return  # anybody may write a label
+        thing = (*kind, metadata.get("namespace"), metadata.get("name"))
+        wait = managed.gaps.wait(thing, self._loop.time())
+        if wait == 0:
+            self._drifted(owner)
+        elif wait is not None:
+            self._loop.call_later(wait, self._repeat, owner, managed.uid)
+
+    def _repeat(self, owner: Key, uid: str) -> None:
+        if self._owners.get(uid) == owner:
             self._drifted(owner)
 
-    def _denied(self, kind: tuple[str, str], error: ApiError) -> None:
+    def _denied(self, kind: _Kind, error: ApiError) -> None:
         logger.warning("%s may not be watched, so its drift is repaired at each Plan's interval: %s", kind[1], error)
 
     async def close(self) -> None:
-        tasks = [task for tasks in self._watches.values() for task in tasks]
+        tasks = [task for watched in self._watches.values() for task in watched.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _read(key: Key, declared: Any) -> tuple[_Kinds, str]:
+    """What a plan's `watches` says, and what is wrong with it."""
+    try:
+        entries = [_entry(each) for each in islice(declared, _MOST_OBJECTS)]
+    except (TypeError, ValueError):
+        return {}, f"must be pairs of (apiVersion, kind), not {declared!r:.200}; it works by interval"
+    whole = {kind for kind, place in entries if place is None}
+    objects: dict[_Kind, set[_Kind]] = {kind: set() for kind, _ in entries}
+    for kind, place in entries:
+        if place is not None:
+            objects[kind].add((place[0] or key.namespace, place[1]))
+    kinds = {kind: None if kind in whole else frozenset(found) for kind, found in objects.items()}
+    chosen = dict(islice(kinds.items(), _MOST_KINDS))
+    many = f"has {len(kinds)} kinds; the first {_MOST_KINDS} are watched" if len(kinds) > _MOST_KINDS else ""
+    return chosen, many
+
+
+def _entry(entry: Any) -> tuple[_Kind, _Kind | None]:
+    """A kind, and where one object of it is. Raises TypeError or ValueError."""
+    if isinstance(entry, str):
+        raise TypeError
+    api_version, kind, *place = entry
+    namespace, name = place or (None, None)
+    return (str(api_version), str(kind)), None if name is None else (str(namespace or ""), str(name))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from execloop.controller.watch.cache import Key
-    from execloop.kube import ApiError, EventType, Kube
+    from execloop.kube import ApiError, EventType, Kube, Restart
 
 __all__ = ["Reference", "References"]
 
@@ -31,34 +31,51 @@ class Reference(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+class _Group(NamedTuple):
+    """What one watch covers."""
+
+    api_version: str
+    kind: str
+    namespace: str
+
+
+class _Watched(NamedTuple):
+    task: asyncio.Task[None]
+    references: set[Reference]
+
+
 class References:
     """One metadata watch for each kind and namespace that is referred to, for all Plans together, as the operator.
 
     `changed(key, metadata)` is told of each change. Where a watch is not allowed the Plan looks again in its own time.
     """
 
-    def __init__(self, kube: Kube, namespaces: Sequence[str], changed: Callable[[Key, dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        namespaces: Sequence[str],
+        changed: Callable[[Key, dict[str, Any]], None],
+        restarted: Callable[[Restart], None] = lambda _reason: None,
+    ) -> None:
         self._kube, self._namespaces, self._changed = kube, frozenset(namespaces), changed
+        self._restarted = restarted
         self._of: dict[Key, frozenset[Reference]] = {}
         self._to: dict[Reference, set[Key]] = {}
-        self._watches: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._groups: dict[_Group, _Watched] = {}
 
     def refer(self, key: Key, references: Iterable[Reference]) -> None:
         """From now on a Plan refers to these, and to no others."""
         now, before = frozenset(references), self._of.get(key, frozenset())
         if now == before:
             return
-        for reference in before - now:
-            self._to[reference].discard(key)
-            if not self._to[reference]:
-                del self._to[reference]
         for reference in now - before:
-            self._to.setdefault(reference, set()).add(key)
+            self._add(key, reference)
+        for reference in before - now:
+            self._remove(key, reference)
         if now:
             self._of[key] = now
         else:
             self._of.pop(key, None)
-        self._watch_what_is_needed()
 
     def forget(self, key: Key) -> None:
         self.refer(key, ())
@@ -68,30 +85,60 @@ class References:
         for key in tuple(self._to.get(reference, ())):
             self._changed(key, metadata)
 
-    def _watch_what_is_needed(self) -> None:
-        needed = {(r.api_version, r.kind, r.namespace) for r in self._to if not self._watched_anyway(r)}
-        for group in self._watches.keys() - needed:
-            self._watches.pop(group).cancel()
-        for group in needed - self._watches.keys():
-            self._watches[group] = asyncio.get_running_loop().create_task(self._watch(*group))
+    def _add(self, key: Key, reference: Reference) -> None:
+        self._to.setdefault(reference, set()).add(key)
+        if self._watched_anyway(reference):
+            return
+        group = _Group(reference.api_version, reference.kind, reference.namespace)
+        if group not in self._groups:
+            task = asyncio.get_running_loop().create_task(self._watch(group))
+            self._groups[group] = _Watched(task, set())
+        self._groups[group].references.add(reference)
+
+    def _remove(self, key: Key, reference: Reference) -> None:
+        self._to[reference].discard(key)
+        if self._to[reference]:
+            return
+        del self._to[reference]
+        group = _Group(reference.api_version, reference.kind, reference.namespace)
+        watched = self._groups.get(group)
+        if watched is not None:
+            watched.references.discard(reference)
+            if not watched.references:
+                self._groups.pop(group).task.cancel()
 
     def _watched_anyway(self, reference: Reference) -> bool:
         """Plans of the namespaces that the operator watches are told by that watch."""
         plan = (reference.api_version, reference.kind) == (API_VERSION, KIND)
         return plan and (not self._namespaces or reference.namespace in self._namespaces)
 
-    async def _watch(self, api_version: str, kind: str, namespace: str) -> None:
+    async def _watch(self, group: _Group) -> None:
+        api_version, kind, namespace = group
+
         def event(event: EventType, metadata: dict[str, Any]) -> None:  # noqa: ARG001 - each kind of change counts
-            self.told(Reference(api_version, kind, metadata.get("namespace", ""), metadata["name"]), metadata)
+            # A cluster-scoped object has no namespace; a Plan refers to it as if it were in its own.
+            place = metadata.get("namespace", namespace)
+            self.told(Reference(api_version, kind, place, metadata["name"]), metadata)
 
         denied = partial(self._denied, kind, namespace)
-        await Watch(self._kube, api_version, kind, None, event, namespace=namespace, on_denied=denied).run()
+        watch = Watch(
+            self._kube,
+            api_version,
+            kind,
+            None,
+            event,
+            namespace=namespace,
+            on_denied=denied,
+            restarted=self._restarted,
+        )
+        await watch.run()
 
     def _denied(self, kind: str, namespace: str, error: ApiError) -> None:
         message = "%s in %s may not be watched, so Plans that refer to them look again in their own time: %s"
         logger.warning(message, kind, namespace or "all namespaces", error)
 
     async def close(self) -> None:
-        for task in self._watches.values():
+        tasks = [watched.task for watched in self._groups.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

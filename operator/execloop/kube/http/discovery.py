@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 from execloop.kube.errors import ApiError
 from execloop.kube.http.paths import Resource, group_path
@@ -16,7 +18,7 @@ __all__ = ["Discovery"]
 
 # A kind that was not there a moment ago may be there now: its definition has just been applied.
 _MISS_SECONDS = 1.0
-_NOT_FOUND = 404
+_TABLE_SECONDS = 5.0
 _EVERYTHING = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -37,6 +39,9 @@ class Discovery:
         self._clock = clock
         self._served: dict[tuple[str, str], Resource] = {}
         self._missing: dict[tuple[str, str], _Miss] = {}
+        self._table: dict[tuple[str, str], Resource] = {}
+        self._table_until = 0.0
+        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def find(self, api_version: str, kind: str) -> Resource:
         """Raises ApiError(404, 'NoSuchKind') with what was perhaps meant."""
@@ -50,18 +55,38 @@ class Discovery:
             if (resource := self._served.get(key)) is not None:
                 return resource
             miss = self._missing[key] = _Miss(await self._explain(api_version, kind), now + _MISS_SECONDS)
-        raise ApiError(_NOT_FOUND, "NoSuchKind", miss.message)
+        raise _no_such_kind(miss.message)
+
+    async def look_up(self, api_version: str, kind: str) -> Resource:
+        """As `find`, for a caller that can wait: from a table of all kinds, so that many unknown ones cost one look.
+
+        A kind that appears is found 5 s later at the latest.
+        """
+        key = api_version, kind
+        if (resource := self._served.get(key)) is not None:
+            return resource
+        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._clock() >= self._table_until:
+                self._table = await self._read_table()
+                self._table_until = self._clock() + _TABLE_SECONDS
+        if not self._table:  # a server without this kind of answer
+            return await self.find(api_version, kind)
+        if (resource := self._table.get(key)) is None:
+            raise _no_such_kind(f"the cluster serves no kind {kind} in {api_version}")
+        self._served[key] = resource
+        return resource
 
     def forget(self) -> None:
         """The definitions have changed: ask again."""
         self._served.clear()
         self._missing.clear()
+        self._table_until = 0.0
 
     async def _read(self, api_version: str) -> dict[tuple[str, str], Resource]:
         try:
             answer = await self._request("GET", group_path(api_version))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if not error.not_found:
                 raise
             return {}
         return {
@@ -73,7 +98,7 @@ class Discovery:
     async def _explain(self, api_version: str, kind: str) -> str:
         message = f"the cluster serves no kind {kind} in {api_version}"
         try:
-            served = [*await self._read_all("/api"), *await self._read_all("/apis")]
+            served = await self._read_table()
         except ApiError:
             return message
         versions = sorted({version for version, name in served if name == kind})
@@ -82,13 +107,32 @@ class Discovery:
             return f"{message}, only in {', '.join(versions)}"
         return f"{message}; it serves {', '.join(kinds)}" if kinds else message
 
-    async def _read_all(self, path: str) -> list[tuple[str, str]]:
-        answer = await self._request("GET", path, accept=_EVERYTHING)
+    async def _read_table(self) -> dict[tuple[str, str], Resource]:
+        """Every kind; empty when the server does not answer in that form."""
+        answers = [await self._read_all(path) for path in ("/api", "/apis")]
+        return {(resource.api_version, resource.kind): resource for answer in answers for resource in answer}
+
+    async def _read_all(self, path: str) -> list[Resource]:
+        try:
+            answer = await self._request("GET", path, accept=_EVERYTHING)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return []
         return [
-            (f"{group}/{version['version']}" if group else version["version"], resource["responseKind"]["kind"])
+            Resource(
+                f"{group}/{version['version']}" if group else version["version"],
+                resource["responseKind"]["kind"],
+                resource.get("resource", ""),
+                resource.get("scope") == "Namespaced",
+            )
             for item in answer.get("items", ())
             for group in [item["metadata"].get("name")]
             for version in item["versions"]
             for resource in version.get("resources", ())
             if resource.get("responseKind")
         ]
+
+
+def _no_such_kind(message: str) -> ApiError:
+    return ApiError(404, "NoSuchKind", message)

@@ -141,5 +141,5 @@ class _Metadata:
             yield event
 
     async def _path(self) -> str:
-        resource = await self._connection.discovery.find(self._api_version, self._kind)
+        resource = await self._connection.discovery.look_up(self._api_version, self._kind)
         return resource.path(namespace=self._namespace)

@@ -96,7 +96,7 @@ class WatchTimes:
     brief: float = 1.0
     """A watch that ends sooner was none."""
     steady: float = 30.0
-    """A watch that lasts longer ends a series of failures."""
+    """A watch that lasts longer ends a series of failures, even when nothing happens."""
     first_pause: float = 1.0
     longest_pause: float = 30.0
     """Pauses double between these two, with jitter."""
@@ -125,6 +125,8 @@ class Stream:
         """What the next watch continues; None: list first."""
         self._whole = False
         self._failures = 0
+        self._heard = False
+        """Whether the watch at hand has told anything."""
         self._listed = False
         self._down_since: float | None = None
         self._cause = ""
@@ -154,14 +156,14 @@ class Stream:
 
     async def _turn(self) -> float:
         """List if that is needed, then watch until the watch ends. Seconds to wait before the next turn."""
-        began = _now()
+        began, self._heard = _now(), False
         try:
             if self._version is None:
                 self._version = await self._list()
                 began = _now()
             await self._follow(self._version)
         except Exception as error:  # noqa: BLE001 - a stream that ends would go unnoticed
-            if _now() - began >= self._times.steady:
+            if _now() - began >= (self._times.brief if self._heard else self._times.steady):
                 self._failures = 0
             return self._failed(error if isinstance(error, ApiError) else _unexpected(error))
         self._works()
@@ -212,6 +214,7 @@ class Stream:
         if kind not in _EVENTS or not _has_metadata(subject):
             raise _nonsense()
         self._works()
+        self._heard = True
         if kind != "BOOKMARK":
             identity(subject["metadata"])
             self._receiver.changed(kind, subject)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from execloop.controller.manager.preflight import problem
+from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.kube import ApiError, Connection
 from tests.asynchronous import in_event_loop
 
@@ -13,11 +13,14 @@ class Server:
     """Answers each path with what it is given; with 404 where that is nothing."""
 
     def __init__(self, **answers: dict[str, Any]) -> None:
+        self.denied: set[str] = set()
+        """Namespaces without rights."""
         self.answers = {"/version": answers.get("version"), "/apis/execloop.dev/v1alpha1": answers.get("plans")}
 
     async def request(self, method: str, path: str, *, body: Any = None) -> dict[str, Any]:
         if method == "POST":
-            return {"status": {"allowed": True}}
+            namespace = body["spec"]["resourceAttributes"].get("namespace", "")
+            return {"status": {"allowed": namespace not in self.denied}}
         if (answer := self.answers[path]) is None:
             raise ApiError(404, "NotFound", "", request=f"GET {path}")
         return answer
@@ -57,3 +60,24 @@ async def test_what_is_no_kubernetes_is_not() -> None:
 async def test_a_crd_of_another_making_is_not_ours(served: dict[str, Any]) -> None:
     server = Server(version=version("1", "37"), plans=served)
     assert await told(server) == "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
+
+
+@in_event_loop
+async def test_a_namespace_without_rights_keeps_the_operator_from_no_other() -> None:
+    server = Server(version=version("1", "37"), plans=SERVED)
+    server.denied = {"blue"}
+    connection = cast("Connection", server)
+    assert await problem(connection, ("red", "blue"), None) == ""
+    assert await missing_rights(connection, "red") == ""
+    assert await missing_rights(connection, "blue") == (
+        "rights are missing: list plans.execloop.dev in blue; watch plans.execloop.dev in blue;"
+        " patch plans.execloop.dev/status in blue"
+    )
+
+
+@in_event_loop
+async def test_without_rights_in_any_it_waits() -> None:
+    server = Server(version=version("1", "37"), plans=SERVED)
+    server.denied = {"red", "blue"}
+    told = await problem(cast("Connection", server), ("red", "blue"), None)
+    assert (told.count("in red"), told.count("in blue")) == (3, 3)

@@ -10,8 +10,10 @@ import pytest
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.kube import PLAN_UID_LABEL, ApiError
+from execloop.testing import FakeClock
 from tests.asynchronous import in_event_loop
 from tests.fake_cluster import FakeCluster
+from tests.virtual_time import run_virtually
 
 A, B = Key("team", "a"), Key("team", "b")
 
@@ -31,16 +33,22 @@ class FakeWatch:
         *,
         namespace: str,
         on_denied: Callable[[ApiError], None],
+        restarted: Callable[[str], None],
     ) -> None:
         self.about = (api_version, kind, label, namespace)
         self._on_event, self.on_denied = on_event, on_denied
         self.made.append(self)
+        self.runs = True
 
     async def run(self) -> None:
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.runs = False
 
-    def tell(self, event: str, **labels: str) -> None:
-        self._on_event(event, {"name": "x", "labels": labels})
+    def tell(self, event: str, place: str = "team/x", **labels: str) -> None:
+        namespace, _, name = place.rpartition("/")
+        self._on_event(event, {"name": name, **({"namespace": namespace} if namespace else {}), "labels": labels})
 
 
 class Manages:
@@ -100,7 +108,7 @@ class TestWatches:
         assert made == []
         await watching.close()
 
-    @pytest.mark.parametrize("kinds", [("ConfigMap",), (("v1",),), (1,)])
+    @pytest.mark.parametrize("kinds", [("ConfigMap",), (("v1",),), (1,), (("v1", "ConfigMap", "x"),)])
     @in_event_loop
     async def test_one_that_names_them_wrongly_is_told_how_to(
         self, made: list[FakeWatch], caplog: pytest.LogCaptureFixture, kinds: tuple[object, ...]
@@ -110,6 +118,33 @@ class TestWatches:
         assert made == []
         assert "must be pairs of (apiVersion, kind)" in caplog.text
         assert vars(caplog.records[0])["plan"] == "team/a"
+        await watching.close()
+
+    @in_event_loop
+    async def test_a_watch_ends_with_the_last_plan_that_manages_its_kind(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        await watching.declare(B, Manages(MAPS, SECRETS))
+        watching.watches.forget(A)
+        await asyncio.sleep(0)
+        assert [watch.runs for watch in made] == [True, True]
+        await watching.declare(B, Manages(SECRETS))
+        assert [watch.runs for watch in made] == [False, True]
+        watching.watches.forget(B)
+        await asyncio.sleep(0)
+        assert [watch.runs for watch in made] == [False, False]
+        await watching.declare(A, Manages(MAPS))
+        assert [watch.runs for watch in made] == [False, False, True]
+        await watching.close()
+
+    @in_event_loop
+    async def test_a_plan_has_a_hundred_kinds_at_most(
+        self, made: list[FakeWatch], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(*[("made.up/v1", f"Kind{number}") for number in range(1000)]))
+        assert len(made) == 100
+        assert "its `watches` has 1000 kinds; the first 100 are watched" in caplog.text
         await watching.close()
 
     @in_event_loop
@@ -158,6 +193,29 @@ class TestChanges:
         await watching.close()
 
     @in_event_loop
+    async def test_a_label_counts_only_on_a_kind_that_its_plan_manages(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(MAPS))
+        await watching.declare(B, Manages(SECRETS))
+        made[1].tell("MODIFIED", **{LABEL: "uid-a"})
+        assert watching.drifted == []
+        await watching.close()
+
+    @pytest.mark.parametrize(
+        ("place", "drifted"),
+        [("team/mine", [A]), ("away/mine", [A]), ("team/other", []), ("away/other", []), ("mine", [A]), ("other", [])],
+    )
+    @in_event_loop
+    async def test_and_only_on_the_objects_that_it_names_where_it_names_them(
+        self, made: list[FakeWatch], place: str, drifted: list[Key]
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages((*MAPS, "", "mine"), (*MAPS, "away", "mine")))
+        made[0].tell("MODIFIED", place, **{LABEL: "uid-a"})
+        assert (watching.drifted, len(made)) == (drifted, 1)
+        await watching.close()
+
+    @in_event_loop
     async def test_one_that_was_made_anew_has_its_own(self, made: list[FakeWatch]) -> None:
         watching = Watching()
         await watching.declare(A, Manages(MAPS), "first")
@@ -165,6 +223,41 @@ class TestChanges:
         made[0].tell("MODIFIED", **{LABEL: "second"})
         assert (watching.drifted, len(made)) == ([A], 1)
         await watching.close()
+
+
+def test_repairs_of_one_object_come_less_and_less_often(made: list[FakeWatch]) -> None:
+    clock = FakeClock()
+    looks: list[float] = []
+
+    async def fight() -> None:
+        watches = DriftWatches(FakeCluster().kube, (), lambda _: looks.append(clock.now()))
+        watches.declare(A, "uid-a", Manages(MAPS))
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            made[0].tell("MODIFIED", **{LABEL: "uid-a"})
+        await watches.close()
+
+    run_virtually(clock, fight)
+    assert [round(look) for look in looks] == [0, 2, 6, 14, 30]
+
+
+def test_a_change_within_the_gap_is_not_lost_and_none_comes_for_a_plan_that_went(made: list[FakeWatch]) -> None:
+    clock = FakeClock()
+    looks: list[Key] = []
+
+    async def change_twice() -> None:
+        watches = DriftWatches(FakeCluster().kube, (), looks.append)
+        for key in (A, B):
+            watches.declare(key, f"uid-{key.name}", Manages(MAPS))
+        await asyncio.sleep(0.1)
+        for uid in ("uid-a", "uid-a", "uid-b", "uid-b"):
+            made[0].tell("MODIFIED", **{LABEL: uid})
+        watches.forget(B)
+        await asyncio.sleep(10)
+        await watches.close()
+
+    run_virtually(clock, change_twice)
+    assert looks == [A, B, A]
 
 
 @in_event_loop

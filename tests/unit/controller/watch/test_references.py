@@ -34,6 +34,7 @@ class FakeWatch:
         *,
         namespace: str,
         on_denied: Callable[[ApiError], None],
+        restarted: Callable[[str], None],
     ) -> None:
         self.about = (api_version, kind, label, namespace)
         self.tell, self.on_denied = on_event, on_denied
@@ -101,6 +102,14 @@ class TestTold:
         assert referring.told == [A]
         await referring.references.close()
 
+    @in_event_loop
+    async def test_a_cluster_scoped_object_wakes_the_plan_that_refers_to_it(self, running: list[FakeWatch]) -> None:
+        referring = Referring()
+        await referring.refer(A, Reference("v1", "Namespace", "team", "x"))
+        running[0].tell("MODIFIED", {"name": "x"})
+        assert referring.told == [A]
+        await referring.references.close()
+
 
 class TestWatches:
     @in_event_loop
@@ -115,6 +124,26 @@ class TestWatches:
         assert [watch.about for watch in running] == [("v1", "ConfigMap", None, "team")]
         await referring.refer(A)
         assert running == []
+
+    @in_event_loop
+    async def test_a_change_costs_what_changed_and_not_what_all_plans_refer_to(self, running: list[FakeWatch]) -> None:
+        referring, compared = Referring(), 0
+
+        class Counted(str):
+            __slots__ = ()
+
+            def __hash__(self) -> int:
+                nonlocal compared
+                compared += 1
+                return super().__hash__()
+
+        for number in range(1000):
+            referring.references.refer(Key("team", f"p{number}"), [MAP._replace(name=Counted(number))])
+        compared = 0
+        referring.references.refer(A, [MAP])
+        referring.references.refer(A, [])
+        assert compared == 0
+        await referring.references.close()
 
     @pytest.mark.parametrize(
         ("namespaces", "reference", "watched"),
