@@ -206,17 +206,11 @@ class Stream:
         if _now() - began < self._times.brief:
             raise ApiError(0, "Disconnected", "the server ended the watch at once")
 
-    def _take(self, event: dict[str, Any]) -> None:
-        kind, subject = event.get("type"), event.get("object")
-        if kind == "ERROR" and isinstance(subject, dict):
-            code = subject.get("code")
-            raise ApiError.from_status(code if isinstance(code, int) else 0, subject, request="watch")
-        if kind not in _EVENTS or not _has_metadata(subject):
-            raise _nonsense()
+    def _take(self, event: object) -> None:
+        kind, subject = _parts(event)
         self._works()
         self._heard = True
         if kind != "BOOKMARK":
-            identity(subject["metadata"])
             self._receiver.changed(kind, subject)
         self._version = subject["metadata"].get("resourceVersion") or self._version
 
@@ -283,6 +277,17 @@ async def _bounded(items: AsyncGenerator[T, None], silence: float) -> AsyncGener
         raise ApiError(0, _SILENT, f"nothing came for {silence:.0f} s") from None
 
 
+def _parts(event: object) -> tuple[Any, dict[str, Any]]:
+    """An event's type and object. Raises ApiError for an ERROR, and for what is no event."""
+    kind, subject = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
+    if kind == "ERROR" and isinstance(subject, dict):
+        code = subject.get("code")
+        raise ApiError.from_status(code if isinstance(code, int) else 0, subject, request="watch")
+    if kind not in _EVENTS or not _has_metadata(subject, named=kind != "BOOKMARK"):
+        raise _nonsense()
+    return kind, subject
+
+
 def _checked(page: Page) -> str:
     """Its version. A wrong answer must not pass for an empty list: all that is known would count as deleted."""
     if not page.version or not all(map(_has_metadata, page.objects)):
@@ -290,8 +295,9 @@ def _checked(page: Page) -> str:
     return page.version
 
 
-def _has_metadata(subject: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(subject, dict) and isinstance(subject.get("metadata"), dict)
+def _has_metadata(subject: object, *, named: bool = True) -> TypeGuard[dict[str, Any]]:
+    metadata = subject.get("metadata") if isinstance(subject, dict) else None
+    return isinstance(metadata, dict) and (not named or isinstance(metadata.get("name"), str))
 
 
 def _nonsense() -> ApiError:

@@ -286,6 +286,8 @@ WATCH_FAULTS = {
     "HTML": HTML,
     "nothing": EMPTY,
     "a list": answers("[]\n"),
+    "a word": answers("null\n"),
+    "half a line": answers('{"type": "ADDED", "obj'),
     "no object": answers('{"type": "ADDED"}\n'),
     "no name": answers('{"type": "ADDED", "object": {"metadata": {}}}\n'),
     "an unknown type": answers('{"type": "NEWS", "object": {"metadata": {}}}\n'),
@@ -303,22 +305,24 @@ WATCH_FAULTS = {
 class TestFaults:
     @pytest.mark.parametrize("fault", LIST_FAULTS.values(), ids=LIST_FAULTS)
     @in_event_loop
-    async def test_a_list_that_fails_is_read_again(self, fault: Fault) -> None:
+    async def test_a_list_that_fails_is_read_again(self, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
         server = Server([["a"]], [[event("ADDED", "b")]])
         server.list_faults = [fault, fault]
         async with listening(server) as listener:
             told = await listener.until_told(3)
         assert told == [(None, "a"), (None, Key("red", "a")), ("ADDED", "b")]
         assert len(listener.restarts) == 2
+        assert not [record for record in caplog.records if record.exc_info]
 
     @pytest.mark.parametrize("fault", WATCH_FAULTS.values(), ids=WATCH_FAULTS)
     @in_event_loop
-    async def test_a_watch_that_fails_begins_again(self, fault: Fault) -> None:
+    async def test_a_watch_that_fails_begins_again(self, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
         server = Server([["a"]], [[event("ADDED", "b")]])
         server.watch_faults = [fault, fault]
         async with listening(server) as listener:
             await until(lambda: ("ADDED", "b") in listener.told)
         assert len(listener.restarts) == 2
+        assert not [record for record in caplog.records if record.exc_info]
 
     @in_event_loop
     async def test_it_says_so_once_a_cause_and_without_a_traceback(self, caplog: pytest.LogCaptureFixture) -> None:
