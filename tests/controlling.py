@@ -22,6 +22,7 @@ from execloop.controller.api.secrets_policy import SECRETS_POLICY, secrets_polic
 from execloop.controller.manager.builder import assemble
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
+from execloop.controller.reconcile.commit import AtRest
 from execloop.controller.reconcile.validation import Validator
 from execloop.controller.timing import Times
 from execloop.controller.watch.cache import Cache, Key
@@ -32,6 +33,7 @@ from tests.fake_cluster import FakeCluster
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from execloop.controller.reconcile.commit import Requeue
     from execloop.testing.scripted import Step
 
 T = TypeVar("T")
@@ -85,6 +87,7 @@ class Controller:
             lambda _key, _uid, _plan: None,
             Times(self.clock.now, self.clock.monotonic, lambda: self.chance),
         )
+        self.cache.changed = lambda key, _change, _listed: self.reconciler.interrupt(key)
 
     def end(self) -> None:
         if self.code._loop is not None:
@@ -150,8 +153,9 @@ class Controller:
     # -- what the operator does
 
     def reconcile(self, name: str = "a") -> float | None:
-        """Seconds until it is due again."""
-        return self.run(self._reconcile(name))
+        """Seconds until it is due again; None at rest."""
+        requeue = self.run(self._reconcile(name))
+        return None if isinstance(requeue, AtRest) else requeue.seconds
 
     def settle(self, name: str = "a") -> float | None:
         """Reconcile, whenever it is due, until it is at rest."""
@@ -162,7 +166,7 @@ class Controller:
             self.clock.advance(delay)
         raise AssertionError(f"{name} does not come to rest")
 
-    async def _reconcile(self, name: str) -> float | None:
+    async def _reconcile(self, name: str) -> Requeue:
         self.watch()
         try:
             return await self.reconciler.reconcile(Key(NAMESPACE, name))
@@ -179,8 +183,8 @@ class Controller:
             if key not in there:
                 self.cache.drop(key)
         for key, body in there.items():
-            if body.get("kind") == "Plan" and self.cache.put(key, copy.deepcopy(body)):
-                self.reconciler.interrupt(key)
+            if body.get("kind") == "Plan":
+                self.cache.put(key, copy.deepcopy(body))
 
     def meanwhile(self, *deeds: Callable[[], object]) -> Callable[[], None]:
         """What a task does: things happen while it runs, and the operator is told of them."""

@@ -216,6 +216,8 @@ class Approval(Model):
     """Digest of the pending tasks that was approved."""
     by: str | None = None
     """Who approved, as the API server knew them."""
+    code_version: str | None = None
+    """Version of the plan's code that was approved to run."""
     tasks: str | None = None
     """Hashes of the names that were approved, 8 characters each: later runs of the execution may ask for no others.
     Not there when they were more than 2,000: the approval is then good for one run."""
@@ -245,6 +247,8 @@ class ExecutionStatus(Model):
     """Errors so far, counted against errorsToTolerate."""
     failed_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
     """Runs with errors in a row, which the backoff grows with. Left out when 0."""
+    waiting_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
+    """Runs in a row in which everything waited, which the pause between them grows with. Left out when 0."""
     started_at: _Instant
     """When it began."""
     paused: Annotated[float, Field(ge=0), _ZERO_LEFT_OUT] = 0.0
@@ -349,3 +353,7 @@ class PlanStatus(Model):
     """Executions that ended, newest first."""
     inventory: tuple[InventoryEntry, ...] | None = None
     """Objects that the Plan owns, for a plan that owns any."""
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of this type; None when it is not there."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from execloop._engine.walk import Stop
 from execloop.controller.parameters.policy import SecretsPolicy
+from execloop.controller.reconcile.commit import Commit
 from execloop.controller.reconcile.dependencies import Dependencies
+from execloop.controller.reconcile.driver import ExecutionDriver
 from execloop.controller.reconcile.parameters import ParameterSources
 from execloop.controller.reconcile.reconciler import Reconciler
-from execloop.controller.reconcile.reporter import Reporter
 from execloop.controller.reconcile.runs import Runs
 from execloop.controller.reconcile.teardown import Teardown
 from execloop.controller.status.events import EventRecorder
@@ -45,12 +46,11 @@ def assemble(
     ran: Callable[[Ran], None] = lambda _ran: None,
     trust_secrets_policy: bool = False,
 ) -> Reconciler:
-    """A reconciler and the parts that it stands on."""
+    """Return a reconciler and the parts that it stands on."""
     recorder, finalizer = EventRecorder(kube), Finalizer(kube, cache)
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
-    reporter = Reporter(StatusWriter(kube, cache), recorder, validator, times)
-    runs = Runs(code, clients, reporter, times.now, declare, stop, ran)
-    teardown = Teardown(kube, validator, sources, runs, reporter, finalizer, times)
-    parts = (cache, validator, sources, dependencies, references, runs, reporter, recorder, finalizer, teardown)
-    return Reconciler(*parts, code.barred, times)
+    commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
+    driver = ExecutionDriver(Runs(code, clients, commit, times, declare, ran), commit, recorder, times)
+    teardown = Teardown(kube, validator, sources, driver, finalizer, times)
+    return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

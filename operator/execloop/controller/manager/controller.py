@@ -11,25 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from execloop._plans.registry import Registry
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
-from execloop.controller.backoff import backoff
 from execloop.controller.manager.builder import assemble
 from execloop.controller.manager.leadership import WhileHeld
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
+from execloop.controller.reconcile.commit import AtRest
 from execloop.controller.reconcile.validation import Validator
-from execloop.controller.watch.cache import Cache, Key
+from execloop.controller.timing import backoff
+from execloop.controller.watch.cache import Cache, Change, Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import Reference, References
+from execloop.controller.watch.snapshot import FINALIZER
 from execloop.controller.watch.workqueue import WorkQueue
 from execloop.kube import ApiError, Kube, LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from execloop.controller.manager.leadership import Leadership
     from execloop.controller.manager.metrics import Metrics, Result
+    from execloop.controller.reconcile.commit import Requeue
     from execloop.controller.reconcile.reconciler import Reconciler
     from execloop.controller.settings import Settings
+    from execloop.controller.watch.cache import PlanState
     from execloop.kube import Connection
 
 __all__ = ["Operator"]
@@ -40,6 +44,9 @@ _GRACE = 5.0
 _STUCK = 60.0
 _SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
+_LOST = 30.0  # should a reconcile end in a way that none of the rules names
+_SAVES = 20
+_NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -59,6 +66,10 @@ class Operator:
     working: set[asyncio.Task[None]] = field(default_factory=set)
     in_place: set[Key] = field(default_factory=set)
     """Keys in work that hold a place."""
+    _saving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SAVES))
+
+    def __post_init__(self) -> None:
+        self.cache.changed = self._changed
 
     @classmethod
     def build(cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics) -> Operator:
@@ -112,11 +123,14 @@ class Operator:
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         if kind == "DELETED":
-            self._gone(key, metadata["uid"])
-        elif self.cache.put(key, body):
-            self.reconciler.interrupt(key)
-            self.queue.add(key, priority=0 if kind else 1)
+            self._gone(key, metadata["uid"], finalizers=metadata.get("finalizers") or ())
+        else:
+            self.cache.put(key, body, listed=kind is None)
         self.references.told(Reference(API_VERSION, KIND, *key), metadata)
+
+    def _changed(self, key: Key, change: Change, listed: bool) -> None:
+        self.reconciler.interrupt(key)
+        self.queue.add(key, _wait(self.cache, key, change), priority=1 if listed else 0)
 
     def listed(self, namespace: str | None, present: set[Key]) -> None:
         """What is known, and not among those that are there, was deleted while the watch had a gap."""
@@ -125,11 +139,15 @@ class Operator:
                 self._gone(key)
         self.unlisted.discard(namespace)
 
-    def _gone(self, key: Key, uid: str | None = None) -> None:
-        self.cache.drop(key, uid)
+    def _gone(self, key: Key, uid: str | None = None, finalizers: Sequence[str] = ()) -> None:
+        state = self.cache.drop(key, uid)
+        if state is None:  # another Plan has the name already
+            return
         self.queue.forget(key)
         self.drift.forget(key)
         self.references.forget(key)
+        if FINALIZER in finalizers and not state.snapshot.deleting:
+            self.reconciler.lost(state)
 
     def unready(self) -> str:
         return "Plans are not listed yet" if self.unlisted else ""
@@ -160,38 +178,31 @@ class Operator:
             self.places.release()
 
     async def _work(self, key: Key) -> None:
-        after: float | None = None
-        track, told = self.cache.get(key), partial(self._told, time.perf_counter())
+        state, done = self.cache.get(key), partial(self._reconciled, time.perf_counter())
+        after: float | None = _LOST
         try:
             self.leadership.require()
-            after = await self.reconciler.reconcile(key)
-            told("done" if after is None else "requeued")
-            if track is not None:
-                track.failures = 0
+            after = _after(await self.reconciler.reconcile(key))
+            done("done" if after is None else "requeued")
+            if state is not None:
+                state.succeed()
         except LeaseLost:
+            after = None
             logger.debug("left to the next leader", extra={"plan": str(key)})
         except ApiError as error:
-            told("api_error")
-            after = self._retry(key, error)
-            logger.warning("the API server: %s; trying again in %.0f s", error, after, extra={"plan": str(key)})
+            done("api_error")
+            after = _retry(state, error)
+            level = logging.DEBUG if error.status == _NOT_FOUND else logging.WARNING  # most often it is just deleted
+            logger.log(level, "the API server: %s; trying again in %.0f s", error, after, extra={"plan": str(key)})
         except Exception:
-            told("fault")
-            after = self._retry(key, None)
-            logger.exception("a fault of the operator; trying again in %.0f s", after, extra={"plan": str(key)})
-        finally:
+            done("fault")
+            after = _retry(state, None)
+            logger.exception("an error of the operator; trying again in %.0f s", after, extra={"plan": str(key)})
+        finally:  # whatever leaves a reconcile, the key is requeued or at rest
             self.queue.done(key, after, priority=1)
 
-    def _told(self, began: float, result: Result) -> None:
+    def _reconciled(self, began: float, result: Result) -> None:
         self.metrics.reconciled(result, time.perf_counter() - began)
-
-    def _retry(self, key: Key, error: ApiError | None) -> float:
-        track = self.cache.get(key)
-        failures = 1
-        if track is not None:
-            track.failures += 1
-            failures = track.failures
-        wait = backoff(1.0, 30.0, failures, lambda: _HALF)
-        return max(wait, error.retry_after or 0.0) if error else wait
 
     async def drain(self) -> bool:
         """Runs stop at their next task boundary, blocked plan code gets 5 s, what only memory holds is written.
@@ -204,13 +215,39 @@ class Operator:
                 await self.queue.idle()
         except TimeoutError:
             logger.warning("plan code still runs after %.0f s, and is left behind", _GRACE)
-        for key in self.cache:
+        try:
+            async with asyncio.timeout(_GRACE):
+                await asyncio.gather(*map(self._save, self.cache))
+        except TimeoutError:
+            logger.warning("not every status was saved within %.0f s", _GRACE)
+        return not self.working
+
+    async def _save(self, key: Key) -> None:
+        async with self._saving:
             try:
                 await self.reconciler.save(key)
             except (ApiError, LeaseLost) as error:
                 logger.warning("not saved: %s", error, extra={"plan": str(key)})
-        return not self.working
 
     async def close(self) -> None:
         await self.drift.close()
         await self.references.close()
+
+
+def _after(requeue: Requeue) -> float | None:
+    """Return the seconds until a key is due; None at rest."""
+    return None if isinstance(requeue, AtRest) else requeue.seconds
+
+
+def _retry(state: PlanState | None, error: ApiError | None) -> float:
+    """Return the backoff of the operator's own requests, or what the API server asks for."""
+    wait = backoff(1.0, 30.0, 1 if state is None else state.fail(), lambda: _HALF)
+    return max(wait, error.retry_after or 0.0) if error else wait
+
+
+def _wait(cache: Cache, key: Key, change: Change) -> float:
+    """Return the seconds before a change is looked at: another hand at the status must not keep the operator busy."""
+    state = cache.get(key)
+    if change is Change.CONCERN or state is None:
+        return 0.0
+    return backoff(_SETTLE, 30.0, state.foreign, lambda: _HALF)

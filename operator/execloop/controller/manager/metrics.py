@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted, Outcome
-from execloop.controller.plancode.runner import Postponed
+from execloop.controller.plancode.runner import Postponed, Refused
 from execloop.kube import Restart
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ __all__ = ["Metrics", "Result", "Watched"]
 
 Watched: TypeAlias = Literal["plans", "references", "drift"]
 Result: TypeAlias = Literal["done", "requeued", "api_error", "fault"]
-_OUTCOMES: Mapping[type[Outcome | Postponed], str] = {
+_OUTCOMES: Mapping[type[Outcome | Postponed | Refused], str] = {
     Converged: "converged",
     Again: "again",
     Interrupted: "interrupted",
     CreateFailed: "create_failed",
     Failed: "failed",
     Postponed: "postponed",
+    Refused: "refused",
 }
 _ERRORS = "errors"
 _CONDITIONS = (
@@ -172,5 +173,5 @@ class _Plans(Collector):
             yield family
 
 
-def _name(outcome: Outcome | Postponed) -> str:
+def _name(outcome: Outcome | Postponed | Refused) -> str:
     return _ERRORS if isinstance(outcome, Again) and outcome.failed else _OUTCOMES[type(outcome)]

@@ -98,7 +98,7 @@ class Process:
 
     def _statuses(self) -> Iterator[PlanStatus]:
         cache = self._operator.cache
-        return (track.status for key in cache if (track := cache.get(key)) is not None)
+        return (state.snapshot.stored for key in cache if (state := cache.get(key)) is not None)
 
     def _obey_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""A plan's code at work for the operator: parse its parameters, observe it, or run it.
+"""A plan's code at work for the operator: observe it, or run it.
 
 Every way that can end is a frozen value.
 """
@@ -6,26 +6,25 @@ Every way that can end is a frozen value.
 from __future__ import annotations
 
 import asyncio
-import inspect
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from execloop._engine.errors import FatalError, InvalidParameters
-from execloop._engine.execution import CreateFailed, Execution, Failed, Outcome
+from execloop._engine.clock import SYSTEM_CLOCK
+from execloop._engine.errors import FatalError
+from execloop._engine.execution import CreateFailed, Execution, Failed, Interrupted, Outcome
+from execloop._engine.options import Options
 from execloop._engine.returned import NotTasks, Taken, take
 from execloop._engine.run import Run, out_of_time
 from execloop._engine.tasks import AnyTask, Children, is_async
 from execloop._engine.waits import Wait, waits_of
+from execloop.controller.plancode.construction import Refusal, UnmadePlan
 from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from execloop._engine.options import Options
     from execloop._engine.plan import Plan
     from execloop._engine.walk import Stop
-    from execloop._plans.definition import Definition
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.watch.cache import Key
 
@@ -33,7 +32,6 @@ __all__ = [
     "Cancelled",
     "Nothing",
     "Observed",
-    "Parsed",
     "Postponed",
     "Prepared",
     "Ran",
@@ -41,11 +39,8 @@ __all__ = [
     "Work",
     "drive",
     "observe",
-    "parse",
-    "unmade",
 ]
 
-_PARSING = 30.0
 _SHORT_WAIT = 1.0
 _GRACE = 1.0
 
@@ -75,17 +70,10 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
-    """What the plan's parameter model made of the parameters."""
-
-    parameters: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
-    """Why there are none: InvalidParameters, FatalError when the model's code raised something else."""
+    """The parameters do not fit the plan's model: which field, and which rule."""
 
-    error: InvalidParameters | FatalError
+    message: str
 
 
 class Cancelled(Exception):
@@ -98,9 +86,9 @@ class Cancelled(Exception):
 class Ran(NamedTuple):
     """How an attempt at a run ended."""
 
-    outcome: Outcome | Postponed
+    outcome: Outcome | Postponed | Refused
     names: tuple[str, ...] = ()
-    """The tasks that `create()` asked for, as they may be told."""
+    """The tasks that worked, as they may be shown: what ended in a wait is not among them."""
     last_error: str | None = None
     """The last error of a task, as it may be told."""
     attempted: int = 0
@@ -108,7 +96,7 @@ class Ran(NamedTuple):
     failed: int = 0
 
 
-Observed: TypeAlias = Nothing | Work | Postponed | CreateFailed | Failed
+Observed: TypeAlias = Nothing | Work | Postponed | Refused | CreateFailed | Failed | Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,64 +111,16 @@ class Prepared:
         return *self.tasks, *self.waits
 
 
-class _Unmade:
-    """A plan that is made when it is asked: where its code may block, and as a part of `create()`."""
-
-    def __init__(self, name: str, make: Callable[[], Plan]) -> None:
-        self.name, self._make = name, make
-
-    def create(self) -> Any:
-        return self._make().create()
-
-
-class _UnmadeAsync(_Unmade):
-    async def create(self) -> Any:
-        created = self._make().create()
-        return await created if inspect.isawaitable(created) else created
-
-
-class _Undoing:
-    """A plan whose `teardown()` is what `create()` is to others."""
-
-    def __init__(self, plan: Any) -> None:
-        self.create = plan.teardown
-
-
-def unmade(definition: Definition, make: Callable[[], Plan], *, teardown: bool = False) -> Plan:
-    if teardown:
-        kind = _UnmadeAsync if definition.teardown_asynchronous else _Unmade
-        return kind(definition.name, lambda: _Undoing(make()))
-    return (_UnmadeAsync if definition.asynchronous else _Unmade)(definition.name, make)
-
-
-async def parse(
-    code: PlanHost, key: Key, definition: Definition, raw: dict[str, Any], *, within: float = _PARSING
-) -> Parsed | Refused | Postponed:
-    """Run a plan's parameter model, which is plan code, in the plans' threads; `within`: seconds it may take.
-
-    One that takes longer bars its Plan until it has returned.
-    """
-    try:
-        return Parsed(await code.call(key, lambda: definition.parse(raw), within=within))
-    except NotNow as reason:
-        return Postponed(str(reason), reason.after)
-    except InvalidParameters as error:
-        return Refused(error)
-    except OutOfTime as error:
-        return Refused(InvalidParameters(f"parameters: the plan's model has {error}"))
-    except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        cause = _cause(error)
-        fatal = FatalError(
-            f"parameters: the plan's model raised {type(cause).__name__}"
-        )  # its message may hold a value
-        fatal.__cause__ = cause
-        return Refused(fatal)
-
-
 async def observe(
-    code: PlanHost, key: Key, plan: Plan, execution: Execution, options: Options | None = None
+    code: PlanHost,
+    key: Key,
+    plan: Plan,
+    execution: Execution,
+    options: Options | None = None,
+    *,
+    left: float | None = None,
 ) -> Observed:
-    """Ask a plan, and run nothing; with `options` until the execution's deadline. The wait for a place is no part."""
+    """Ask a plan, and run nothing; it may take `left` seconds, not counting the wait for a place."""
 
     def taken(created: object) -> Taken:
         return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
@@ -188,21 +128,36 @@ async def observe(
     async def awaited() -> Taken:
         return taken(await cast("Any", plan.create()))
 
-    within = None if options is None else _left(execution, options, time.time())
+    left = _left(execution, options) if left is None and options is not None else left
     try:
         if is_async(plan.create):
-            found = await code.on_loop(key, awaited, within=within)
+            await _prepare(code, key, plan, left)
+            found = await code.on_loop(key, awaited, within=left)
         else:
-            found = await code.call(key, lambda: taken(plan.create()), within=within)
+            found = await code.call(key, lambda: taken(plan.create()), within=left)
     except NotNow as reason:
         return Postponed(str(reason), reason.after)
+    except Refusal as error:
+        return Refused(str(error))
     except OutOfTime:
-        assert options is not None
-        return Failed(execution, out_of_time(options))
+        return Failed(execution, out_of_time(options or Options()))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
         waits = waits_of(error)
         return Work((), waits) if waits else _not_created(execution, error)
     return Work(found.tasks, found.waits) if found.tasks or found.waits else Nothing()
+
+
+def _left(execution: Execution, options: Options) -> float | None:
+    """Return the seconds to the deadline by the system's clock, for a caller without a clock of its own."""
+    if options.timeout is None or execution.started_at is None:
+        return options.timeout
+    return max(0.0, execution.deadline(options.timeout) - SYSTEM_CLOCK.now())
+
+
+async def _prepare(code: PlanHost, key: Key, plan: Plan, left: float | None) -> None:
+    """Validate the parameters of an async plan in a thread: a model that blocks must not hold the plans' loop."""
+    if isinstance(plan, UnmadePlan):
+        await code.call(key, plan.prepare, within=left)
 
 
 def _not_created(execution: Execution, error: Exception) -> CreateFailed | Failed:
@@ -215,12 +170,6 @@ def _not_created(execution: Execution, error: Exception) -> CreateFailed | Faile
             return Failed(execution, _fatal(error))
         case _:
             return CreateFailed(execution, error)
-
-
-def _left(execution: Execution, options: Options, now: float) -> float | None:
-    if options.timeout is None or execution.started_at is None:
-        return options.timeout
-    return max(0.0, execution.deadline(options.timeout) - now)
 
 
 def _fatal(error: BaseException) -> FatalError:
@@ -252,42 +201,75 @@ def _being_cancelled() -> bool:
 
 
 def drive(
-    code: PlanHost, key: Key, plan: Plan, execution: Execution, options: Options, stop: Stop
-) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed]]:
-    """The run, and what drives it; progress can be read from the run meanwhile."""
-    run = Run(plan, execution, options, stop=stop, judge=_judged)
+    code: PlanHost,
+    key: Key,
+    plan: Plan,
+    execution: Execution,
+    options: Options,
+    stop: Stop,
+    *,
+    left: float | None = None,
+    failed: Callable[[], None] | None = None,
+) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed | Refused]]:
+    """Return the run, and what drives it; progress can be read from the run meanwhile.
 
-    async def driving() -> Outcome | Postponed:
+    `left` are the seconds to the deadline, else the system's clock says how many. `failed` is called at each error, in
+    whatever thread it happens.
+    """
+
+    def judge(error: BaseException) -> Exception:
+        counted = _judged(error)
+        if failed is not None:
+            failed()
+        return counted
+
+    left = _left(execution, options) if left is None else left
+    deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
+    run = Run(plan, execution, options, stop=stop, judge=judge, deadline=deadline)
+
+    async def driving() -> Outcome | Postponed | Refused:
         try:
-            if is_async(plan.create) or not await _blocking(code, key, run):
-                await _awaiting(code, key, run)
+            await _drive(code, key, run, left)
         except NotNow as reason:
             run.abandon()
             return Postponed(str(reason), reason.after)
+        except Refusal as error:
+            return Refused(str(error))
         except OutOfTime:
             run.abandon()
         except Escaped as error:
             run.abandon()
             return Failed(run.execution, _fatal(error))
-        return run.settle()
+        outcome = run.settle()
+        if isinstance(outcome, CreateFailed) and isinstance(outcome.error, Refusal):
+            return Refused(str(outcome.error))
+        return outcome
 
     return run, driving()
 
 
-async def _blocking(code: PlanHost, key: Key, run: Run) -> bool:
-    """Drive in a thread until the deadline: whether that was all."""
+async def _drive(code: PlanHost, key: Key, run: Run, left: float | None) -> None:
+    if is_async(run.plan.create):
+        await _prepare(code, key, run.plan, left)
+    elif await _blocking(code, key, run, left):
+        return
+    await _awaiting(code, key, run, left)
+
+
+async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None) -> bool:
+    """Drive in a thread until the deadline; return whether that was all."""
     asked = run.clock.monotonic()
 
     def begin() -> bool:
         _put_off(run, asked)
         return run.blocking()
 
-    return await code.call(key, begin, within=_left(run.execution, run.options, run.clock.now()))
+    return await code.call(key, begin, within=left)
 
 
-async def _awaiting(code: PlanHost, key: Key, run: Run) -> None:
+async def _awaiting(code: PlanHost, key: Key, run: Run, left: float | None) -> None:
     """Drive on the plans' loop. The run itself ends at its deadline; code that eats its cancellation is left then."""
-    asked, left = run.clock.monotonic(), _left(run.execution, run.options, run.clock.now())
+    asked = run.clock.monotonic()
 
     async def begin() -> None:
         _put_off(run, asked)

@@ -1,9 +1,9 @@
-"""One Plan at one reconcile: what it is to do, with which inputs, and how what it says is told."""
+"""What the phases of one reconcile work on: the snapshot, the validated spec, and the inputs that were read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from execloop.controller.reconcile.executions import LAST_ERROR_BYTES, at
 from execloop.controller.status.conditions import State, advance, cut, while_tearing_down
@@ -13,34 +13,46 @@ if TYPE_CHECKING:
 
     from execloop._engine.options import Options
     from execloop._engine.tasks import AnyTask
-    from execloop.controller.api.v1alpha1 import PlanSpec, PlanStatus
+    from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanSpec, PlanStatus
+    from execloop.controller.parameters.merge import Version
     from execloop.controller.plancode.redaction import Redactor
     from execloop.controller.reconcile.validation import Validated
-    from execloop.controller.watch.cache import Key, PlanState
+    from execloop.controller.watch.cache import Key, UnderWay
+    from execloop.controller.watch.snapshot import Snapshot
 
 __all__ = ["TEARDOWN", "ReconcileContext", "Resolved"]
 
-TEARDOWN = "teardown"
+TEARDOWN: Final = "teardown"
 """The fingerprint of the execution that undoes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Parameters, once all their sources were read."""
+    """Parameters, once all their sources were read. The plan's own model has not seen them yet."""
 
-    parameters: Any
+    parameters: dict[str, Any] = field(repr=False)
     inputs: str
     redactor: Redactor
+    versions: tuple[Version, ...] = ()
+    secrets_digest: bytes = field(default=b"", repr=False)
+    """Of all values that came from Secrets: a key for what must not be guessed."""
+    closed: bool = False
+    """Whether a Secret is among the sources: then no message repeats what its author chose."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileContext:
-    key: Key
-    track: PlanState
+    work: UnderWay
+    snapshot: Snapshot
+    """That of the reconcile, its status as this reconcile has decided it so far."""
     validated: Validated
     resolved: Resolved
     teardown: bool = False
-    """Whether it is being deleted, so that its teardown() is driven."""
+    """Whether the Plan is being deleted, so that its teardown() is driven."""
+
+    @property
+    def key(self) -> Key:
+        return self.snapshot.key
 
     @property
     def spec(self) -> PlanSpec:
@@ -54,13 +66,36 @@ class ReconcileContext:
     def inputs(self) -> str:
         return TEARDOWN if self.teardown else self.resolved.inputs
 
+    @property
+    def execution(self) -> ExecutionStatus:
+        execution = self.snapshot.execution
+        assert execution is not None
+        return execution
+
+    @property
+    def now(self) -> float:
+        """Return the Plan's own time, in seconds since the epoch."""
+        return self.work.state.now
+
     def names(self, tasks: Iterable[AnyTask]) -> tuple[str, ...]:
+        """Return the names as they may be shown."""
         return tuple(self.resolved.redactor.text(str(task.name)) for task in tasks)
 
-    def told(self, error: BaseException) -> str:
+    def shown(self, error: BaseException) -> str:
+        """Return an error as it may be shown."""
         return cut(self.resolved.redactor.error(error), LAST_ERROR_BYTES)
 
-    def advance(self, state: State, now: float) -> PlanStatus:
-        """The status with the conditions of a state."""
+    def with_status(self, **update: Any) -> ReconcileContext:
+        """Return the context after a decision about some fields of the status."""
+        status = self.snapshot.status.model_copy(update=update)
+        return replace(self, snapshot=replace(self.snapshot, status=status))
+
+    def after(self, status: PlanStatus) -> ReconcileContext:
+        """Return the context once a decision was taken in memory."""
+        return replace(self, snapshot=replace(self.snapshot, status=status))
+
+    def advance(self, state: State, now: float, **update: Any) -> PlanStatus:
+        """Return the status with the conditions of a state, and with these fields."""
         state = while_tearing_down(state) if self.teardown else state
-        return advance(self.track.draft, state, self.track.generation, at(now))
+        status = advance(self.snapshot.status, state, self.snapshot.generation, at(now))
+        return status.model_copy(update=update) if update else status

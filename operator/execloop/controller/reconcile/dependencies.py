@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import DependsOn
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.reconcile.validation import Validated
-    from execloop.controller.watch.cache import Cache, PlanState
+    from execloop.controller.watch.cache import Cache
+    from execloop.controller.watch.snapshot import Snapshot
 
-__all__ = ["Dependencies"]
+__all__ = ["UNMET", "Dependencies"]
+
+UNMET = frozenset({"ServiceAccountNotFound", "DependencyCycle", "DependencyNotReady"})
+"""The reasons for which an execution may not begin yet."""
 
 _NAMED = 5
 _FORBIDDEN = 403
@@ -32,8 +36,9 @@ class Dependencies:
     def of(self, key: Key, validated: Validated) -> tuple[Reference, ...]:
         return tuple(_reference(key, one) for one in validated.spec.depends_on)
 
-    async def unmet(self, key: Key, track: PlanState, validated: Validated) -> Retrying | None:
-        """What an execution has to wait for; None when it may begin. Raises ApiError."""
+    async def unmet(self, snapshot: Snapshot, validated: Validated) -> Retrying | None:
+        """Return what an execution has to wait for; None when it may begin. Raises ApiError."""
+        key = snapshot.key
         if validated.account and not await self._clients.has_account(key.namespace, validated.account):
             return Retrying(
                 "ServiceAccountNotFound", f"ServiceAccount {key.namespace}/{validated.account} is not there"
@@ -42,21 +47,21 @@ class Dependencies:
             return None
         if cycle := self._cycle(key):
             return Retrying("DependencyCycle", "these Plans wait for one another: " + " -> ".join(map(str, cycle)))
-        waits = [why for one in self.of(key, validated) if (why := await self._why_not(key, track, validated, one))]
+        waits = [why for one in self.of(key, validated) if (why := await self._why_not(snapshot, validated, one))]
         if not waits:
             return None
         more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
         return Retrying("DependencyNotReady", "; ".join(waits[:_NAMED]) + more)
 
-    async def _why_not(self, key: Key, track: PlanState, validated: Validated, one: Reference) -> str | None:
+    async def _why_not(self, snapshot: Snapshot, validated: Validated, one: Reference) -> str | None:
         known = None
         if _is_plan(one) and validated.account is None:  # an account may see less than the operator
             known = self._cache.get(Key(one.namespace, one.name))
         found: dict[str, Any] | None
         if known is not None:
-            found = known.object
+            found = known.snapshot.as_object()
         else:
-            kube = self._clients.kube(key, track.uid, validated.account)
+            kube = self._clients.kube(snapshot.key, snapshot.uid, validated.account)
             try:
                 found = await kube.get(one.api_version, one.kind, one.name, one.namespace or None)
             except ApiError as error:
@@ -66,7 +71,7 @@ class Dependencies:
                     return f"{one}: {error.message}"
                 raise
         if found is None:
-            return f"{one} is not there"
+            return f"{one} not found"
         health = judge(found)
         if health.state == "Current":
             return None
@@ -88,8 +93,8 @@ class Dependencies:
 
     def _plans(self, key: Key) -> Iterator[Key]:
         """The Plans that a Plan names; as they stand in its spec, which may be wrong in any way."""
-        track = self._cache.get(key)
-        spec = track.object.get("spec") if track else None
+        state = self._cache.get(key)
+        spec = state.snapshot.spec if state else None
         wanted = spec.get("dependsOn") if isinstance(spec, dict) else None
         for one in wanted if isinstance(wanted, list) else ():
             if (

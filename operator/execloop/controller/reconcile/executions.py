@@ -1,59 +1,63 @@
-"""The execution in a Plan's status: how it begins, pauses, ends, and what the engine sees of it."""
+"""The execution in a Plan's status: how it begins, pauses and ends, what the engine sees of it. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Execution
-from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus
+from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus, SameWork
 from execloop.controller.status.conditions import cut
 
 if TYPE_CHECKING:
-    from execloop.controller.watch.cache import PlanState
+    from collections.abc import Sequence
+
+    from execloop._plans.definition import Definition
+    from execloop.controller.api.v1alpha1 import PlanSpec
+    from execloop.controller.watch.snapshot import Snapshot
 
 __all__ = [
     "at",
-    "begin",
-    "begin_anew",
+    "begun",
     "ended",
     "engine_state",
+    "is_stuck",
+    "is_time_over",
     "paused",
     "recorded",
+    "repeated",
     "resumed",
     "taken_back",
-    "until_due",
+    "wait_after_restart",
 ]
 
 LAST_ERROR_BYTES = 1024
+_MESSAGE_BYTES = 256
 
 
 def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def begin(inputs: str, now: float) -> ExecutionStatus:
-    return ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now))
-
-
-def begin_anew(track: PlanState, inputs: str, now: float, history_limit: int, why: str) -> ExecutionStatus:
-    """The execution at hand from now on; one that is under way goes into the history as superseded."""
-    before = track.execution
+def begun(snapshot: Snapshot, inputs: str, now: float, history_limit: int, why: str) -> PlanStatus:
+    """Return the status with a new execution; one that is under way goes into the history as superseded."""
+    status, before = snapshot.status, snapshot.execution
     if before is not None and before.finished_at is None:
-        over = ended(before, "Superseded", now)
-        track.pending["history"] = recorded(track.draft, over, track, history_limit, why).history
-    track.execution = begin(inputs, now)
-    track.due, track.seen = None, True  # nextRunAt is that of the one before
-    return track.execution
+        worked_on = max((c.observed_generation or 0 for c in status.conditions), default=0) or snapshot.generation
+        status = recorded(status, ended(before, "Superseded", now), worked_on, history_limit, why)
+    execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now))
+    handled = status.last_handled_reconcile_at if snapshot.requested_at is None else snapshot.requested_at
+    return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled})
 
 
-def until_due(track: PlanState, now: float, monotonic: float) -> float:
-    """Seconds until its next run, 0 when that is due; after a restart the status tells it."""
-    if track.due is None and not track.seen and track.status.next_run_at is not None:
-        track.due = monotonic + track.status.next_run_at.timestamp() - now
-    track.seen = True
-    return 0.0 if track.due is None else max(0.0, track.due - monotonic)
+def wait_after_restart(status: PlanStatus, spec: PlanSpec, now: float) -> float:
+    """Return the seconds to the next run as another process wrote it, at most what the spec allows."""
+    if status.next_run_at is None:
+        return 0.0
+    longest = max(spec.sleep_between_runs, 1.1 * spec.error_backoff.max)
+    return min(max(0.0, status.next_run_at.timestamp() - now), longest)
 
 
 def engine_state(execution: ExecutionStatus) -> Execution:
@@ -65,16 +69,18 @@ def engine_state(execution: ExecutionStatus) -> Execution:
         failed_runs=execution.failed_runs,
         paused=execution.paused,
         last_error=execution.last_error,
+        waiting_runs=execution.waiting_runs,
     )
 
 
 def taken_back(execution: ExecutionStatus, state: Execution, last_error: str | None = None) -> ExecutionStatus:
-    """With what the engine counted, and the last error as it may be told; None: as before."""
+    """Return it with what the engine counted, and with the last error as it may be shown; None keeps the one before."""
     return execution.model_copy(
         update={
             "runs": state.runs,
             "errors": state.errors,
             "failed_runs": state.failed_runs,
+            "waiting_runs": state.waiting_runs,
             "last_error": execution.last_error if last_error is None else cut(last_error, LAST_ERROR_BYTES),
         }
     )
@@ -92,22 +98,44 @@ def resumed(execution: ExecutionStatus, now: float) -> ExecutionStatus:
 
 
 def ended(execution: ExecutionStatus, result: str, now: float) -> ExecutionStatus:
-    over = {"finished_at": at(now), "result": result, "paused_since": None, "same_work": None}
+    finished = at(max(now, execution.started_at.timestamp()))
+    over = {"finished_at": finished, "result": result, "paused_since": None, "same_work": None, "waiting_runs": 0}
     return execution.model_copy(update=over)
 
 
-def recorded(status: PlanStatus, execution: ExecutionStatus, track: PlanState, limit: int, message: str) -> PlanStatus:
-    """With an ended execution in the history, newest first."""
+def recorded(status: PlanStatus, execution: ExecutionStatus, generation: int, limit: int, message: str) -> PlanStatus:
+    """Return the status with an ended execution in the history, newest first."""
     entry = HistoryEntry(
         id=execution.id,
-        generation=track.generation,
+        generation=generation,
         started_at=execution.started_at,
         finished_at=execution.finished_at or execution.started_at,
         runs=execution.runs,
         errors=execution.errors,
         result=execution.result or "",
-        message=cut(message, 256),
+        message=cut(message, _MESSAGE_BYTES),
         approved_by=execution.approval.by if execution.approval else None,
     )
     older = tuple(item for item in status.history if item.id != execution.id)
     return status.model_copy(update={"history": (entry, *older)[:limit]})
+
+
+def is_time_over(execution: ExecutionStatus, timeout: float | None, now: float) -> bool:
+    """Return whether the deadline has passed; a pause that lasts does not count."""
+    return timeout is not None and now >= engine_state(resumed(execution, now)).deadline(timeout)
+
+
+def repeated(before: SameWork | None, names: Sequence[str], now: datetime) -> SameWork:
+    """Return how often the same tasks were asked for, after a run without errors that asked for these."""
+    tasks = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    if before is None or before.tasks != tasks:
+        return SameWork(runs=1, since=now, tasks=tasks)
+    return SameWork(runs=before.runs + 1, since=before.since, tasks=tasks)
+
+
+def is_stuck(work: SameWork, definition: Definition, now: datetime) -> bool:
+    """Return whether the plan asked for the same tasks too often and for too long; its own limits, None for never."""
+    runs, seconds = definition.same_work_runs, definition.same_work_seconds
+    if runs is None or seconds is None:
+        return False
+    return work.runs >= runs and (now - work.since).total_seconds() >= seconds

@@ -1,173 +1,207 @@
-"""From how a run ended to the new status and the next delay: pure, with time and chance given."""
+"""From how a run ended to the decision: the new status, when the Plan is due, what is announced. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from execloop._engine.errors import ExecutionTimeout, ToleranceExceeded
-from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
-from execloop.controller.backoff import backoff, jittered
-from execloop.controller.plancode.runner import Postponed
-from execloop.controller.reconcile.convergence import is_stuck, repeated
-from execloop.controller.reconcile.executions import at, ended, recorded, taken_back
-from execloop.controller.reconcile.progress import ProgressInterval
-from execloop.controller.status.conditions import Done, Progressing, Retrying, Stalled, State
+from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted
+from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, Decision, Requeue, RunAfter
+from execloop.controller.reconcile.executions import (
+    at,
+    ended,
+    engine_state,
+    is_stuck,
+    recorded,
+    repeated,
+    resumed,
+    taken_back,
+)
+from execloop.controller.status.conditions import Done, Progressing, Retrying, Stalled, State, Waiting
+from execloop.controller.status.events import transition
+from execloop.controller.timing import backoff, jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from execloop._engine.execution import Execution, Outcome
     from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
     from execloop.controller.plancode.runner import Ran
     from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["Conclusion", "conclude", "rest"]
+__all__ = ["conclude", "decided", "next_observation"]
 
 _LONG_PAUSE = 1.0
 _NAMES_SHOWN = 5
+_OVER = {"next_run_at": None, "progress": None, "pending": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    status: PlanStatus | None
-    """To be written at once; None when that may wait for what comes next."""
-    execution: ExecutionStatus
-    delay: float | None
-    """Seconds until the next run or observation; None when only a change calls for one."""
-
-
-def conclude(
-    case: ReconcileContext,
-    execution: ExecutionStatus,
-    ran: Ran,
-    now: float,
-    chance: Callable[[], float],
-) -> Conclusion:
-    """`ran` must not have been postponed: nothing ended then."""
-    match ran.outcome:
+def conclude(  # noqa: PLR0911 - one return for each outcome
+    ctx: ReconcileContext, outcome: Outcome, ran: Ran, chance: Callable[[], float], *, progress_due: bool
+) -> Decision:
+    """Decide what follows from a run. `progress_due` writes also what could wait."""
+    now, execution = ctx.now, ctx.execution
+    match outcome:
         case Converged(state):
-            return _converged(case, taken_back(execution, state), now, chance)
+            return _converged(ctx, taken_back(execution, state), now, chance)
         case Interrupted(state):
-            return Conclusion(None, taken_back(execution, state), 0.0)
+            execution = taken_back(execution, state)
+            going = Progressing("tasks remain", failed=execution.errors > 0)
+            return Decision(ctx.advance(going, now, execution=execution, **_OVER), AT_ONCE, durable=False)
+        case Again(state, delay, failed=0, waiting=waiting) if waiting:
+            return _waits(ctx, taken_back(execution, state), ran.names, outcome, now, chance, progress_due=progress_due)
         case Again(state, delay, failed=0):
-            return _again(case, taken_back(execution, state), ran.names, delay, now, chance)
+            return _again(ctx, taken_back(execution, state), ran.names, delay, now, chance, progress_due=progress_due)
         case Again(state, delay, _):
-            execution = taken_back(execution, state, ran.last_error)
-            execution = execution.model_copy(update={"same_work": None})
-            return _retrying(case, execution, "TasksFailed", now, chance, least=delay)
+            execution = taken_back(execution, state, ran.last_error).model_copy(update={"same_work": None})
+            return _retrying(ctx, execution, "TasksFailed", now, chance, least=delay)
         case CreateFailed(state, error):
-            return _not_created(case, execution, state, error, now, chance)
+            return _not_created(ctx, state, error, now, chance)
         case Failed(state, error):
-            execution = taken_back(execution, state, ran.last_error or case.told(error))
-            return _stalled(case, execution, _why(case, error, ran.last_error), now, chance)
-        case Postponed():
-            raise AssertionError("a run that was postponed has not ended")
+            execution = taken_back(execution, state, ran.last_error or ctx.shown(error))
+            return _stalled(ctx, execution, _why(ctx, error, ran.last_error), now, chance)
 
 
-def rest(case: ReconcileContext, chance: Callable[[], float]) -> float | None:
-    """Seconds until a Plan at rest is observed again."""
-    spec = case.spec
-    if spec.mode == "Once" and case.track.execution is not None and case.track.execution.result == "Converged":
-        return None
-    if case.teardown and not spec.interval:
-        return spec.error_backoff.max
-    return jittered(spec.interval, chance) if spec.interval else None
+def next_observation(ctx: ReconcileContext, chance: Callable[[], float]) -> Requeue:
+    """Return when a Plan at rest is observed again."""
+    spec, execution = ctx.spec, ctx.snapshot.execution
+    if spec.mode == "Once" and execution is not None and execution.result == "Converged":
+        return AT_REST
+    if ctx.teardown and not spec.interval:
+        return RunAfter(spec.error_backoff.max)
+    return RunAfter(jittered(spec.interval, chance)) if spec.interval else AT_REST
 
 
-def _why(case: ReconcileContext, error: Exception, last_error: str | None) -> Stalled:
+def decided(ctx: ReconcileContext, status: PlanStatus, requeue: Requeue) -> Decision:
+    """Return the decision to write a status, with the event of its transition."""
+    events = transition(ctx.snapshot.stored, status, ctx.work.state.repairs)
+    return Decision(status, requeue, events=events)
+
+
+def _why(ctx: ReconcileContext, error: Exception, last_error: str | None) -> Stalled:
     match error:
         case ToleranceExceeded():
-            return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {last_error or case.told(error)}")
+            return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {last_error or ctx.shown(error)}")
         case ExecutionTimeout():
-            return Stalled("ExecutionTimeout", case.told(error))
+            return Stalled("ExecutionTimeout", ctx.shown(error))
         case _:
-            return Stalled("FatalError", last_error or case.told(error))
+            return Stalled("FatalError", last_error or ctx.shown(error))
 
 
-def _converged(
-    case: ReconcileContext, execution: ExecutionStatus, now: float, chance: Callable[[], float]
-) -> Conclusion:
+def _converged(ctx: ReconcileContext, execution: ExecutionStatus, now: float, chance: Callable[[], float]) -> Decision:
     done = Done("Converged", "no tasks remain")
     execution = ended(execution, done.reason, now)
-    status = recorded(case.advance(done, now), execution, case.track, case.spec.history_limit, done.message)
-    status = status.model_copy(
-        update={
-            "execution": execution,
-            "next_run_at": None,
-            "progress": None,
-            "pending": None,
-            "last_converged_at": at(now),
-        }
-    )
-    delay = case.spec.ttl_after_finished if case.spec.mode == "Once" else rest(case, chance)
-    return Conclusion(status, execution, delay)
+    status = ctx.advance(done, now, execution=execution, last_converged_at=at(now), **_OVER)
+    status = recorded(status, execution, ctx.snapshot.generation, ctx.spec.history_limit, done.message)
+    if ctx.spec.mode == "Once":
+        ttl = ctx.spec.ttl_after_finished
+        return decided(ctx, status, AT_REST if ttl is None else RunAfter(ttl))
+    return decided(ctx, status, next_observation(ctx, chance))
 
 
 def _again(
-    case: ReconcileContext,
+    ctx: ReconcileContext,
     execution: ExecutionStatus,
     names: Sequence[str],
     delay: float,
     now: float,
     chance: Callable[[], float],
-) -> Conclusion:
+    *,
+    progress_due: bool,
+) -> Decision:
+    execution, stuck = _same_work(ctx, execution, names, now)
+    if stuck is not None:
+        return _stalled(ctx, execution, stuck, now, chance)
+    state = Progressing("tasks remain", failed=execution.errors > 0)
+    return _waiting(ctx, execution, state, delay, now, durable=delay > _LONG_PAUSE or progress_due)
+
+
+def _waits(
+    ctx: ReconcileContext,
+    execution: ExecutionStatus,
+    names: Sequence[str],
+    outcome: Again,
+    now: float,
+    chance: Callable[[], float],
+    *,
+    progress_due: bool,
+) -> Decision:
+    """The plan waits for something. A run of waits alone leaves the count of the same work untouched."""
+    if names:
+        execution, stuck = _same_work(ctx, execution, names, now)
+        if stuck is not None:
+            return _stalled(ctx, execution, stuck, now, chance)
+    shown = "; ".join(outcome.waiting[:_NAMES_SHOWN]) + ("; …" if len(outcome.waiting) > _NAMES_SHOWN else "")
+    state = Waiting(ctx.resolved.redactor.text(shown))
+    ready = ctx.snapshot.stored.condition("Ready")
+    enters = ready is None or ready.reason != "Waiting"
+    return _waiting(ctx, execution, state, outcome.delay, now, durable=enters or progress_due)
+
+
+def _same_work(
+    ctx: ReconcileContext, execution: ExecutionStatus, names: Sequence[str], now: float
+) -> tuple[ExecutionStatus, Stalled | None]:
+    """Count a run that worked; return why the execution ends when it did the same too often."""
     work = repeated(execution.same_work, names, at(now))
     execution = execution.model_copy(update={"same_work": work})
-    if is_stuck(work, case.validated.definition, at(now)):
-        shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-        return _stalled(
-            case, execution, Stalled("NotConverging", f"asks for the same tasks again: {shown}"), now, chance
-        )
-    young = (
-        now - execution.started_at.timestamp() < ProgressInterval.FIRST
-    )  # an older one must not be known to memory alone
-    if young and delay <= _LONG_PAUSE and not execution.errors:
-        return Conclusion(None, execution, delay)
-    return _waiting(case, execution, Progressing("tasks remain", failed=execution.errors > 0), delay, now)
+    if not is_stuck(work, ctx.validated.definition, at(now)):
+        return execution, None
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+    return execution, Stalled("NotConverging", f"asks for the same tasks again: {shown}")
 
 
 def _not_created(
-    case: ReconcileContext,
-    execution: ExecutionStatus,
-    state: Execution,
-    error: Exception,
-    now: float,
-    chance: Callable[[], float],
-) -> Conclusion:
-    told = case.told(error)
-    state = state.after_run(1, told)
-    execution = taken_back(execution, state, told).model_copy(update={"same_work": None})
-    if not case.options.tolerates(state.errors):
-        return _stalled(case, execution, Stalled("ErrorsExceeded", f"create(): {told}"), now, chance)
-    return _retrying(case, execution, "CreateFailed", now, chance, least=case.options.sleep)
+    ctx: ReconcileContext, state: Execution, error: Exception, now: float, chance: Callable[[], float]
+) -> Decision:
+    shown = ctx.shown(error)
+    state = state.after_run(1, shown)
+    execution = taken_back(ctx.execution, state, shown).model_copy(update={"same_work": None})
+    if not ctx.options.tolerates(state.errors):
+        return _stalled(ctx, execution, Stalled("ErrorsExceeded", f"create(): {shown}"), now, chance)
+    return _retrying(ctx, execution, "CreateFailed", now, chance, least=ctx.options.sleep)
 
 
-def _waiting(case: ReconcileContext, execution: ExecutionStatus, state: State, delay: float, now: float) -> Conclusion:
-    next_run_at = at(now + delay) if delay else None
-    update = {"execution": execution, "next_run_at": next_run_at, "progress": None, "pending": None}
-    return Conclusion(case.advance(state, now).model_copy(update=update), execution, delay)
+def _waiting(
+    ctx: ReconcileContext, execution: ExecutionStatus, state: State, delay: float, now: float, *, durable: bool = True
+) -> Decision:
+    delay = min(delay, _left(ctx, execution, now))
+    update = {**_OVER, "next_run_at": at(now + delay) if delay else None}
+    status = ctx.advance(state, now, execution=execution, **update)
+    if not durable:
+        return Decision(status, RunAfter(delay), durable=False)
+    return decided(ctx, status, RunAfter(delay))
+
+
+def _left(ctx: ReconcileContext, execution: ExecutionStatus, now: float) -> float:
+    """Return the seconds to the deadline: no pause goes beyond it."""
+    timeout = ctx.options.timeout
+    if timeout is None:
+        return float("inf")
+    return max(0.0, engine_state(resumed(execution, now)).deadline(timeout) - now)
 
 
 def _retrying(
-    case: ReconcileContext,
+    ctx: ReconcileContext,
     execution: ExecutionStatus,
     reason: str,
     now: float,
     chance: Callable[[], float],
     *,
     least: float,
-) -> Conclusion:
-    limits = case.spec.error_backoff
+) -> Decision:
+    limits = ctx.spec.error_backoff
     delay = max(least, backoff(limits.initial, limits.max, execution.failed_runs, chance))
-    return _waiting(case, execution, Retrying(reason, execution.last_error or reason), delay, now)
+    return _waiting(ctx, execution, Retrying(reason, execution.last_error or reason), delay, now)
 
 
 def _stalled(
-    case: ReconcileContext, execution: ExecutionStatus, state: Stalled, now: float, chance: Callable[[], float]
-) -> Conclusion:
-    """The execution is over without having converged; after the delay the world is observed again."""
+    ctx: ReconcileContext, execution: ExecutionStatus, state: Stalled, now: float, chance: Callable[[], float]
+) -> Decision:
+    """The execution is over without having converged; after `interval` the world is observed again."""
     execution = ended(execution, state.reason, now)
-    status = recorded(case.advance(state, now), execution, case.track, case.spec.history_limit, state.message)
-    update = {"execution": execution, "next_run_at": None, "progress": None, "pending": None}
-    delays = [delay for delay in (rest(case, chance), case.spec.ttl_after_finished) if delay is not None]
-    return Conclusion(status.model_copy(update=update), execution, min(delays, default=None))
+    status = ctx.advance(state, now, execution=execution, **_OVER)
+    status = recorded(status, execution, ctx.snapshot.generation, ctx.spec.history_limit, state.message)
+    again = next_observation(ctx.after(status), chance)
+    delays = [again.seconds] if isinstance(again, RunAfter) else []
+    delays += [ctx.spec.ttl_after_finished] if ctx.spec.ttl_after_finished is not None else []
+    return decided(ctx, status, RunAfter(min(delays)) if delays else AT_REST)

@@ -6,16 +6,15 @@ and what somebody chose who need not be allowed to read the Secret is taken out 
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from execloop.controller.parameters.declared import declared_names
-from execloop.controller.parameters.fingerprint import fingerprint
 from execloop.controller.parameters.merge import InvalidSource, Merged, Source, merge, size
 from execloop.controller.parameters.reading import Reading
 from execloop.controller.plancode.redaction import Redactor, leaves, names
 from execloop.controller.reconcile.context import Resolved
-from execloop.controller.reconcile.validation import Validated, parse
 from execloop.controller.status.conditions import Retrying, Stalled
 from execloop.controller.watch.references import Reference
 from execloop.kube import ApiError
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import PlanSpec
     from execloop.controller.parameters.policy import SecretsPolicy
     from execloop.controller.plancode.clients import Clients
-    from execloop.controller.watch.cache import Key, PlanState
+    from execloop.controller.reconcile.validation import Validated
+    from execloop.controller.watch.snapshot import Key, Snapshot
 
 __all__ = ["ParameterSources"]
 
@@ -41,25 +41,26 @@ class ParameterSources:
     def of(self, key: Key, validated: Validated) -> tuple[Reference, ...]:
         return tuple(Reference("v1", one.kind, key.namespace, one.name) for one in validated.spec.parameters_from)
 
-    async def resolve(self, key: Key, track: PlanState, validated: Validated) -> Resolved | Retrying | Stalled:
-        """Raises ApiError."""
-        if validated.inputs:
-            return Resolved(validated.parameters, validated.inputs, _OPEN)
+    async def resolve(self, snapshot: Snapshot, validated: Validated) -> Resolved | Retrying | Stalled:
+        """Read and merge all sources. Raises ApiError."""
+        if not validated.spec.parameters_from:
+            return Resolved(validated.spec.parameters, validated.fingerprint, _OPEN)
         secret = any(one.kind == "Secret" for one in validated.spec.parameters_from)
         guarded = secret and await self._policy.in_force()
         if secret and not guarded and validated.account is None:
             return _unguarded(validated.spec)
-        sources = await self._read(key, track, validated)
+        sources = await self._read(snapshot, validated)
         if isinstance(sources, Retrying):
             return sources
         try:
             found = await self._reading.run(partial(self._merge, sources, validated, guarded), size(sources))
         except InvalidSource as error:
             return Stalled("InvalidParameters", str(error))
-        return self._resolved(*found, track, validated)
+        return _resolved(*found, validated)
 
-    async def _read(self, key: Key, track: PlanState, validated: Validated) -> list[Source] | Retrying:
-        kube = self._clients.kube(key, track.uid, validated.account)
+    async def _read(self, snapshot: Snapshot, validated: Validated) -> list[Source] | Retrying:
+        key = snapshot.key
+        kube = self._clients.kube(key, snapshot.uid, validated.account)
         sources = []
         for one in validated.spec.parameters_from:
             try:
@@ -80,16 +81,13 @@ class ParameterSources:
         unchecked = () if guarded else (*leaves(inline), *names(inline, public))
         return merged, Redactor(merged.secrets, (*merged.others, *unchecked))
 
-    def _resolved(
-        self, merged: Merged, redactor: Redactor, track: PlanState, validated: Validated
-    ) -> Resolved | Retrying | Stalled:
-        if merged.missing:
-            return Retrying("ParametersNotFound", f"not there: {', '.join(merged.missing)}")
-        parameters = parse(validated.definition, merged.parameters, closed=redactor is not _OPEN)
-        track.versions = merged.versions
-        if isinstance(parameters, Stalled):
-            return parameters
-        return Resolved(parameters, fingerprint(validated.spec, validated.code_version, merged.versions), redactor)
+
+def _resolved(merged: Merged, redactor: Redactor, validated: Validated) -> Resolved | Retrying:
+    if merged.missing:
+        return Retrying("ParametersNotFound", f"not found: {', '.join(merged.missing)}")
+    secrets = hashlib.sha256("\0".join(merged.secrets).encode("utf-8", "surrogatepass")).digest()
+    inputs, closed = validated.inputs(merged.versions), redactor is not _OPEN
+    return Resolved(merged.parameters, inputs, redactor, merged.versions, secrets, closed=closed)
 
 
 def _unguarded(spec: PlanSpec) -> Stalled:

@@ -1,341 +1,275 @@
-"""One reconcile of one Plan: validate, resolve, observe, execute, conclude. Level-triggered: why is not asked."""
+"""One reconcile of one Plan: snapshot, validate, resolve, observe, execute, decide, commit.
+
+Level-triggered: it never looks at why it was called.
+"""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from execloop._engine.execution import Again, Converged, CreateFailed, Failed
-from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Ran, Work
+from execloop._engine.execution import Converged, CreateFailed, Failed
+from execloop._engine.walk import Stop
+from execloop.controller.plancode.runner import Nothing, Ran, Work
 from execloop.controller.reconcile import executions
-from execloop.controller.reconcile.approval import Withheld, decide, pending
+from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
-from execloop.controller.reconcile.outcome import rest
-from execloop.controller.status.conditions import Done, Retrying, Stalled, has
+from execloop.controller.reconcile.dependencies import UNMET
+from execloop.controller.reconcile.outcome import next_observation
+from execloop.controller.reconcile.standstill import refused, settled, suspended, waiting
+from execloop.controller.status.conditions import Retrying, Stalled
+from execloop.controller.status.events import UNDONE
+from execloop.controller.timing import backoff
+from execloop.controller.watch.snapshot import FINALIZER
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable
 
-    from execloop.controller.api.v1alpha1 import ExecutionStatus
+    from execloop.controller.plancode.runner import Observed
+    from execloop.controller.reconcile.commit import Commit, Requeue
     from execloop.controller.reconcile.dependencies import Dependencies
+    from execloop.controller.reconcile.driver import ExecutionDriver
     from execloop.controller.reconcile.parameters import ParameterSources
-    from execloop.controller.reconcile.reporter import Reporter
-    from execloop.controller.reconcile.runs import Runs
     from execloop.controller.reconcile.teardown import Teardown
-    from execloop.controller.reconcile.validation import Validator
-    from execloop.controller.status.events import EventRecorder
+    from execloop.controller.reconcile.validation import Validated, Validator
     from execloop.controller.status.finalizer import Finalizer
     from execloop.controller.timing import Times
-    from execloop.controller.watch.cache import Cache, Key, PlanState
-    from execloop.controller.watch.references import References
+    from execloop.controller.watch.cache import Cache, Key, PlanState, UnderWay
+    from execloop.controller.watch.references import Reference
 
 __all__ = ["Reconciler"]
 
+logger = logging.getLogger(__name__)
+
 _AFTER_RESTART = 300.0
-_POSTPONED = 1.0
 _LOOK_AGAIN = 30.0
-NAMES_SHOWN = 5
+_NAMES_SHOWN = 5
 
 
 class Reconciler:
+    """`stop` makes what can stop a run."""
+
     def __init__(
         self,
         cache: Cache,
         validator: Validator,
         sources: ParameterSources,
         dependencies: Dependencies,
-        references: References,
-        runs: Runs,
-        reporter: Reporter,
-        recorder: EventRecorder,
-        finalizer: Finalizer,
+        driver: ExecutionDriver,
         teardown: Teardown,
-        barred: Container[object],
+        finalizer: Finalizer,
+        commit: Commit,
         times: Times,
+        stop: Callable[[], Stop] = Stop,
     ) -> None:
         self._cache, self._validator, self._sources, self._dependencies = cache, validator, sources, dependencies
-        self._references, self._runs, self._reporter, self._recorder = references, runs, reporter, recorder
-        self._finalizer, self._teardown, self._barred = finalizer, teardown, barred
-        self._chance, self._now, self._monotonic = times.chance, times.now, times.monotonic
+        self._driver, self._teardown, self._finalizer, self._commit = driver, teardown, finalizer, commit
+        self._times, self._chance, self._stop = times, times.chance, stop
         self.closing = False
 
-    async def reconcile(self, key: Key) -> float | None:  # noqa: PLR0911 - one return for each way to end early
-        """Seconds until the key is due again; None when only a change makes it so. Raises ApiError."""
-        track = self._cache.get(key)
-        if track is None or self.closing or key in self._barred:
-            return None
-        await self._reporter.catch_up(key, track)
-        if track.deleting:
-            return await self._teardown.proceed(key, track)
-        validated = self._validator.of(track)
+    async def reconcile(self, key: Key) -> Requeue:
+        """Do one reconcile; return when the Plan is due again. Raises ApiError."""
+        state = self._cache.get(key)
+        if state is None or self.closing or state.under_way is not None:
+            return AT_REST
+        with state.working(self._stop(), self._times) as work:
+            if not await self._commit.catch_up(work):
+                return AT_ONCE
+            decision = await self._decide(work)
+            return AT_REST if decision is None else await self._commit.apply(work, decision)
+
+    async def _decide(self, work: UnderWay) -> Decision | None:
+        snapshot, state = work.snapshot, work.state
+        if snapshot.deleting:
+            return await self._teardown.decide(work)
+        validated = self._validator.of(state, snapshot)
         if isinstance(validated, Stalled):
-            self._references.forget(key)
-            await self._reporter.refuse(key, track, validated)
-            return None
-        if not await self._finalizer.want(key, track, wanted=validated.spec.deletion_policy == "Teardown"):
-            return 0.0
-        resolved = await self._sources.resolve(key, track, validated)
+            return refused(snapshot, validated, state.now)
+        wanted = validated.spec.deletion_policy == "Teardown"
+        if wanted is not (FINALIZER in snapshot.finalizers):
+            stands = await (self._finalizer.add(work) if wanted else self._finalizer.remove(work))
+            if not stands:
+                return Decision(snapshot.status, AT_ONCE, durable=False)
+        resolved = await self._sources.resolve(snapshot, validated)
         if isinstance(resolved, Resolved):
-            return await self._decide(ReconcileContext(key, track, validated, resolved))
-        self._references.refer(key, self._sources.of(key, validated))
+            work.inform(resolved.inputs, resolved.versions)
+            return await self._execution(ReconcileContext(work, snapshot, validated, resolved))
+        return self._unresolved(work, validated, resolved)
+
+    def _unresolved(self, work: UnderWay, validated: Validated, resolved: Retrying | Stalled) -> Decision:
+        """What the parameters come from is missing, or gives none."""
+        snapshot, references = work.snapshot, self._sources.of(work.snapshot.key, validated)
+        now = work.state.now
         if validated.spec.suspend:
-            await self._reporter.suspend(key, track, settled=False)
-            return None
+            return suspended(snapshot, now, references, work_done=False)
         if isinstance(resolved, Retrying):
-            return await self._reporter.wait(key, track, resolved)
-        await self._reporter.refuse(key, track, resolved)
-        return _LOOK_AGAIN
+            return self._wait(work, resolved, references)
+        return refused(snapshot, resolved, now, LookAfter(_LOOK_AGAIN), references)
 
-    async def _decide(self, case: ReconcileContext) -> float | None:
-        track, begins = case.track, self._begins(case.track, case.inputs)
-        resting = not begins and track.execution is not None and track.execution.finished_at is not None
-        if begins and not case.spec.suspend and (wait := await self._unmet(case)) is not None:
+    def _wait(self, work: UnderWay, state: Retrying, references: tuple[Reference, ...]) -> Decision:
+        seconds = backoff(1.0, _LOOK_AGAIN, work.state.wait(), self._chance)
+        return waiting(work.snapshot, state, work.state.now, seconds, references)
+
+    async def _execution(self, ctx: ReconcileContext) -> Decision | None:
+        """Begin an execution, continue the one at hand, or look after a Plan at rest."""
+        begins = _begins(ctx)
+        at_rest = not begins and ctx.execution.finished_at is not None
+        references = self._sources.of(ctx.key, ctx.validated)
+        if ctx.spec.suspend:
+            return suspended(ctx.snapshot, ctx.now, references, work_done=at_rest)
+        if begins and (wait := await self._unmet(ctx)) is not None:
             return wait
-        track.waits = 0
-        self._references.refer(case.key, self._sources.of(case.key, case.validated))
-        if case.spec.suspend:
-            await self._reporter.suspend(case.key, track, settled=resting)
-            return None
-        if resting:
-            return await self._rest(case)
+        self._commit.refer(ctx.work, references)
+        if at_rest:
+            return await self._rest(ctx)
         if begins:
-            self._begin(case)
-        return await self._go_on(case)
+            ctx = self._begin(ctx)
+        return await self._driver.proceed(ctx, self._concluded)
 
-    # -- what goes on outside a reconcile
+    async def _unmet(self, ctx: ReconcileContext) -> Decision | None:
+        """Return the decision to wait for the dependencies; None when an execution may begin."""
+        unmet = await self._dependencies.unmet(ctx.snapshot, ctx.validated)
+        if unmet is None:
+            return None
+        sources = self._sources.of(ctx.key, ctx.validated)
+        return self._wait(ctx.work, unmet, (*sources, *self._dependencies.of(ctx.key, ctx.validated)))
+
+    def _begin(self, ctx: ReconcileContext, repairs: str = "") -> ReconcileContext:
+        ctx.work.state.begin(repairs)
+        limit = ctx.spec.history_limit
+        return ctx.after(executions.begun(ctx.snapshot, ctx.inputs, ctx.now, limit, "its inputs changed"))
+
+    async def _concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision:
+        return self._driver.concluded(ctx, ran)
+
+    # -- at rest
+
+    async def _rest(self, ctx: ReconcileContext) -> Decision | None:
+        left = _time_to_live(ctx)
+        if left is not None and left <= 0:
+            deleted = await self._finalizer.delete(ctx.work)
+            return Decision(ctx.snapshot.status, AT_REST if deleted else AT_ONCE, durable=False)
+        requeue = self._until_observed(ctx)
+        if requeue == AT_ONCE or _is_unsure(ctx):
+            return await self._observe_again(ctx)
+        return settled(ctx, _sooner(requeue, left))
+
+    def _until_observed(self, ctx: ReconcileContext) -> Requeue:
+        """Return when a Plan at rest is observed; at once when what it manages has changed."""
+        state, interval, now = ctx.work.state, ctx.spec.interval, self._times.monotonic()
+        again = next_observation(ctx, self._chance)
+        if ctx.spec.mode == "Once" and isinstance(again, AtRest):
+            return AT_REST
+        if state.look_again:
+            return AT_ONCE
+        if not isinstance(again, RunAfter):
+            return AT_REST
+        if state.due is None:
+            return RunAfter(again.seconds if state.seen else min(interval, _AFTER_RESTART) * self._chance())
+        return RunAfter(max(0.0, min(state.due - now, 1.1 * interval)))
+
+    async def _observe_again(self, ctx: ReconcileContext) -> Decision | None:
+        """Look whether what converged still is, and whether what stalled has healed."""
+        observed: Observed = await self._driver.observe(ctx)
+        converged = ctx.execution.result in {"Converged", "Previewed"}
+        match observed:
+            case Nothing() if not converged:
+                healed = Converged(executions.engine_state(ctx.execution))
+                return self._driver.concluded(ctx, Ran(healed))
+            case CreateFailed() | Failed() if converged:
+                ctx = self._begin(ctx)
+                state = executions.engine_state(ctx.execution)
+                return self._driver.concluded(ctx, Ran(type(observed)(state, observed.error)))
+            case Work() | Nothing() if ctx.spec.mode == "Preview":
+                return self._driver.preview(ctx, observed)
+            case Work(tasks, _) if converged:
+                if (wait := await self._unmet(ctx)) is not None:
+                    return wait
+                ctx = self._begin(ctx, repairs=_shown(ctx.names(tasks)))
+                return await self._driver.run(ctx, self._concluded, observed)
+            case _:
+                return self._driver.observed_again(ctx, observed)
+
+    # -- what happens outside a reconcile
 
     def interrupt(self, key: Key) -> None:
         """Stop the run under way at its next task boundary if what has changed concerns it."""
-        track = self._cache.get(key)
-        if track is None or track.stop is None:
-            return
-        if self._overtaken(track):
-            track.stop.request()
-
-    def _overtaken(self, track: PlanState) -> bool:
-        """Whether the execution at hand is not to go on as it is."""
-        validated = self._validator.of(track)
-        return (
-            track.deleting
-            or isinstance(validated, Stalled)
-            or validated.spec.suspend
-            or self._begins(track, self._validator.inputs(track, validated))
-        )
+        state = self._cache.get(key)
+        if state is not None and state.under_way is not None and self._commit.to_stop(state.under_way):
+            state.under_way.stop.request()
 
     def referred(self, key: Key, metadata: dict[str, Any]) -> bool:
-        """Whether a change of something that a Plan refers to makes it due."""
-        track = self._cache.get(key)
-        if track is None:
+        """Return whether a change of an object that a Plan refers to makes it due; stop the run that read it."""
+        state = self._cache.get(key)
+        if state is None:
             return False
-        same = any(
-            (uid, version) == (metadata.get("uid"), metadata.get("resourceVersion"))
-            for *_, uid, version in track.versions
-        )
-        if not same and track.stop is not None:
-            track.stop.request()
-        return not same
+        read = (metadata.get("uid"), metadata.get("resourceVersion"))
+        if any((uid, version) == read for *_, uid, version in state.versions):
+            return False
+        if state.under_way is not None and state.snapshot.execution is not None:
+            state.under_way.stop.request()
+        return True
 
     def drifted(self, key: Key) -> bool:
-        """Whether something of a Plan at rest has changed, so that it is due now."""
-        track = self._cache.get(key)
-        if track is None or track.execution is None or track.execution.finished_at is None or track.due is None:
+        """Return whether a change of what a Plan manages makes it due now; one that is under way looks once more."""
+        state = self._cache.get(key)
+        if state is None:
             return False
-        track.due = self._monotonic()
-        return True
+        state.change()
+        execution = state.snapshot.execution
+        return state.under_way is None and execution is not None and execution.finished_at is not None
+
+    def lost(self, state: PlanState) -> None:
+        """Say that a Plan went before its teardown was done: a DELETE outran the PATCH that adds the finalizer."""
+        self._commit.record(state.snapshot, UNDONE)
+        logger.warning("%s", UNDONE.note, extra={"plan": str(state.key)})
 
     async def close(self) -> None:
         """Begin nothing more, and stop runs at their next task boundary."""
         self.closing = True
         for key in self._cache:
-            track = self._cache.get(key)
-            if track is not None and track.stop is not None:
-                track.stop.request()
+            state = self._cache.get(key)
+            if state is not None and state.under_way is not None:
+                state.under_way.stop.request()
 
     async def save(self, key: Key) -> None:
-        """Write an execution that is ahead of its status."""
-        track = self._cache.get(key)
-        if track is not None:
-            await self._reporter.save(key, track)
-
-    # -- when an execution begins
-
-    def _begins(self, track: PlanState, inputs: str) -> bool:
-        """Whether changed inputs or a request ask for an execution other than the one at hand."""
-        execution = track.execution
-        if execution is None or execution.inputs != inputs:
-            return True
-        if execution.finished_at is not None and not has(track.status, "Ready"):
-            return True  # somebody emptied the status
-        return track.requested_at is not None and track.requested_at != track.draft.last_handled_reconcile_at
-
-    async def _unmet(self, case: ReconcileContext) -> float | None:
-        """Seconds until the dependencies are looked at again; None when an execution may begin."""
-        unmet = await self._dependencies.unmet(case.key, case.track, case.validated)
-        if unmet is None:
-            return None
-        sources = self._sources.of(case.key, case.validated)
-        self._references.refer(case.key, (*sources, *self._dependencies.of(case.key, case.validated)))
-        return await self._reporter.wait(case.key, case.track, unmet)
-
-    def _begin(self, case: ReconcileContext, drift: str | None = None) -> ExecutionStatus:
-        track, limit = case.track, case.spec.history_limit
-        execution = executions.begin_anew(track, case.inputs, self._now(), limit, "its inputs changed")
-        track.drift = drift
-        if track.requested_at is not None:
-            track.pending["last_handled_reconcile_at"] = track.requested_at
-        return execution
-
-    # -- at rest
-
-    async def _rest(self, case: ReconcileContext) -> float | None:
-        track, execution, now = case.track, case.track.execution, self._monotonic()
-        assert execution is not None
-        if (left := self._time_to_live(case, execution)) is not None and left <= 0:
-            await self._finalizer.delete(case.key, track)
-            return None
-        await self._reporter.settle(case, _settled(execution, track))
-        delay = self._until_observed(case, now)
-        track.seen = True
-        if delay is None or (left is not None and left < delay):
-            return left
-        if delay > 0:
-            return delay
-        return await self._observe_again(case, execution)
-
-    def _time_to_live(self, case: ReconcileContext, execution: ExecutionStatus) -> float | None:
-        ttl = case.spec.ttl_after_finished
-        if ttl is None or case.spec.mode != "Once" or execution.finished_at is None:
-            return None
-        return execution.finished_at.timestamp() + ttl - self._now()
-
-    def _until_observed(self, case: ReconcileContext, now: float) -> float | None:
-        track, interval = case.track, case.spec.interval
-        delay = rest(case, self._chance)
-        if delay is None:
-            track.due = None
-            return None
-        if track.due is None:
-            track.due = now + (delay if track.seen else min(interval, _AFTER_RESTART) * self._chance())
-        track.due = min(track.due, now + 1.1 * interval)
-        return max(0.0, track.due - now)
-
-    async def _observe_again(self, case: ReconcileContext, execution: ExecutionStatus) -> float | None:
-        """Whether what has converged still is, and what stalled has healed."""
-        observed, track = await self._runs.observe(case, execution), case.track
-        if case.spec.mode == "Preview":
-            return await self._preview(case, execution, observed)
-        converged = execution.result == "Converged"
-        delay = rest(case, self._chance)
-        match observed:
-            case Postponed():
-                delay = _POSTPONED
-            case Nothing() if not converged:
-                healed = Converged(executions.engine_state(execution))
-                return await self._reporter.conclude(case, execution, Ran(healed))
-            case Work(tasks) if converged:
-                if (wait := await self._unmet(case)) is not None:
-                    return wait
-                execution = self._begin(case, drift=_shown(case.names(tasks)))
-                return await self._run(case, execution, observed)
-            case CreateFailed() | Failed() if converged:
-                return await self._conclude_anew(case, observed)
-            case _:
-                pass
-        track.due = None if delay is None else self._monotonic() + delay
-        return delay
-
-    async def _conclude_anew(self, case: ReconcileContext, observed: CreateFailed | Failed) -> float | None:
-        """An error in the observation of a converged Plan is the first of a new execution."""
-        execution = self._begin(case)
-        state = executions.engine_state(execution)
-        outcome = CreateFailed if isinstance(observed, CreateFailed) else Failed
-        return await self._reporter.conclude(case, execution, Ran(outcome(state, observed.error)))
-
-    # -- at work
-
-    async def _go_on(self, case: ReconcileContext) -> float | None:
-        track, execution = case.track, case.track.execution
-        assert execution is not None
-        if execution.paused_since is not None:
-            track.due = self._monotonic()
-            if track.status.pending is None:  # one that awaits approval stays paused while it is observed
-                track.execution = execution = executions.resumed(execution, self._now())
-        wait = executions.until_due(track, self._now(), self._monotonic())
-        return wait or await self._run(case, execution)
-
-    async def _run(
-        self,
-        case: ReconcileContext,
-        execution: ExecutionStatus,
-        observed: Observed | None = None,
-        *,
-        again: bool = True,
-    ) -> float | None:
-        """A run; without a pause after it the next one too, which most often finds that nothing is left."""
-        if case.spec.mode == "Preview":
-            return await self._preview(case, execution, observed or await self._runs.observe(case, execution))
-        if case.spec.approval == "Manual":
-            observed = observed or await self._runs.observe(case, execution)
-            if isinstance(observed, Work):
-                names = case.names(observed.tasks)
-                decision = decide(case, execution, names)
-                if isinstance(decision, Withheld):
-                    return await self._await_approval(case, execution, decision)
-                execution = decision.execution
-                if decision.now:
-                    self._recorder.approved(case.track, execution)
-            if not isinstance(observed, Postponed):  # nothing waits for an approval any more, also after an error
-                case.track.execution = execution = executions.resumed(execution, self._now())
-        ran = await self._runs.attempt(case, execution, observed)
-        if isinstance(ran.outcome, Postponed):
-            case.track.due = self._monotonic() + _POSTPONED
-            return _POSTPONED
-        delay = await self._reporter.conclude(case, execution, ran)
-        if again and delay == 0 and isinstance(ran.outcome, Again) and (now := self._going_on(case)) is not None:
-            return await self._run(case, now, again=False)
-        return delay
-
-    def _going_on(self, case: ReconcileContext) -> ExecutionStatus | None:
-        """The execution at hand, unless something has come between."""
-        track = case.track
-        between = self.closing or self._cache.get(case.key) is not track or self._overtaken(track)
-        return None if between else track.execution
-
-    async def _await_approval(
-        self, case: ReconcileContext, execution: ExecutionStatus, decision: Withheld
-    ) -> float | None:
-        await self._reporter.await_approval(case, execution, decision.pending)
-        return self._rest_until_due(case)
-
-    async def _preview(self, case: ReconcileContext, execution: ExecutionStatus, observed: Observed) -> float | None:
-        match observed:
-            case Postponed():
-                case.track.due = self._monotonic() + _POSTPONED
-                return _POSTPONED
-            case Nothing():
-                await self._reporter.preview(case, execution, pending(case, execution, ()))
-            case Work(tasks):
-                await self._reporter.preview(case, execution, pending(case, execution, case.names(tasks)))
-            case CreateFailed() | Failed() if execution.finished_at is not None:
-                return await self._conclude_anew(case, observed)
-            case _:
-                return await self._reporter.conclude(case, execution, Ran(observed))
-        return self._rest_until_due(case)
-
-    def _rest_until_due(self, case: ReconcileContext) -> float | None:
-        delay = rest(case, self._chance)
-        case.track.due = None if delay is None else self._monotonic() + delay
-        return delay
+        """Write a status that is ahead of the API server's. Raises ApiError."""
+        state = self._cache.get(key)
+        if state is None or state.under_way is not None or state.snapshot.status == state.snapshot.stored:
+            return
+        with state.working(Stop(), self._times) as work:
+            await self._commit.save(work)
 
 
-def _settled(execution: ExecutionStatus, track: PlanState) -> Done | Stalled:
-    """The state of rest that an execution came to; the conditions may tell of what has come between."""
-    ready, result = next(c for c in track.status.conditions if c.type == "Ready"), execution.result or ""
-    message = ready.message
-    if ready.reason != result:
-        message = next((entry.message for entry in track.status.history if entry.id == execution.id), "")
-    return Done(result, message) if result in {"Converged", "Previewed"} else Stalled(result, message)
+def _begins(ctx: ReconcileContext) -> bool:
+    """Return whether changed inputs or a request ask for an execution other than the one at hand."""
+    snapshot = ctx.snapshot
+    if snapshot.execution is None or snapshot.execution.inputs != ctx.inputs:
+        return True
+    requested = snapshot.requested_at
+    return requested is not None and requested != snapshot.status.last_handled_reconcile_at
+
+
+def _time_to_live(ctx: ReconcileContext) -> float | None:
+    ttl, finished = ctx.spec.ttl_after_finished, ctx.execution.finished_at
+    if ttl is None or ctx.spec.mode != "Once" or finished is None:
+        return None
+    return finished.timestamp() + ttl - ctx.now
+
+
+def _sooner(requeue: Requeue, left: float | None) -> Requeue:
+    """Return when it is due that lives so many seconds more, or for ever."""
+    if left is None:
+        return requeue
+    return RunAfter(min(left, requeue.seconds)) if isinstance(requeue, RunAfter) else LookAfter(left)
+
+
+def _is_unsure(ctx: ReconcileContext) -> bool:
+    """Return whether work was found after the execution ended, and waits for a dependency: Ready must stay False."""
+    ready = ctx.snapshot.status.condition("Ready")
+    return ready is not None and ready.reason in UNMET
 
 
 def _shown(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:NAMES_SHOWN])
-    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown

@@ -1,4 +1,4 @@
-"""Plan code asked and driven for a case; how that ends is a frozen value."""
+"""Plan code observed and driven for one reconcile; how that ends is a frozen value."""
 
 from __future__ import annotations
 
@@ -7,146 +7,201 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from execloop._engine.execution import Converged, Execution, Failed, Interrupted
+from execloop._engine.execution import Again, Converged, Execution, Failed, Interrupted
 from execloop._engine.run import out_of_time
 from execloop._plans.context import Context, connected
+from execloop.controller.plancode.construction import UnmadePlan, unmade
 from execloop.controller.plancode.logger import PlanLogger
-from execloop.controller.plancode.runner import Nothing, Observed, Prepared, Ran, Work, drive, observe, unmade
+from execloop.controller.plancode.runner import (
+    Nothing,
+    Observed,
+    Prepared,
+    Ran,
+    Refused,
+    Work,
+    drive,
+    observe,
+)
 from execloop.controller.reconcile import executions
-from execloop.controller.reconcile.progress import ProgressInterval
-from execloop.controller.status.conditions import has
+from execloop.controller.reconcile.standstill import progressing
+from execloop.controller.reconcile.validation import explain
 from execloop.kube import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from execloop._engine.execution import Outcome
-    from execloop._engine.plan import Plan
     from execloop._engine.run import Run
-    from execloop._engine.walk import Stop
-    from execloop.controller.api.v1alpha1 import ExecutionStatus
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.host import PlanHost
-    from execloop.controller.plancode.runner import Postponed
+    from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
-    from execloop.controller.reconcile.reporter import Reporter
+    from execloop.controller.timing import Times
     from execloop.controller.watch.cache import Key
 
 __all__ = ["Runs"]
 
+_QUICK = 0.5
+"""Seconds that a run has to end before its progress is written, though that is due: the end writes it too."""
+
 
 class Runs:
-    """`declare(key, uid, plan)` is told of each plan that was made, from whatever thread made it; `ran` of each run.
-    `stop` makes what can stop one.
-    """
+    """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run."""
 
     def __init__(
         self,
         code: PlanHost,
         clients: Clients,
-        reporter: Reporter,
-        now: Callable[[], float],
+        commit: Commit,
+        times: Times,
         declare: Callable[[Key, str, object], None],
-        stop: Callable[[], Stop],
         ran: Callable[[Ran], None],
     ) -> None:
-        self._code, self._clients, self._reporter = code, clients, reporter
-        self._now, self._declare, self._stop, self._ran = now, declare, stop, ran
+        self._code, self._clients, self._commit, self._times = code, clients, commit, times
+        self._declare, self._ran = declare, ran
 
-    async def observe(self, case: ReconcileContext, execution: ExecutionStatus) -> Observed:
+    async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing."""
-        state, left = self._state(execution), case.options.timeout
-        if left is not None and execution.finished_at is None:
-            left = max(0.0, state.deadline(left) - self._now())
-        try:
-            async with asyncio.timeout(left):
-                return await observe(self._code, case.key, self._unmade(case, state), state)
-        except TimeoutError:
-            return Failed(state, out_of_time(case.options))
+        if (hindrance := self._hindrance(ctx)) is not None:
+            return hindrance
+        ctx.work.state.observing()
+        plan, state = self._unmade(ctx), self._state(ctx)
+        if ctx.execution.finished_at is not None:  # no deadline holds at rest
+            return await observe(self._code, ctx.key, plan, state)
+        return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx))
 
-    async def attempt(
-        self, case: ReconcileContext, execution: ExecutionStatus, observed: Observed | None = None
-    ) -> Ran:
-        """One run, of what was observed already or of what the plan is about to ask for."""
-        ran = await self._attempt(case, execution, observed)
+    async def attempt(self, ctx: ReconcileContext, observed: Observed | None = None) -> Ran:
+        """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError."""
+        ran = await self._attempt(ctx, observed)
         self._ran(ran)
         return ran
 
-    async def _attempt(self, case: ReconcileContext, execution: ExecutionStatus, observed: Observed | None) -> Ran:
-        state, timeout = self._state(execution), case.options.timeout
-        if timeout is not None and self._now() >= state.deadline(timeout):
-            return Ran(Failed(state, out_of_time(case.options)))
-        if observed is None and not _misleading(case):
-            return await self._drive(case, execution, self._unmade(case, state))
-        match observed or await self.observe(case, execution):
+    async def _attempt(  # noqa: PLR0911 - one return for each way to end early
+        self, ctx: ReconcileContext, observed: Observed | None
+    ) -> Ran:
+        if executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now):
+            return Ran(Failed(self._state(ctx), out_of_time(ctx.options)))
+        if observed is None and not _reads_as_done(ctx):
+            if (hindrance := self._hindrance(ctx)) is not None:
+                return Ran(hindrance)
+            return await self._drive(ctx, self._unmade(ctx))
+        match observed or await self.observe(ctx):
             case Nothing():
-                return Ran(Converged(state.after_run(0)))
+                return Ran(Converged(self._state(ctx).after_run(0)))
             case Work(tasks, waits):
-                if _misleading(case) and not await self._reporter.progress(case, execution, None):
-                    return Ran(Interrupted(state))
-                return await self._drive(case, execution, Prepared(case.validated.definition.name, tasks, waits))
+                if _reads_as_done(ctx) and not await self._commit.write(ctx.work, progressing(ctx, 0, None)):
+                    return Ran(Interrupted(self._state(ctx)))
+                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits))
             case ended:
                 return Ran(ended)
 
-    def _state(self, execution: ExecutionStatus) -> Execution:
-        """What the engine sees of it: a pause that still lasts counts as one."""
-        return executions.engine_state(executions.resumed(execution, self._now()))
+    def _hindrance(self, ctx: ReconcileContext) -> Interrupted | None:
+        """Return why no plan code may begin now; None when it may."""
+        return Interrupted(self._state(ctx)) if ctx.work.stop.requested else None
 
-    def _unmade(self, case: ReconcileContext, state: Execution) -> Plan:
-        key, track, account = case.key, case.track, case.validated.account
+    def _state(self, ctx: ReconcileContext) -> Execution:
+        """Return the execution as the engine sees it: a pause that lasts counts as one."""
+        return executions.engine_state(executions.resumed(ctx.execution, ctx.now))
+
+    def _left(self, ctx: ReconcileContext) -> float | None:
+        timeout = ctx.options.timeout
+        return None if timeout is None else max(0.0, self._state(ctx).deadline(timeout) - ctx.now)
+
+    def _unmade(self, ctx: ReconcileContext) -> UnmadePlan:
+        key, uid, account = ctx.key, ctx.snapshot.uid, ctx.validated.account
         context = Context(
             name=key.name,
             namespace=key.namespace,
-            uid=track.uid,
-            generation=track.generation,
-            logger=PlanLogger(key, case.resolved.redactor),
-            execution=state,
+            uid=uid,
+            generation=ctx.snapshot.generation,
+            logger=PlanLogger(key, ctx.resolved.redactor),
+            execution=self._state(ctx),
         )
-        kube = partial(self._clients.kube, key, track.uid, account, case.validated.reach)
+        kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)
         context = connected(context, kube, partial(self._clients.official, key.namespace, account))
+        definition, parameters = ctx.validated.definition, ctx.resolved.parameters
+        explained = partial(explain, definition, closed=ctx.resolved.closed)
+        declare = partial(self._declare, key, uid)
+        # Neither a teardown nor what was done with these inputs is undone by a name that a newer rule refuses.
+        lenient = ctx.teardown or ctx.execution.finished_at is not None
+        return unmade(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
 
-        def make() -> Plan:
-            plan = case.validated.definition.make(case.resolved.parameters, context)
-            self._declare(key, track.uid, plan)
-            return plan
-
-        return unmade(case.validated.definition, make, teardown=case.teardown)
-
-    async def _drive(self, case: ReconcileContext, execution: ExecutionStatus, plan: Plan) -> Ran:
-        """Drive a run, and write its progress now and then."""
-        stop, pace = self._stop(), ProgressInterval(execution.started_at.timestamp(), self._now)
-        run, coroutine = drive(self._code, case.key, plan, self._state(execution), case.options, stop)
+    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared) -> Ran:
+        """Drive a run, and write its progress now and then; the first error brings a write forward."""
+        state, left = ctx.work.state, self._left(ctx)
+        if isinstance(plan, UnmadePlan):
+            state.observing()
+        first_error = _FirstError()
+        run, coroutine = drive(
+            self._code,
+            ctx.key,
+            plan,
+            self._state(ctx),
+            ctx.options,
+            ctx.work.stop,
+            left=left,
+            failed=first_error,
+        )
         driving = asyncio.create_task(coroutine)
-        case.track.stop = stop
         try:
             while not driving.done():
-                await asyncio.wait({driving}, timeout=pace.next())
+                wait = state.progress_wait(ctx.execution.started_at.timestamp())
+                await first_error.wait(driving, max(wait, _QUICK))
                 if not driving.done():
-                    with suppress(ApiError):  # the next one tells it; the work goes on
-                        await self._reporter.progress(case, execution, _done(run))
-            return _ran(case, run, await driving)
+                    with suppress(ApiError):  # the next write says it; the work goes on
+                        await self._commit.write(ctx.work, progressing(ctx, _errors(run), _progress(run)))
+                    state.progress_written()
+            return _ended(ctx, run, await driving)
         finally:
             driving.cancel()
-            case.track.stop = None
 
 
-def _ran(case: ReconcileContext, run: Run, outcome: Outcome | Postponed) -> Ran:
-    walk, redactor = run.walk, case.resolved.redactor
-    if walk is None:
+class _FirstError:
+    """Notes the first error of a run, in whatever thread it happens."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._noted = self._loop.create_future()
+
+    def __call__(self) -> None:
+        with suppress(RuntimeError):  # the process ends
+            self._loop.call_soon_threadsafe(self._note)
+
+    def _note(self) -> None:
+        if not self._noted.done():
+            self._noted.set_result(None)
+
+    async def wait(self, driving: asyncio.Task[Any], seconds: float) -> None:
+        """Wait for the end of a run, or for the next write of progress: soon after its first error, if that is new."""
+        if self._noted.done():
+            await asyncio.wait({driving}, timeout=seconds)
+            return
+        await asyncio.wait({driving, self._noted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not driving.done() and self._noted.done():
+            await asyncio.wait({driving}, timeout=min(seconds, _QUICK))
+
+
+def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> Ran:
+    walk, redactor = run.walk, ctx.resolved.redactor
+    if walk is None or isinstance(outcome, Refused):
         return Ran(outcome)
     last = walk.records[-1] if walk.records else None
-    told = None if last is None else f"{redactor.text(f'{last.path} {last.phase}')}: {redactor.error(last.exception)}"
-    return Ran(outcome, case.names(walk.tasks), told, walk.count, walk.errors)
+    shown = None if last is None else f"{redactor.text(f'{last.path} {last.phase}')}: {redactor.error(last.exception)}"
+    names = ctx.names(outcome.worked) if isinstance(outcome, Again) else ()
+    return Ran(outcome, names, shown, walk.count, walk.errors)
 
 
-def _misleading(case: ReconcileContext) -> bool:
-    """Whether somebody who reads the status would believe that no work goes on."""
-    status = case.track.status
-    awaiting = status.pending is not None
-    return awaiting or (status.observed_generation == case.track.generation and not has(status, "Reconciling"))
+def _reads_as_done(ctx: ReconcileContext) -> bool:
+    """Return whether who reads the stored status would believe that no work goes on, or that none may."""
+    stored = ctx.snapshot.stored
+    at_rest = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
+    return stored.pending is not None or at_rest
 
 
-def _done(run: Run) -> str | None:
-    """Tasks that are done, of those known so far."""
+def _errors(run: Run) -> int:
+    return 0 if run.walk is None else run.walk.errors
+
+
+def _progress(run: Run) -> str | None:
+    """Return the tasks that are done, of those known so far."""
     walk: Any = run.walk
     return None if walk is None else f"{max(walk.count - 1, 0)}/{walk.known}"

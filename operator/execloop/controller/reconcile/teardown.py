@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Again, Converged, Interrupted
-from execloop.controller.plancode.runner import Nothing, Postponed
+from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused
 from execloop.controller.reconcile import executions
+from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, Decision, LookAfter
 from execloop.controller.reconcile.context import TEARDOWN, ReconcileContext
+from execloop.controller.reconcile.standstill import refused, waiting
 from execloop.controller.status.conditions import Retrying, Stalled
-from execloop.controller.watch.cache import FINALIZER
+from execloop.controller.status.events import event_body
+from execloop.controller.timing import backoff
+from execloop.controller.watch.snapshot import FINALIZER
 from execloop.kube import ApiError
 
 if TYPE_CHECKING:
-    from execloop.controller.api.v1alpha1 import ExecutionStatus
+    from execloop.controller.plancode.runner import Observed
+    from execloop.controller.reconcile.driver import ExecutionDriver
     from execloop.controller.reconcile.parameters import ParameterSources
-    from execloop.controller.reconcile.reporter import Reporter
-    from execloop.controller.reconcile.runs import Runs
-    from execloop.controller.reconcile.validation import Validated, Validator
+    from execloop.controller.reconcile.validation import Validator
     from execloop.controller.status.finalizer import Finalizer
     from execloop.controller.timing import Times
-    from execloop.controller.watch.cache import Key, PlanState
+    from execloop.controller.watch.cache import UnderWay
+    from execloop.controller.watch.snapshot import Key
     from execloop.kube import Kube
 
 __all__ = ["Teardown"]
 
 logger = logging.getLogger(__name__)
 
-_POSTPONED = 1.0
 _FORBIDDEN = 403
+_LOOK_AGAIN = 30.0
 
 
 class Teardown:
@@ -39,98 +42,93 @@ class Teardown:
         kube: Kube,
         validator: Validator,
         sources: ParameterSources,
-        runs: Runs,
-        reporter: Reporter,
+        driver: ExecutionDriver,
         finalizer: Finalizer,
         times: Times,
     ) -> None:
         self._kube, self._validator, self._sources = kube, validator, sources
-        self._runs, self._reporter, self._finalizer = runs, reporter, finalizer
-        self._now, self._monotonic = times.now, times.monotonic
+        self._driver, self._finalizer, self._chance = driver, finalizer, times.chance
 
-    async def proceed(self, key: Key, track: PlanState) -> float | None:
-        """Seconds until the Plan that is being deleted is due again. Raises ApiError."""
-        if FINALIZER not in track.finalizers:
+    async def decide(self, work: UnderWay) -> Decision | None:
+        """Return the decision for a Plan that is being deleted; None when nothing is left to do. Raises ApiError."""
+        snapshot = work.snapshot
+        if FINALIZER not in snapshot.finalizers:
             return None
-        if track.abandoned:
-            return await self._let_go(key, track, "abandoned by its annotation")
-        if (track.object.get("spec") or {}).get("deletionPolicy") != "Teardown":
-            return await self._let_go(key, track, "its deletionPolicy is no longer Teardown")
-        validated = self._validator.of(track)
+        if snapshot.abandoned:
+            return await self._let_go(work, "abandoned by its annotation")
+        if not isinstance(snapshot.spec, dict) or snapshot.spec.get("deletionPolicy") != "Teardown":
+            return await self._let_go(work, "its deletionPolicy is no longer Teardown")
+        validated = self._validator.of(work.state, snapshot)
         if isinstance(validated, Stalled):
-            return await self._cannot(key, track, validated)
-        resolved = await self._sources.resolve(key, track, validated)
+            return await self._cannot(work, validated)
+        resolved = await self._sources.resolve(snapshot, validated)
         if isinstance(resolved, Stalled | Retrying):
-            return await self._cannot(key, track, resolved)
-        return await self._go_on(ReconcileContext(key, track, validated, resolved, teardown=True))
+            return await self._cannot(work, resolved)
+        work.inform(TEARDOWN, resolved.versions)
+        return await self._continue(ReconcileContext(work, snapshot, validated, resolved, teardown=True))
 
-    async def _cannot(self, key: Key, track: PlanState, state: Stalled | Retrying) -> float | None:
-        if await self._namespace_goes(key):
-            return await self._let_go(key, track, f"its namespace goes, and: {state.message}")
+    async def _cannot(self, work: UnderWay, state: Stalled | Retrying) -> Decision | None:
+        """What keeps it from being torn down does not matter once its namespace goes."""
+        if await self._namespace_goes(work.snapshot.key, work.state.now):
+            return await self._let_go(work, f"its namespace is being deleted, and: {state.message}")
         if isinstance(state, Retrying):
-            return await self._reporter.wait(key, track, state)
-        await self._reporter.refuse(key, track, state)
-        return None
+            seconds = backoff(1.0, _LOOK_AGAIN, work.state.wait(), self._chance)
+            return waiting(work.snapshot, state, work.state.now, seconds, ())
+        return refused(work.snapshot, state, work.state.now, LookAfter(_LOOK_AGAIN))
 
-    async def _go_on(self, case: ReconcileContext) -> float | None:
-        key, track = case.key, case.track
-        execution = self._begin(case.validated, track)
-        if execution.paused_since is not None:
-            track.execution = execution = executions.resumed(execution, self._now())
-        if wait := executions.until_due(track, self._now(), self._monotonic()):
-            return wait
-        if execution.finished_at is not None:
-            return await self._observe_again(case)
-        ran = await self._runs.attempt(case, execution)
+    async def _continue(self, ctx: ReconcileContext) -> Decision | None:
+        work, execution = ctx.work, ctx.snapshot.execution
+        if execution is None or execution.inputs != TEARDOWN:
+            work.state.begin()
+            limit = ctx.spec.history_limit
+            ctx = ctx.after(executions.begun(ctx.snapshot, TEARDOWN, ctx.now, limit, "the Plan was deleted"))
+        if ctx.execution.finished_at is not None:
+            if wait := self._driver.until_due(ctx):
+                return self._driver.unchanged(ctx, wait)
+            return await self._observe_again(ctx)
+        manual = ctx.spec.approval == "Manual"
+        approval = manual and not await self._namespace_goes(ctx.key, ctx.now)
+        return await self._driver.proceed(ctx, self._concluded, approval=approval)
+
+    async def _concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision | None:
+        """Let go of a Plan that is torn down, or whose namespace goes; else conclude as of any run."""
         match ran.outcome:
-            case Postponed():
-                return _POSTPONED
             case Converged():
-                return await self._let_go(key, track, "torn down")
-            case Interrupted() | Again(failed=0):
+                return await self._let_go(ctx.work, "torn down")
+            case Interrupted() | Again(failed=0) | Postponed():
                 pass
-            case _ if await self._namespace_goes(key):
-                return await self._let_go(key, track, "its namespace goes, and its teardown failed")
+            case _ if await self._namespace_goes(ctx.key, ctx.now):
+                return await self._let_go(ctx.work, "its namespace is being deleted, and its teardown failed")
             case _:
                 pass
-        return await self._reporter.conclude(case, execution, ran)
+        return self._driver.concluded(ctx, ran)
 
-    def _begin(self, validated: Validated, track: PlanState) -> ExecutionStatus:
-        if track.execution is not None and track.execution.inputs == TEARDOWN:
-            return track.execution
-        limit = validated.spec.history_limit
-        return executions.begin_anew(track, TEARDOWN, self._now(), limit, "it was deleted")
-
-    async def _observe_again(self, case: ReconcileContext) -> float | None:
+    async def _observe_again(self, ctx: ReconcileContext) -> Decision | None:
         """What could not be undone may be gone by now."""
-        execution = case.track.execution
-        assert execution is not None
-        if isinstance(await self._runs.observe(case, execution), Nothing):
-            return await self._let_go(case.key, case.track, "torn down")
-        if await self._namespace_goes(case.key):
-            return await self._let_go(case.key, case.track, "its namespace goes, and its teardown failed")
-        delay = case.spec.interval or case.spec.error_backoff.max
-        case.track.due = self._monotonic() + delay
-        return delay
+        observed: Observed = await self._driver.observe(ctx)
+        if isinstance(observed, Nothing):
+            return await self._let_go(ctx.work, "torn down")
+        if not isinstance(observed, Postponed | Interrupted | Refused) and await self._namespace_goes(ctx.key, ctx.now):
+            return await self._let_go(ctx.work, "its namespace is being deleted, and its teardown failed")
+        return self._driver.observed_again(ctx, observed)
 
-    async def _let_go(self, key: Key, track: PlanState, why: str) -> float | None:
-        logger.info("the finalizer is taken away: %s", why, extra={"plan": str(key)})
-        return None if await self._finalizer.want(key, track, wanted=False) else 0.0
+    async def _let_go(self, work: UnderWay, why: str) -> Decision | None:
+        logger.info("the finalizer is removed: %s", why, extra={"plan": str(work.snapshot.key)})
+        gone = await self._finalizer.remove(work)
+        return Decision(work.snapshot.status, AT_REST if gone else AT_ONCE, durable=False)
 
-    async def _namespace_goes(self, key: Key) -> bool:
-        """Whether nothing new is accepted there any more: tried with an Event, which needs no further right."""
-        event = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"name": f"execloop-{secrets.token_hex(8)}", "namespace": key.namespace},
-            "eventTime": executions.at(self._now()).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": "execloop.dev/operator",
-            "reportingInstance": "execloop",
-            "action": "Teardown",
-            "reason": "Probe",
-            "type": "Normal",
-            "regarding": {"kind": "Namespace", "name": key.namespace},
-        }
+    async def _namespace_goes(self, key: Key, now: float) -> bool:
+        """Return whether nothing new is accepted there: tried with an Event, which needs no further right."""
+        event = event_body(
+            key.namespace,
+            "execloop",
+            executions.at(now),
+            reportingInstance="execloop",
+            action="Teardown",
+            reason="Probe",
+            type="Normal",
+            regarding={"kind": "Namespace", "name": key.namespace},
+        )
         path = f"/apis/events.k8s.io/v1/namespaces/{key.namespace}/events"
         try:
             await self._kube.request("POST", path, body=event, query={"dryRun": "All"})

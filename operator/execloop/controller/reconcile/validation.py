@@ -1,13 +1,13 @@
-"""Whether a Plan may run at all: its spec, its plan, what the administrator allows, its parameters."""
+"""Whether a Plan may run at all: its spec, its plan, and what the administrator allows. No plan code runs here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from execloop._engine.errors import AmbiguousPlan, InvalidParameters, UnknownPlan
+from execloop._engine.errors import AmbiguousPlan, UnknownPlan
 from execloop._engine.options import Options
 from execloop.controller.access import Access
 from execloop.controller.api.v1alpha1 import PlanSpec, describe
@@ -17,12 +17,17 @@ from execloop.controller.parameters.fingerprint import fingerprint
 from execloop.controller.status.conditions import Stalled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from execloop._engine.errors import InvalidParameters
     from execloop._plans.definition import Definition
     from execloop._plans.registry import Registry
+    from execloop.controller.parameters.merge import Version
     from execloop.controller.watch.cache import PlanState
+    from execloop.controller.watch.snapshot import Snapshot
     from execloop.kube.objects.reach import Reach
 
-__all__ = ["Validated", "Validator", "parse", "validate"]
+__all__ = ["Validated", "Validator", "explain", "validate"]
 
 _OPEN = Access()
 _BUILT_IN = "execloop.library."
@@ -38,44 +43,36 @@ class Validated:
     account: str | None
     """The service account, in the Plan's namespace, that it acts as."""
     options: Options
+    fingerprint: str
+    """That of the spec and the code, without the objects that the parameters come from."""
     reach: Reach | None = None
     """What its clients may touch; None: whatever the account, or the operator, may."""
-    parameters: Any = None
-    """As the plan's own model made them; None until their sources were read."""
-    inputs: str = ""
-    """The fingerprint; empty until the sources of the parameters were read."""
+
+    def inputs(self, versions: Sequence[Version]) -> str:
+        """Return the fingerprint with the objects that the parameters come from at these versions."""
+        return fingerprint(self.spec, self.code_version, versions) if versions else self.fingerprint
 
 
 class Validator:
-    """Each Plan's, decided once a generation: a spec cannot change within one."""
+    """Keeps the result of each Plan for its generation: a spec cannot change within one."""
 
     def __init__(self, registry: Registry, access: Access) -> None:
         self._registry, self._access = registry, access
 
-    def of(self, track: PlanState) -> Validated | Stalled:
-        if track.validation_result is None or track.validation_result[0] != track.generation:
-            track.validation_result = track.generation, self._validate(track)
-        return track.validation_result[1]
-
-    def inputs(self, track: PlanState, validated: Validated) -> str:
-        """The fingerprint of what is known now, sources as they were read last."""
-        return validated.inputs or fingerprint(validated.spec, validated.code_version, track.versions)
-
-    def outdated(self, track: PlanState, inputs: str) -> bool:
-        """Whether work that rests on these inputs has been overtaken."""
-        now = self.of(track)
-        return isinstance(now, Stalled) or self.inputs(track, now) != inputs
-
-    def _validate(self, track: PlanState) -> Validated | Stalled:
-        applied = track.deleting and track.status.execution is not None
-        spec, namespace = track.object.get("spec"), track.metadata["namespace"]
-        return validate(spec, self._registry, self._access, namespace, applied=applied)
+    def of(self, state: PlanState, snapshot: Snapshot) -> Validated | Stalled:
+        """Return what a snapshot's spec comes to; the Plan's state keeps it."""
+        kept: tuple[int, Validated | Stalled] | None = state.validation
+        if kept is None or kept[0] != snapshot.generation:
+            applied = snapshot.deleting and snapshot.execution is not None
+            found = validate(snapshot.spec, self._registry, self._access, snapshot.key.namespace, applied=applied)
+            kept = state.validation = snapshot.generation, found
+        return kept[1]
 
 
-def validate(  # noqa: PLR0911 - one return for each reason
+def validate(
     raw: object, registry: Registry, access: Access = _OPEN, namespace: str = "", *, applied: bool = False
 ) -> Validated | Stalled:
-    """The spec as the API server holds it, in whatever state.
+    """Validate a spec as the API server holds it, in whatever state.
 
     `applied`: the Plan is being deleted, and has worked before. What it made then may be undone without a service
     account; a built-in plan undoes only what carries its Plan's uid.
@@ -94,25 +91,7 @@ def validate(  # noqa: PLR0911 - one return for each reason
     definition, version, account = registered.definition, registered.version, access.account(spec)
     built_in = definition.module.startswith(_BUILT_IN)
     reach = access.reach(namespace, spec) if built_in and not applied else None
-    if spec.parameters_from:
-        return Validated(spec, definition, version, account, _options(spec), reach)
-    parameters = parse(definition, spec.parameters)
-    if isinstance(parameters, Stalled):
-        return parameters
-    inputs = fingerprint(spec, version)
-    return Validated(spec, definition, version, account, _options(spec), reach, parameters, inputs)
-
-
-def parse(definition: Definition, raw: dict[str, Any], *, closed: bool = False) -> Any | Stalled:
-    """The parameters as the plan's own model makes them. `closed`: an error says field and rule, and no word more."""
-    try:
-        return definition.parse(raw)
-    except InvalidParameters as error:
-        names = declared_names(definition.parameters)
-        return Stalled("InvalidParameters", describe_closed(error.problems, names) if closed else str(error))
-    except Exception as error:  # noqa: BLE001 - a validator of the plan's author
-        message = f"parameters: the model of {definition.name!r} raised {type(error).__name__}"
-        return Stalled("InvalidParameters", message)
+    return Validated(spec, definition, version, account, _options(spec), fingerprint(spec, version), reach)
 
 
 def _options(spec: PlanSpec) -> Options:
@@ -122,3 +101,8 @@ def _options(spec: PlanSpec) -> Options:
         execution_timeout=spec.execution_timeout or None,
         parallelism=spec.parallelism,
     )
+
+
+def explain(definition: Definition, error: InvalidParameters, *, closed: bool) -> str:
+    """Return why the plan's model refuses the parameters; `closed`: field and rule, and no word more."""
+    return describe_closed(error.problems, declared_names(definition.parameters)) if closed else str(error)

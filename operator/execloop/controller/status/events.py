@@ -1,4 +1,4 @@
-"""Kubernetes Events (events.k8s.io): one for a transition that people care about, never awaited."""
+"""Kubernetes Events (events.k8s.io): at most one for a transition that people care about, never awaited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND, PlanStatus
 from execloop.controller.status.conditions import cut
@@ -15,15 +15,71 @@ from execloop.kube import ApiError
 
 if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import ExecutionStatus
-    from execloop.controller.watch.cache import PlanState
+    from execloop.controller.watch.snapshot import Snapshot
     from execloop.kube import Kube
 
-__all__ = ["EventRecorder"]
+__all__ = ["UNDONE", "EventRecorder", "PlanEvent", "approval_ignored", "approved", "event_body", "transition"]
 
 logger = logging.getLogger(__name__)
 
 _NOTE_BYTES = 1000
 _AT_ONCE = 50
+
+
+class PlanEvent(NamedTuple):
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+UNDONE: Final = PlanEvent(
+    "Warning", "TeardownSkipped", "the Plan was deleted before its finalizer was in place: its teardown did not run"
+)
+
+
+def transition(  # noqa: PLR0911 - one return for each transition
+    before: PlanStatus, after: PlanStatus, repairs: str = ""
+) -> tuple[PlanEvent, ...]:
+    """Return the event of a new status: stalled, first error of an execution, recovered, drift repaired; or none."""
+    stalled, was = after.condition("Stalled"), before.condition("Stalled")
+    execution, ready = after.execution, after.condition("Ready")
+    if stalled is not None:
+        if was is None or was.reason != stalled.reason:
+            return (PlanEvent("Warning", stalled.reason, stalled.message),)
+        return ()
+    if execution is None or ready is None:
+        return ()
+    known = before.execution.errors if before.execution and before.execution.id == execution.id else 0
+    if execution.errors and not known and ready.status != "True":
+        return (PlanEvent("Warning", ready.reason, ready.message),)
+    if ready.status == "True" and (execution.errors or was):
+        return (PlanEvent("Normal", "Recovered", f"converged after {execution.errors} errors"),)
+    if ready.status == "True" and repairs:
+        return (PlanEvent("Normal", "DriftRepaired", repairs),)
+    return ()
+
+
+def approved(execution: ExecutionStatus) -> PlanEvent:
+    approval = execution.approval
+    assert approval is not None
+    return PlanEvent("Normal", "Approved", f"{approval.digest} by {approval.by or 'an unknown user'}")
+
+
+def approval_ignored(approve: str, pending: str) -> PlanEvent:
+    note = f"approval {cut(approve, 64)} does not match the pending digest {pending}"
+    return PlanEvent("Warning", "ApprovalIgnored", note)
+
+
+def event_body(namespace: str, name: str, at: datetime, **fields: Any) -> dict[str, Any]:
+    """Return an Event of the operator; `name` is a prefix, so that no two have the same."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name[:230]}.{secrets.token_hex(8)}", "namespace": namespace},
+        "eventTime": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": "execloop.dev/operator",
+        **fields,
+    }
 
 
 class EventRecorder:
@@ -32,60 +88,30 @@ class EventRecorder:
         self._instance = f"execloop-{os.environ.get('HOSTNAME') or os.getpid()}"[:128]
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def transition(self, track: PlanState, before: PlanStatus, after: PlanStatus) -> None:
-        """Stalled, the first error of an execution, recovery after errors, drift repaired; nothing else."""
-        stalled = next((c for c in after.conditions if c.type == "Stalled"), None)
-        was = next((c for c in before.conditions if c.type == "Stalled"), None)
-        execution, ready = after.execution, next((c for c in after.conditions if c.type == "Ready"), None)
-        if stalled and (was is None or was.reason != stalled.reason):
-            self._tell(track, "Warning", stalled.reason, stalled.message)
-        if execution is None or ready is None or stalled:
+    def record(self, snapshot: Snapshot, event: PlanEvent) -> None:
+        """Send an Event that regards a Plan; a flood is cut, a failure is no matter."""
+        if len(self._under_way) >= _AT_ONCE:
             return
-        known = before.execution.errors if before.execution and before.execution.id == execution.id else 0
-        if execution.errors and not known and ready.status != "True":
-            self._tell(track, "Warning", ready.reason, ready.message)
-        elif ready.status == "True" and (execution.errors or was):
-            self._tell(track, "Normal", "Recovered", f"converged after {execution.errors} errors")
-        elif ready.status == "True" and track.drift:
-            self._tell(track, "Normal", "DriftRepaired", track.drift)
-
-    def approved(self, track: PlanState, execution: ExecutionStatus) -> None:
-        approval = execution.approval
-        if approval is not None:
-            self._tell(track, "Normal", "Approved", f"{approval.digest} by {approval.by or 'somebody unknown'}")
-
-    def approval_ignored(self, track: PlanState, wanted: str) -> None:
-        note = f"{cut(str(track.approve), 64)} is not what is pending now, which is {wanted}"
-        self._tell(track, "Warning", "ApprovalIgnored", note)
-
-    def _tell(self, track: PlanState, kind: Literal["Normal", "Warning"], reason: str, note: str) -> None:
-        if len(self._under_way) >= _AT_ONCE:  # a flood of them helps nobody
-            return
-        metadata = track.metadata
-        event: dict[str, Any] = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{metadata['name'][:230]}.{secrets.token_hex(8)}",
-                "namespace": metadata["namespace"],
-            },
-            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": "execloop.dev/operator",
-            "reportingInstance": self._instance,
-            "action": "Reconcile",
-            "reason": reason,
-            "type": kind,
-            "note": cut(note, _NOTE_BYTES),
-            "regarding": {
+        key = snapshot.key
+        body = event_body(
+            key.namespace,
+            key.name,
+            datetime.now(UTC),
+            reportingInstance=self._instance,
+            action="Reconcile",
+            reason=event.reason,
+            type=event.type,
+            note=cut(event.note, _NOTE_BYTES),
+            regarding={
                 "apiVersion": API_VERSION,
                 "kind": KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": snapshot.uid,
+                "resourceVersion": snapshot.resource_version,
             },
-        }
-        task = asyncio.get_running_loop().create_task(self._send(event))
+        )
+        task = asyncio.get_running_loop().create_task(self._send(body))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 

@@ -1,15 +1,15 @@
-"""The finalizer of Plans that have a teardown: added before their first task, taken away when nothing is left."""
+"""The finalizer of Plans that have a teardown, and the deletion of Plans whose time is over."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from execloop.controller.api.v1alpha1 import API_VERSION, PLURAL
-from execloop.controller.watch.cache import FINALIZER
+from execloop.controller.status.writer import path_of
+from execloop.controller.watch.snapshot import FINALIZER
 from execloop.kube import MERGE_PATCH, ApiError
 
 if TYPE_CHECKING:
-    from execloop.controller.watch.cache import Cache, Key, PlanState
+    from execloop.controller.watch.cache import Cache, PlanState, UnderWay
     from execloop.kube import Kube
 
 __all__ = ["Finalizer"]
@@ -18,47 +18,49 @@ _CONFLICT, _NOT_FOUND = 409, 404
 
 
 class Finalizer:
-    """Writes what is not status: the finalizer, and the deletion of a Plan whose time is over."""
+    """Writes what is not status. Each request names the uid and the resourceVersion that the decision rests on."""
 
     def __init__(self, kube: Kube, cache: Cache) -> None:
         self._kube, self._cache = kube, cache
 
-    async def want(self, key: Key, track: PlanState, *, wanted: bool) -> bool:
-        """See to it that it is there, or not. False when the Plan has changed meanwhile, so that its event comes.
+    async def add(self, work: UnderWay) -> bool:
+        """Add the finalizer; return False when the Plan changed meanwhile. Raises ApiError."""
+        return await self._set(work, (*work.state.snapshot.finalizers, FINALIZER))
 
-        Raises ApiError.
-        """
-        present = track.finalizers
-        if (FINALIZER in present) is wanted:
-            return True
-        finalizers = [*present, FINALIZER] if wanted else [one for one in present if one != FINALIZER]
-        metadata = {"resourceVersion": track.metadata["resourceVersion"], "uid": track.uid, "finalizers": finalizers}
-        try:
-            answer = await self._kube.request(
-                "PATCH", _path(key), body={"metadata": metadata}, content_type=MERGE_PATCH
-            )
-        except ApiError as error:
-            if error.status == _NOT_FOUND:
-                self._cache.drop(key, track.uid)
-                return False
-            if error.status != _CONFLICT:
-                raise
-            self._cache.put(key, await self._kube.request("GET", _path(key)))
-            return False
-        if self._cache.get(key) is track:
-            track.written(answer)
-        return True
+    async def remove(self, work: UnderWay) -> bool:
+        """Take the finalizer away; return False when the Plan changed meanwhile. Raises ApiError."""
+        return await self._set(work, tuple(one for one in work.state.snapshot.finalizers if one != FINALIZER))
 
-    async def delete(self, key: Key, track: PlanState) -> None:
-        """Delete a Plan as it is known here; one that has changed meanwhile stays. Raises ApiError."""
-        preconditions = {"uid": track.uid, "resourceVersion": track.metadata["resourceVersion"]}
+    async def delete(self, work: UnderWay) -> bool:
+        """Delete the Plan; return False when it changed meanwhile. Raises ApiError."""
+        newest = work.state.snapshot
+        preconditions = {"uid": newest.uid, "resourceVersion": newest.resource_version}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         try:
-            await self._kube.request("DELETE", _path(key), body=body)
+            await self._kube.request("DELETE", path_of(newest.key), body=body)
         except ApiError as error:
-            if error.status not in {_CONFLICT, _NOT_FOUND}:
+            if error.status == _CONFLICT:
+                await self._read_again(work.state)
+                return False
+            if error.status != _NOT_FOUND:
                 raise
+        return True
 
+    async def _set(self, work: UnderWay, finalizers: tuple[str, ...]) -> bool:
+        state, newest = work.state, work.state.snapshot
+        metadata = {"resourceVersion": newest.resource_version, "uid": newest.uid, "finalizers": list(finalizers)}
+        try:
+            answer = await self._kube.request(
+                "PATCH", path_of(newest.key), body={"metadata": metadata}, content_type=MERGE_PATCH
+            )
+        except ApiError as error:
+            if error.status != _CONFLICT:
+                raise
+            await self._read_again(state)
+            return False
+        else:
+            state.written(str(answer["metadata"]["resourceVersion"]), newest.stored, finalizers)
+        return True
 
-def _path(key: Key) -> str:
-    return f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"
+    async def _read_again(self, state: PlanState) -> None:
+        self._cache.put(state.key, await self._kube.request("GET", path_of(state.key)))

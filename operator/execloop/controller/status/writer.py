@@ -1,84 +1,67 @@
-"""The one place that writes a Plan's status: what differs, on the resourceVersion it is based on."""
+"""The one place that writes a Plan's status: what differs, on the resourceVersion that is known."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from execloop.controller.api.v1alpha1 import API_VERSION, PLURAL
 from execloop.controller.status.patch import difference
+from execloop.controller.watch.snapshot import identity_of, parse_status
 from execloop.kube import MERGE_PATCH, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from execloop.controller.api.v1alpha1 import PlanStatus
-    from execloop.controller.watch.cache import Cache, Key, PlanState
+    from execloop.controller.watch.cache import Cache, Key, PlanState, UnderWay
     from execloop.kube import Kube
 
-__all__ = ["StatusWriter"]
+__all__ = ["StatusWriter", "path_of"]
 
 _TRIES = 5
-_CONFLICT, _NOT_FOUND = 409, 404
-_Outdated: TypeAlias = "Callable[[PlanState], bool]"
+_CONFLICT = 409
 
 
 class StatusWriter:
     def __init__(self, kube: Kube, cache: Cache) -> None:
-        self._kube = kube
-        self._cache = cache
+        self._kube, self._cache = kube, cache
         self.writes = 0
 
-    async def write(self, key: Key, track: PlanState, status: PlanStatus, outdated: _Outdated) -> bool:
-        """Whether the status stands as wanted. False when the Plan went, or `outdated` says that it moved on.
+    async def write(self, work: UnderWay, status: PlanStatus, overtaken: Callable[[], bool]) -> bool:
+        """Return whether the status stands as wanted; False when `overtaken` says so, asked before each request.
 
-        Nothing is sent when nothing differs. Raises ApiError for what a retry may mend.
+        Nothing is sent when nothing differs. Raises ApiError: also where the Plan is gone, since only the watch and a
+        list say that for certain.
         """
-        uid, execution, wanted = track.uid, track.status.execution, status.to_json()
+        state, wanted = work.state, status.to_json()
         for _ in range(_TRIES):
-            patch = difference(track.status.to_json(), wanted)
+            if overtaken():
+                return False
+            patch = difference(state.snapshot.stored.to_json(), wanted)
             if not patch:
                 return True
-            if "execution" in wanted:
+            if "execution" in wanted:  # each write brings it whole
                 patch["execution"] = patch.get("execution", {}) | wanted["execution"]
             try:
-                await self._send(key, track, patch, (status, wanted))
+                await self._send(state, patch, status)
             except ApiError as error:
-                if error.status == _NOT_FOUND:
-                    self._cache.drop(key, uid)
-                    return False
                 if error.status != _CONFLICT:
                     raise
-                live = await self._live(key)
-                if live is None or live["metadata"]["uid"] != uid:
-                    self._cache.drop(key, uid)
-                    return False
-                self._cache.put(key, live)
-                now = track.status.execution
-                if outdated(track) or (now and now.id) != (execution and execution.id):
-                    return False
+                self._cache.put(state.key, await self._kube.request("GET", path_of(state.key)))
             else:
+                work.known.add(identity_of(status))
                 return True
-        raise ApiError(_CONFLICT, "Conflict", f"the status of {key} was written by others {_TRIES} times in a row")
+        message = f"the status of {state.key} was written by others {_TRIES} times in a row"
+        raise ApiError(_CONFLICT, "Conflict", message)
 
-    async def _send(
-        self, key: Key, track: PlanState, patch: dict[str, object], wanted: tuple[PlanStatus, object]
-    ) -> None:
-        body = {"metadata": {"resourceVersion": track.metadata["resourceVersion"]}, "status": patch}
-        answer = await self._kube.request("PATCH", _path(key) + "/status", body=body, content_type=MERGE_PATCH)
+    async def _send(self, state: PlanState, patch: dict[str, object], status: PlanStatus) -> None:
+        body = {"metadata": {"resourceVersion": state.snapshot.resource_version}, "status": patch}
+        state.send(status)
+        answer = await self._kube.request("PATCH", path_of(state.key) + "/status", body=body, content_type=MERGE_PATCH)
         self.writes += 1
-        answer["metadata"].pop("managedFields", None)
-        if self._cache.get(key) is track:
-            status, as_json = wanted
-            track.written(answer, status if answer.get("status") == as_json else None)
-
-    async def _live(self, key: Key) -> dict[str, Any] | None:
-        try:
-            return await self._kube.request("GET", _path(key))
-        except ApiError as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise
+        as_wanted = answer.get("status") == status.to_json()
+        state.written(str(answer["metadata"]["resourceVersion"]), status if as_wanted else parse_status(answer))
 
 
-def _path(key: Key) -> str:
+def path_of(key: Key) -> str:
     return f"/apis/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}"

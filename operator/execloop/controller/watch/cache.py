@@ -1,205 +1,280 @@
-"""What the operator holds of each Plan: the newest object, and the execution, which may be ahead of the status."""
+"""What the operator holds of each Plan: its newest snapshot, and when it is due. The watch and the commit write it."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from execloop.controller.api.v1alpha1 import PlanStatus
+from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
+from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from execloop._engine.walk import Stop
-    from execloop.controller.api.v1alpha1 import ExecutionStatus
+    from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.parameters.merge import Version
-    from execloop.controller.reconcile.validation import Validated
-    from execloop.controller.status.conditions import Stalled
+    from execloop.controller.timing import Times
+    from execloop.controller.watch.snapshot import ExecutionIdentity
 
-__all__ = ["FINALIZER", "Cache", "Concern", "Key", "PlanState"]
-
-FINALIZER = "execloop.dev/teardown"
-_ANNOTATION = "execloop.dev/"
-_LONGEST_VALUE, _LONGEST_NAME = 128, 256
+__all__ = ["FINALIZER", "Cache", "Change", "Key", "PlanState", "UnderWay"]
 
 
-class Key(NamedTuple):
-    namespace: str
-    name: str
+class Change(Enum):
+    """What an event of the watch changed."""
 
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-def shortened(value: str) -> str:
-    """The value of an annotation, or a hash of one that is too long to be repeated in a status."""
-    if len(value) <= _LONGEST_VALUE:
-        return value
-    return f"sha256:{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    NOTHING = "nothing"
+    CONCERN = "concern"
+    """The Plan is due at once."""
+    STATUS = "status"
+    """Another hand wrote the status: the Plan is due, with backoff."""
 
 
-class Concern(NamedTuple):
-    generation: int
-    deleting: bool
-    requested_at: str | None
-    approve: str | None
-    abandoned: bool
+@dataclass(slots=True, eq=False)
+class UnderWay:
+    """One reconcile of a Plan, from the moment at which its snapshot is taken."""
+
+    state: PlanState
+    snapshot: Snapshot
+    stop: Stop
+    inputs: str | None = None
+    """The fingerprint that it works on; None until the spec was validated and its references were read."""
+    known: set[ExecutionIdentity] = field(default_factory=set)
+    """The executions that this process read or wrote, and None: any other in the status is another operator's."""
+
+    def inform(self, inputs: str, versions: tuple[Version, ...]) -> None:
+        """Take what the references came to."""
+        self.inputs = inputs
+        self.state.versions = versions
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PlanState:
-    """One Plan, of one uid."""
+    """One Plan of one uid. Its methods are the only ones that assign what a reconcile decides."""
 
-    object: dict[str, Any]
-    status: PlanStatus
-    """As it stands in the API server."""
-    execution: ExecutionStatus | None = None
+    snapshot: Snapshot
+    """The newest known. A reconcile keeps the one that it began with."""
     due: float | None = None
-    """When the next run or observation is due, on the monotonic clock; None when that was not decided yet."""
-    validation_result: tuple[int, Validated | Stalled] | None = None
-    """Whether it may run, and the generation that this was decided for."""
-    pending: dict[str, Any] = field(default_factory=dict)
-    """Fields of the status that the next write brings along."""
-    unsaved: PlanStatus | None = None
-    """How the last run ended, when the API server did not take it."""
-    drift: str | None = None
-    """What the execution at hand repairs, when it began because of drift."""
-    stop: Stop | None = None
-    """Of the run that is under way."""
+    """When the next run or observation is due, on the monotonic clock; None when nothing decided that."""
+    seen: bool = False
+    """Whether this process has reconciled the Plan: until then `nextRunAt` says when it is due."""
+    under_way: UnderWay | None = None
+    look_again: bool = False
+    """Whether something that the plan manages changed after the last `create()` began."""
+    repairs: str = ""
+    """The drift that the execution at hand repairs; empty when no drift began it."""
+    versions: tuple[Version, ...] = ()
+    """Of the objects that the parameters came from, when they were read last."""
     failures: int = 0
     """Consecutive failures of the operator's own requests."""
     waits: int = 0
-    """Consecutive reconciles that found something missing."""
-    versions: tuple[Version, ...] = ()
-    """Of the objects that the parameters came from, when they were read last."""
+    """Consecutive reconciles that could do nothing yet."""
+    foreign: int = 0
+    """Consecutive statuses that another hand wrote."""
+    progress_gap: float = 0.0
+    """Seconds between the last two writes of progress; 0 before the first."""
+    progress_due: float = 0.0
+    """When progress is written next, in seconds of the Plan's timeline."""
     ignored: str | None = None
-    """The annotation that approves something else than what is pending, once that was told."""
-    seen: bool = False
-    """Whether this process has reconciled it."""
+    """The approval that does not match, once an Event said so."""
+    timeline: Timeline | None = None
+    validation: Any = None
+    """The generation and what its validation came to: reconcile/validation.py keeps it here."""
+    unsaved: Any = None
+    """The decision that the API server has not taken yet: reconcile/commit.py keeps it here."""
+    sending: PlanStatus | None = None
+    """The status that is on its way to the API server, or may have reached it though no answer came."""
 
     @property
-    def metadata(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.object["metadata"]
-        return found
+    def key(self) -> Key:
+        return self.snapshot.key
 
     @property
     def uid(self) -> str:
-        return str(self.metadata["uid"])
+        return self.snapshot.uid
+
+    # -- what the watch brings
+
+    def observe(self, newest: Snapshot) -> Change:
+        """Take a newer object, and say what it changed."""
+        before = self.snapshot
+        foreign = newest.stored not in (before.stored, before.status, self.sending)
+        theirs = identity_of(newest.stored)
+        others = foreign and theirs not in {None, identity_of(before.stored), identity_of(before.status)}
+        # Another operator's execution is the one to continue; an edit by hand does not undo what was decided here.
+        stored = before.stored if newest.stored == before.stored else newest.stored
+        nothing_ahead = before.status == before.stored and not foreign
+        ahead = stored if others or nothing_ahead else before.status
+        self.snapshot = replace(newest, stored=stored, status=ahead)
+        if others:
+            self.unsaved, self.due = None, None
+        if before.concern != newest.concern:
+            self.foreign = 0
+            return Change.CONCERN
+        if foreign:
+            self.foreign += 1
+            self.change()  # whoever wrote it may know of the world what is not known here
+            return Change.STATUS
+        return Change.NOTHING
+
+    # -- what a reconcile does
+
+    @contextmanager
+    def working(self, stop: Stop, times: Times) -> Iterator[UnderWay]:
+        """Begin a reconcile: from here on every change finds something to stop."""
+        if self.timeline is None or self.snapshot.execution is None or self.snapshot.execution.finished_at is not None:
+            self.timeline = Timeline(times, not_before=_latest(self.snapshot.status))
+        work = UnderWay(self, self.snapshot, stop, known={None, identity_of(self.snapshot.stored)})
+        self.under_way = work
+        try:
+            yield work
+        finally:
+            self.under_way = None
 
     @property
-    def generation(self) -> int:
-        return int(self.metadata.get("generation", 0))
+    def now(self) -> float:
+        """Return the Plan's own time, in seconds since the epoch: it neither jumps nor runs backwards."""
+        assert self.timeline is not None
+        return self.timeline.now()
 
-    @property
-    def deleting(self) -> bool:
-        return "deletionTimestamp" in self.metadata
+    def decide(self, status: PlanStatus) -> None:
+        """Take what was decided; the API server may learn of it later."""
+        self.snapshot = replace(self.snapshot, status=status)
 
-    @property
-    def requested_at(self) -> str | None:
-        """As it is kept in the status: a long one by its hash."""
-        value = self._annotation("requestedAt")
-        return value if value is None else shortened(value)
+    def drop_decision(self) -> None:
+        """Keep what an overtaken decision counted, and nothing that it concluded."""
+        decided, stored = self.snapshot.status, self.snapshot.stored
+        update = {"execution": decided.execution, "history": decided.history}
+        self.snapshot = replace(self.snapshot, status=stored.model_copy(update=update))
+        self.unsaved = None
 
-    @property
-    def approve(self) -> str | None:
-        """The digest that somebody approved."""
-        return self._annotation("approve")
+    def yield_to(self, stored: PlanStatus) -> None:
+        """Continue with what another operator wrote."""
+        self.snapshot = replace(self.snapshot, stored=stored, status=stored)
+        self.unsaved, self.due = None, None
 
-    @property
-    def approved_by(self) -> str | None:
-        """Who set it, as the API server recorded; None where its policy is not installed. A long name is cut."""
-        name = self._annotation("approved-by")
-        return name if name is None or len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    def send(self, status: PlanStatus) -> None:
+        """Note what is sent: its event may come before its answer, or instead of it."""
+        self.sending = status
 
-    @property
-    def abandoned(self) -> bool:
-        """Whether somebody wants it gone without its teardown."""
-        return self._annotation("abandon") == "true"
+    def written(self, resource_version: str, stored: PlanStatus, finalizers: tuple[str, ...] | None = None) -> None:
+        """Take the answer to a write of our own, unless the watch has brought a newer object already."""
+        if resource_version.isdigit() and int(resource_version) < self.snapshot.version:
+            return
+        kept = self.snapshot.finalizers if finalizers is None else finalizers
+        self.snapshot = replace(self.snapshot, resource_version=resource_version, stored=stored, finalizers=kept)
 
-    @property
-    def finalizers(self) -> list[str]:
-        return list(self.metadata.get("finalizers") or ())
+    def schedule(self, due: float | None, *, waits: bool = False) -> None:
+        """Set when the next run or observation is due, on the monotonic clock; `waits` keeps the count of waits."""
+        self.due, self.seen = due, True
+        if not waits:
+            self.waits = 0
 
-    def _annotation(self, name: str) -> str | None:
-        value = (self.metadata.get("annotations") or {}).get(_ANNOTATION + name)
-        return None if value is None else str(value)
+    def change(self) -> None:
+        """Note that something which the plan manages changed: a Plan at rest is observed once more."""
+        self.look_again = True
 
-    @property
-    def draft(self) -> PlanStatus:
-        """The status with what was decided and not written yet."""
-        return self.status.model_copy(update=self.pending) if self.pending else self.status
+    def observing(self) -> None:
+        """Note that `create()` is about to look: only a change from here on may be newer than what it sees."""
+        self.look_again = False
 
-    @property
-    def concern(self) -> Concern:
-        """What calls for a reconcile when it changes."""
-        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned)
+    def ignore(self, approve: str) -> bool:
+        """Note an approval that does not match; return whether it is new."""
+        new, self.ignored = approve != self.ignored, approve
+        return new
 
-    def refresh(self, body: dict[str, Any], status: PlanStatus | None = None) -> None:
-        """`status`: the body's, where that is known: to parse it again takes 3% of the CPU of a quick convergence."""
-        self.object = body
-        self.status = status or parse_status(body)
+    def wait(self) -> int:
+        """Count a reconcile that could do nothing yet; return how many of them there were in a row."""
+        self.waits += 1
+        return self.waits
 
-    def written(self, answer: dict[str, Any], status: PlanStatus | None = None) -> None:
-        """Take the answer to our own write; a change of concern that came along is left to its event."""
-        before, concern = self.object, self.concern
-        self.refresh(answer, status)
-        if self.concern != concern:
-            self.object = before
+    def succeed(self) -> None:
+        """Forget the failures: the next backoff begins anew."""
+        self.failures = 0
+
+    def fail(self) -> int:
+        """Count a failure of the operator's own requests; return how many there were in a row."""
+        self.failures += 1
+        return self.failures
+
+    def progress_wait(self, started: float) -> float:
+        """Return the seconds until the progress of the execution that started then is written next."""
+        if not self.progress_due:
+            first = started + FIRST_PROGRESS
+            self.progress_due = first if first > self.now else self.now + FIRST_PROGRESS
+        return max(0.0, self.progress_due - self.now)
+
+    def progress_written(self) -> None:
+        """Double the gap to the next write of progress."""
+        self.progress_gap = next_gap(self.progress_gap)
+        self.progress_due = self.now + self.progress_gap
+
+    def begin(self, repairs: str = "") -> None:
+        """Forget what belongs to the execution before."""
+        self.due, self.seen, self.repairs = None, True, repairs
+        self.progress_gap = self.progress_due = 0.0
 
 
-def parse_status(body: dict[str, Any]) -> PlanStatus:
-    """A status that somebody has spoilt counts as none: the world is looked at again."""
-    try:
-        return PlanStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        return PlanStatus()
+def _latest(status: PlanStatus) -> float:
+    """Return the newest moment that a status names, in seconds since the epoch; 0 when it names none."""
+    execution = status.execution
+    moments = [condition.last_transition_time for condition in status.conditions]
+    if execution is not None:
+        moments += [moment for moment in (execution.started_at, execution.finished_at) if moment is not None]
+    return max((moment.timestamp() for moment in moments), default=0.0)
 
 
-def _version(body: dict[str, Any]) -> int:
-    version = body["metadata"].get("resourceVersion", "0")
-    return int(version) if version.isdigit() else 0
+def _ignore(_key: Key, _change: Change, _listed: bool) -> None:
+    """Do nothing: the default of `Cache.changed`."""
 
 
 class Cache:
-    """The newest known object of each key; an older one is dropped."""
+    """The state of each key. An event older than what is known is dropped; a list is the truth.
+
+    `changed` learns of each change, whoever brought the object: the watch, a list, or an answer to the operator.
+    """
 
     def __init__(self) -> None:
-        self._tracks: dict[Key, PlanState] = {}
+        self.changed: Callable[[Key, Change, bool], None] = _ignore
+        self._states: dict[Key, PlanState] = {}
 
     def __len__(self) -> int:
-        return len(self._tracks)
+        return len(self._states)
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(tuple(self._tracks))
+        return iter(tuple(self._states))
 
     def get(self, key: Key) -> PlanState | None:
-        return self._tracks.get(key)
+        return self._states.get(key)
 
-    def put(self, key: Key, body: dict[str, Any]) -> bool:
-        """Whether what matters to a reconcile has changed: spec, deletion, or the request for a reconcile."""
-        body["metadata"].pop("managedFields", None)  # half of an object's size, and nobody's concern here
-        track = self._tracks.get(key)
-        if track is None or track.uid != body["metadata"]["uid"]:
-            if track is not None and _version(body) < _version(track.object):
-                return False
-            if track is not None and track.stop is not None:
-                track.stop.request()
-            status = parse_status(body)
-            self._tracks[key] = PlanState(body, status, status.execution)
-            return True
-        if _version(body) <= _version(track.object):
-            return False
-        before = track.concern
-        track.refresh(body)
-        return before != track.concern
+    def put(self, key: Key, body: dict[str, Any], *, listed: bool = False) -> Change:
+        """Take an object of the watch, or of a list, and say what that changes."""
+        change = self._put(key, body, listed=listed)
+        if change is not Change.NOTHING:
+            self.changed(key, change, listed)
+        return change
 
-    def drop(self, key: Key, uid: str | None = None) -> None:
-        track = self._tracks.get(key)
-        if track is None or (uid is not None and track.uid != uid):
-            return
-        if track.stop is not None:
-            track.stop.request()
-        del self._tracks[key]
+    def _put(self, key: Key, body: dict[str, Any], *, listed: bool) -> Change:
+        newest, state = Snapshot.of(body), self._states.get(key)
+        if state is None or state.uid != newest.uid:
+            if state is not None and newest.version < state.snapshot.version and not listed:
+                return Change.NOTHING
+            if state is not None and state.under_way is not None:
+                state.under_way.stop.request()
+            self._states[key] = PlanState(newest)
+            return Change.CONCERN
+        known = state.snapshot
+        if newest.resource_version == known.resource_version or (newest.version <= known.version and not listed):
+            return Change.NOTHING
+        return state.observe(newest)
+
+    def drop(self, key: Key, uid: str | None = None) -> PlanState | None:
+        """Forget a Plan, of this uid if one is given; return its state, None when another or none is known."""
+        state = self._states.get(key)
+        if state is None or (uid is not None and state.uid != uid):
+            return None
+        if state.under_way is not None:
+            state.under_way.stop.request()
+        return self._states.pop(key)

@@ -21,7 +21,7 @@ from kopf._cogs.structs.references import Resource
 from yarl import URL
 
 from execloop.controller.api.v1alpha1 import GROUP, PLURAL, VERSION
-from execloop.controller.backoff import backoff
+from execloop.controller.timing import backoff
 from execloop.controller.watch.cache import Key
 from execloop.kube import ApiError, Page, Stream, WatchTimes
 from execloop.kube.http.connection import failures

@@ -123,9 +123,20 @@ class TestSeen:
         control.apply()
         control.settle()
         operating.see()
-        control.spoil(progress="9/9")
-        operating.see()
         assert operating.due() is None
+
+    def test_a_status_of_another_hand_is_looked_at_with_backoff(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        control.apply()
+        control.settle()
+        waits = []
+        for number in range(4):
+            control.spoil(progress=f"{number}/9")
+            operating.see()
+            waits.append(operating.due())
+            operating.queue.forget(KEY)
+        assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])
 
     def test_a_changed_spec_is_due_at_once(self, control: Controller, operating: Operating) -> None:
         control.apply()

@@ -5,32 +5,20 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from threading import Event, current_thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
 
-from execloop import ExecutionTimeout, FatalError, Options, Task, ToleranceExceeded, plan, task
-from execloop._engine.errors import InvalidParameters
+from execloop import Context, ExecutionTimeout, FatalError, Options, Task, ToleranceExceeded, plan, task
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.plan import Plan
 from execloop._engine.walk import Stop
-from execloop._plans.definition import definition_of
+from execloop._plans.definition import Definition, definition_of
+from execloop.controller.plancode.construction import UnmadePlan, unmade
 from execloop.controller.plancode.errors import LoopGivenUp
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.plancode.runner import (
-    Nothing,
-    Observed,
-    Parsed,
-    Postponed,
-    Prepared,
-    Refused,
-    Work,
-    drive,
-    observe,
-    parse,
-    unmade,
-)
+from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Prepared, Refused, Work, drive, observe
 from execloop.controller.watch.cache import Key
 from execloop.testing import ScriptedPlan
 from tests.controlling import Controller
@@ -204,7 +192,7 @@ class TestPostponed:
 
 @pytest.mark.parametrize("kind", [Answers, AnswersAsync])
 class TestDrive:
-    def driven(self, control: Controller, plan: Plan, **options: Any) -> Outcome | Postponed:
+    def driven(self, control: Controller, plan: Plan, **options: Any) -> Outcome | Postponed | Refused:
         _, driving = drive(control.code, KEY, plan, FRESH, Options(**options), Stop())
         return control.run(driving)
 
@@ -343,6 +331,10 @@ class Asynchronous(Blocking):
     async def create(self) -> None: ...  # type: ignore[override]  # the other kind of plan
 
 
+def plan_of(definition: Definition) -> UnmadePlan:
+    return unmade(definition, {}, Context("a"), str, lambda _plan: None)
+
+
 @pytest.mark.parametrize("kind", [Blocking, Asynchronous])
 class TestUnmade:
     def test_a_plan_is_made_only_when_it_is_asked_and_by_whom_asks(
@@ -350,13 +342,12 @@ class TestUnmade:
     ) -> None:
         definition = definition_of(kind)
         assert definition is not None
-        plan = unmade(definition, definition.make)
-        assert control.run(observe(control.code, KEY, plan, FRESH)) == CreateFailed(FRESH, DOWN)
+        assert control.run(observe(control.code, KEY, plan_of(definition), FRESH)) == CreateFailed(FRESH, DOWN)
 
     def test_messages_call_it_by_its_name(self, kind: type[Blocking], control: Controller) -> None:
         definition = definition_of(kind)
         assert definition is not None
-        assert getattr(unmade(definition, definition.make), "name") == definition.name  # noqa: B009 - not in the protocol
+        assert plan_of(definition).name == definition.name
 
 
 class Model:
@@ -369,44 +360,41 @@ class Model:
         return self._validate()
 
 
-def parsed(control: Controller, validate: Callable[[], object], code: PlanHost | None = None, **options: Any) -> Any:
-    definition = definition_of(Blocking)
-    assert definition is not None
-    definition = replace(definition, parameters=Model(validate))
-    return control.run(parse(code or control.code, KEY, definition, {"a": 1}, **options))
+@pytest.mark.parametrize("kind", [Blocking, Asynchronous])
+class TestParameters:
+    """The model that validates them is plan code, and runs where plan code does."""
 
+    def observed(
+        self, control: Controller, kind: type[Blocking], validate: Callable[[], object], **options: Any
+    ) -> Observed:
+        definition = definition_of(kind)
+        assert definition is not None
+        definition = replace(definition, parameters=Model(validate))
+        return control.run(observe(control.code, KEY, plan_of(definition), FRESH, **options))
 
-class TestParse:
-    def test_the_model_runs_in_a_thread_of_the_plans(self, control: Controller) -> None:
-        found = parsed(control, current_thread)
-        assert isinstance(found, Parsed)
-        assert found.parameters is not current_thread()
+    def test_the_model_runs_in_a_thread_of_the_plans(self, control: Controller, kind: type[Blocking]) -> None:
+        threads: list[Thread] = []
+        self.observed(control, kind, lambda: threads.append(current_thread()))
+        assert threads[0] is not current_thread()
 
-    def test_what_it_refuses_is_refused(self, control: Controller) -> None:
-        found = parsed(control, raising(ValueError("the secret")))
-        assert isinstance(found, Refused)
-        assert isinstance(found.error, InvalidParameters)
-        assert str(found.error) == "parameters: ValueError"
+    def test_what_it_refuses_is_refused(self, control: Controller, kind: type[Blocking]) -> None:
+        found = self.observed(control, kind, raising(ValueError("the secret")))
+        assert found == Refused("parameters: ValueError")
 
     @pytest.mark.parametrize("error", [*FATAL, DOWN, asyncio.CancelledError()])
-    def test_whatever_else_it_raises_is_fatal_to_its_plan_alone(
-        self, control: Controller, error: BaseException
+    def test_whatever_else_it_raises_refuses_its_plan_alone(
+        self, control: Controller, kind: type[Blocking], error: BaseException
     ) -> None:
-        found = parsed(control, raising(error))
-        assert isinstance(found, Refused)
-        assert isinstance(found.error, FatalError)
-        assert str(found.error) == f"parameters: the plan's model raised {type(error).__name__}"
-        assert found.error.__cause__ is error
+        found = self.observed(control, kind, raising(error))
+        name = getattr(kind, "__execloop_plan__").name  # noqa: B009 - set by the decorator
+        assert found == Refused(f"parameters: the model of {name!r} raised {type(error).__name__}")
 
-    def test_one_that_blocks_is_left_behind_and_bars_its_plan(self, control: Controller) -> None:
+    def test_one_that_blocks_is_left_behind_and_bars_its_plan(self, control: Controller, kind: type[Blocking]) -> None:
         released = Event()
         try:
-            found = parsed(control, released.wait, within=0.01)
+            found = self.observed(control, kind, released.wait, options=Options(), left=0.01)
             assert control.code.barred == {KEY}
         finally:
             released.set()
-        assert isinstance(found, Refused)
-        assert str(found.error) == "parameters: the plan's model has not ended within 0.01 s"
-
-    def test_it_is_postponed_when_there_is_no_thread(self, control: Controller) -> None:
-        assert isinstance(parsed(control, list, PlanHost(1, 0)), Postponed)
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, ExecutionTimeout)

@@ -7,9 +7,10 @@ import pytest
 from execloop._engine.execution import Execution
 from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus
 from execloop.controller.reconcile import executions
-from execloop.controller.watch.cache import PlanState
+from execloop.controller.watch.snapshot import Snapshot
 
 NOW = 1_000_000.5
+SNAPSHOT = Snapshot.of({"metadata": {"name": "a", "namespace": "team", "uid": "u", "generation": 3}})
 
 
 def at(seconds: float) -> datetime:
@@ -17,7 +18,9 @@ def at(seconds: float) -> datetime:
 
 
 def begun(**fields: object) -> ExecutionStatus:
-    return executions.begin("inputs", NOW).model_copy(update=fields)
+    execution = executions.begun(SNAPSHOT, "inputs", NOW, 5, "").execution
+    assert execution is not None
+    return execution.model_copy(update=fields)
 
 
 class TestBegin:
@@ -77,8 +80,7 @@ class TestEnd:
 
 class TestHistory:
     def recorded(self, status: PlanStatus, execution: ExecutionStatus, limit: int = 5, message: str = "") -> PlanStatus:
-        body = {"metadata": {"name": "a", "namespace": "team", "uid": "u", "generation": 3}}
-        return executions.recorded(status, execution, PlanState(body, status), limit, message)
+        return executions.recorded(status, execution, 3, limit, message)
 
     def test_an_entry_tells_what_became_of_an_execution(self) -> None:
         execution = executions.ended(begun(id="e", runs=4, errors=2), "Converged", NOW + 5)

@@ -6,8 +6,6 @@ from threading import Event
 import pytest
 
 from execloop._engine.execution import Execution
-from execloop.controller.reconcile.progress import ProgressInterval
-from execloop.controller.watch.cache import Key
 from tests.controlling import NAMESPACE, Controller, conditions
 
 DOWN = OSError("the database is down")
@@ -50,7 +48,6 @@ class TestConvergence:
         control.settle()
         assert [conditions(status)["Ready"] for status in control.written] == [
             ("False", "TasksFailed"),
-            ("False", "TasksFailed"),  # the run after it had no error, but the execution had
             ("True", "Converged"),
         ]
         assert control.events == [("Warning", "TasksFailed"), ("Normal", "Recovered")]
@@ -113,11 +110,15 @@ class TestDelays:
         assert control.reconcile() == 1
         assert control.written == []
 
-    def test_a_plan_whose_code_still_blocks_is_left_alone(self, control: Controller) -> None:
-        control.apply()
-        control.code.barred.add(Key(NAMESPACE, "a"))
-        assert control.reconcile() is None
-        assert control.cluster.requests == 0
+    def test_a_plan_whose_code_still_blocks_begins_nothing_and_is_not_forgotten(self, control: Controller) -> None:
+        release = Event()
+        script = control.script({"x": lambda: release.wait(30)})
+        control.apply(executionTimeout="100ms")
+        control.reconcile()
+        control.annotate(requestedAt="now")
+        assert control.reconcile() == 1
+        assert (script.performed, control.written[-1]["execution"]["result"]) == (["x"], "ExecutionTimeout")
+        release.set()
 
     def test_a_plan_that_is_not_there_calls_for_nothing(self, control: Controller) -> None:
         assert control.reconcile() is None
@@ -158,8 +159,8 @@ class TestWrites:
     def test_a_long_run_writes_its_progress(
         self, control: Controller, plan: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ProgressInterval, "FIRST", 0.001)  # the gaps are those of a real clock
-        monkeypatch.setattr(ProgressInterval, "LONGEST", 0.001)
+        monkeypatch.setattr("execloop.controller.watch.cache.FIRST_PROGRESS", 0.001)  # a real clock measures the gaps
+        monkeypatch.setattr("execloop.controller.reconcile.runs._QUICK", 0.001)
         shown = Event()
 
         def fail_once_shown() -> None:

@@ -237,7 +237,7 @@ class TestDependencies:
         control.reconcile()
         assert (control.conditions(), message(control)) == (
             waits_for("DependencyNotReady"),
-            "Plan team/first is not there",
+            "Plan team/first not found",
         )
 
     def test_other_kinds_count_by_the_rules_of_kstatus(self, control: Controller) -> None:

@@ -138,10 +138,13 @@ class TestItsExecution:
         control.delete()
         assert control.reconcile() == 120
 
-    def test_it_needs_no_approval(self, control: Controller) -> None:
+    def test_under_manual_it_waits_for_an_approval_of_its_own(self, control: Controller) -> None:
         converged(control, approval="Manual")
-        undoing = control.undo(["x"])
+        undoing = control.undo(["x"], ["x"])
         control.delete()
+        control.reconcile()
+        assert (undoing.performed, control.status()["pending"]["tasks"]) == ([], ["x"])
+        control.annotate(approve=control.status()["pending"]["digest"])
         torn_down(control)
         assert undoing.performed == ["x"]
 

@@ -70,8 +70,6 @@ def refused(spec: object) -> Stalled:
         ({"plan": "nosuch"}, "UnknownPlan", "there is no plan 'nosuch'; known plans: free, strict"),
         ({"plan": "strct"}, "UnknownPlan", "known plans: strict, free"),
         ({"plan": "twice"}, "UnknownPlan", "2 plans are named 'twice'"),
-        ({"plan": "strict", "parameters": {"count": 0}}, "InvalidParameters", "parameters.count: Input should be gr"),
-        ({"plan": "strict", "parameters": {"count": "x"}}, "InvalidParameters", "parameters.count: Input should be a"),
     ],
 )
 def test_a_mistake_is_named_with_its_field(spec: object, reason: str, message: str) -> None:
@@ -85,21 +83,6 @@ def test_what_the_api_server_let_in_before_it_had_the_rule_is_refused_here(case:
     found = refused(case.spec)
     assert found.reason == "InvalidSpec"
     assert case.at in found.message
-
-
-def test_a_model_that_fails_is_a_mistake_told_without_the_value() -> None:
-    found = refused({"plan": "strict", "parameters": {"password": "s3cret"}})
-    assert found.reason == "InvalidParameters"
-    assert "RuntimeError" in found.message
-    assert "s3cret" not in found.message
-
-
-def test_parameters_are_what_the_plans_own_model_made_of_them() -> None:
-    assert validated({"plan": "strict", "parameters": {"count": "3"}}).parameters == Parameters(count=3)
-
-
-def test_a_plan_without_a_model_gets_them_as_they_are() -> None:
-    assert validated({"plan": "free", "parameters": {"a": [1]}}).parameters == {"a": [1]}
 
 
 @pytest.mark.parametrize(
@@ -120,9 +103,9 @@ def test_the_spec_decides_how_an_execution_behaves(spec: dict[str, Any], options
 
 def test_inputs_follow_the_spec_and_the_version_of_the_code() -> None:
     spec = {"plan": "free", "parameters": {"a": 1}}
-    assert validated(spec).inputs == validated(dict(spec)).inputs
-    assert validated(spec).inputs != validated({"plan": "free", "parameters": {"a": 2}}).inputs
-    assert validated(spec).inputs != validated(spec, version="2").inputs
+    assert validated(spec).inputs(()) == validated(dict(spec)).inputs(())
+    assert validated(spec).inputs(()) != validated({"plan": "free", "parameters": {"a": 2}}).inputs(())
+    assert validated(spec).inputs(()) != validated(spec, version="2").inputs(())
 
 
 class TestReach:

@@ -2,14 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
 from execloop.controller.status.conditions import Done, Progressing, Retrying, Stalled, State, advance
-from execloop.controller.status.events import EventRecorder
-from execloop.controller.watch.cache import PlanState
+from execloop.controller.status.events import EventRecorder, PlanEvent, transition
+from execloop.controller.watch.snapshot import Snapshot
 from tests.asynchronous import in_event_loop
 from tests.fake_cluster import FakeCluster
 
@@ -27,16 +26,11 @@ def status(state: State | None, errors: int = 0, execution: str = "e") -> PlanSt
     return advance(PlanStatus(execution=found), state, 1, NOW)
 
 
-def tracked(drift: str | None = None) -> PlanState:
-    metadata = {"name": "a", "namespace": "team", "uid": "u", "resourceVersion": "5"}
-    return PlanState({"metadata": metadata}, PlanStatus(), drift=drift)
+def snapshot(name: str = "a") -> Snapshot:
+    return Snapshot.of({"metadata": {"name": name, "namespace": "team", "uid": "u", "resourceVersion": "5"}})
 
 
-async def told(before: PlanStatus, after: PlanStatus, *, drift: str | None = None) -> list[dict[str, Any]]:
-    cluster = FakeCluster()
-    EventRecorder(cluster.kube).transition(tracked(drift), before, after)
-    await asyncio.sleep(0)
-    return [write.object for write in cluster.writes]
+STALLS = PlanEvent("Warning", "FatalError", "hopeless")
 
 
 @pytest.mark.parametrize(
@@ -76,17 +70,19 @@ async def told(before: PlanStatus, after: PlanStatus, *, drift: str | None = Non
         "healed",
     ],
 )
-@in_event_loop
-async def test_a_transition_that_people_care_about_is_one_event(
+def test_a_transition_that_people_care_about_is_one_event(
     before: PlanStatus, after: PlanStatus, drift: str | None, event: tuple[str, str] | None
 ) -> None:
-    found = [(told["type"], told["reason"]) for told in await told(before, after, drift=drift)]
+    found = [(event.type, event.reason) for event in transition(before, after, drift or "")]
     assert found == ([] if event is None else [event])
 
 
 @in_event_loop
 async def test_an_event_is_about_its_plan() -> None:
-    (event,) = await told(status(None), status(STALLED))
+    cluster, (stalls,) = FakeCluster(), transition(status(None), status(STALLED))
+    EventRecorder(cluster.kube).record(snapshot(), stalls)
+    await asyncio.sleep(0)
+    event = cluster.writes[0].object
     assert event["regarding"] == {
         "apiVersion": "execloop.dev/v1alpha1",
         "kind": "Plan",
@@ -103,10 +99,8 @@ async def test_an_event_is_about_its_plan() -> None:
 
 @in_event_loop
 async def test_what_is_too_long_for_an_event_is_cut() -> None:
-    track = tracked()
-    track.metadata["name"] = "a" * 253
     cluster = FakeCluster()
-    EventRecorder(cluster.kube).transition(track, status(None), status(Stalled("FatalError", "€" * 5000)))
+    EventRecorder(cluster.kube).record(snapshot("a" * 253), PlanEvent("Warning", "FatalError", "€" * 5000))
     await asyncio.sleep(0)
     (write,) = cluster.writes
     assert len(write.object["metadata"]["name"]) <= 253
@@ -118,9 +112,9 @@ async def test_one_that_the_api_server_refuses_is_let_go() -> None:
     cluster = FakeCluster()
     cluster.fail_next(403, "Forbidden")
     recorder = EventRecorder(cluster.kube)
-    recorder.transition(tracked(), status(None), status(STALLED))
+    recorder.record(snapshot(), STALLS)
     await asyncio.sleep(0)
-    recorder.transition(tracked(), status(None), status(STALLED))
+    recorder.record(snapshot(), STALLS)
     await asyncio.sleep(0)
     assert (cluster.requests, len(cluster.writes)) == (2, 1)
 
@@ -130,6 +124,6 @@ async def test_a_flood_of_them_is_cut_off() -> None:
     cluster = FakeCluster()
     recorder = EventRecorder(cluster.kube)
     for _ in range(200):
-        recorder.transition(tracked(), status(None), status(STALLED))
+        recorder.record(snapshot(), STALLS)
     await asyncio.sleep(0)
     assert len(cluster.writes) == 50

@@ -17,9 +17,9 @@ from execloop.controller.api.v1alpha1 import (
     PlanStatus,
     SameWork,
 )
-from execloop.controller.reconcile.digest import MOST_NAMES
+from execloop.controller.reconcile.approval import MOST_NAMES
 from execloop.controller.status.size import MOST_BYTES, bounded
-from execloop.controller.watch.cache import PlanState
+from execloop.controller.watch.snapshot import Snapshot
 
 T = TypeVar("T")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -142,9 +142,9 @@ def test_what_fits_is_left_as_it_is() -> None:
     assert bounded(small) == small
 
 
-def annotated(**annotations: str) -> PlanState:
-    metadata = {"uid": "u", "annotations": {f"execloop.dev/{name}": value for name, value in annotations.items()}}
-    return PlanState({"metadata": metadata}, PlanStatus())
+def annotated(**annotations: str) -> Snapshot:
+    prefixed = {f"execloop.dev/{name}": value for name, value in annotations.items()}
+    return Snapshot.of({"metadata": {"name": "a", "uid": "u", "annotations": prefixed}})
 
 
 def test_an_annotation_that_a_status_repeats_is_short_there() -> None:

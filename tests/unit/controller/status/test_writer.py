@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from execloop._engine.walk import Stop
 from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
 from execloop.controller.status.writer import StatusWriter
-from execloop.controller.watch.cache import Cache, Key, PlanState, parse_status
+from execloop.controller.timing import Times
+from execloop.controller.watch.cache import Cache, Change, Key, PlanState
+from execloop.controller.watch.snapshot import parse_status
 from execloop.kube import ApiError
 from tests.asynchronous import in_event_loop
 from tests.controlling import NAMESPACE, PLANS
@@ -40,18 +43,19 @@ class Desk:
         return self.cluster.objects[PATH]
 
     @property
-    def track(self) -> PlanState:
-        track = self.cache.get(KEY)
-        assert track is not None
-        return track
+    def state(self) -> PlanState:
+        state = self.cache.get(KEY)
+        assert state is not None
+        return state
 
     @property
     def sent(self) -> list[dict[str, Any]]:
         """Each status as it was once we had written it."""
         return [write.object["status"] for write in self.cluster.writes]
 
-    async def write(self, status: PlanStatus, outdated: Callable[[PlanState], bool] = lambda _: False) -> bool:
-        return await self.writer.write(KEY, self.track, status, outdated)
+    async def write(self, status: PlanStatus, overtaken: Callable[[], bool] = lambda: False) -> bool:
+        with self.state.working(Stop(), Times()) as work:
+            return await self.writer.write(work, status, overtaken)
 
     def make(self) -> None:
         body = {"kind": "Plan", "metadata": {"name": "a", "namespace": NAMESPACE}, "spec": {"plan": "noop"}}
@@ -84,8 +88,8 @@ class TestWrite:
     async def test_the_status_then_stands_in_the_cluster_and_in_the_cache(self, desk: Desk) -> None:
         assert await desk.write(FIRST)
         assert parse_status(desk.live) == FIRST
-        assert desk.track.status == FIRST
-        assert desk.track.metadata["resourceVersion"] == desk.live["metadata"]["resourceVersion"]
+        assert desk.state.snapshot.stored == FIRST
+        assert desk.state.snapshot.resource_version == desk.live["metadata"]["resourceVersion"]
 
     @in_event_loop
     async def test_an_unchanged_status_sends_nothing(self, desk: Desk) -> None:
@@ -115,14 +119,9 @@ class TestWrite:
         assert desk.writer.writes == 2
 
     @in_event_loop
-    async def test_a_change_of_the_spec_that_comes_with_the_answer_is_left_to_its_event(self, desk: Desk) -> None:
-        """Else the cache would take the event for an old one, and nobody would reconcile."""
-        desk.edit()
-        desk.track.object["metadata"]["resourceVersion"] = desk.live["metadata"]["resourceVersion"]
-        assert await desk.write(FIRST)
-        assert (desk.track.status, desk.track.generation) == (FIRST, 1)
-        assert desk.cache.put(KEY, copy.deepcopy(desk.live))
-        assert desk.track.generation == 2
+    async def test_it_is_asked_before_the_first_request_whether_the_plan_moved_on(self, desk: Desk) -> None:
+        assert not await desk.write(FIRST, lambda: True)
+        assert desk.cluster.requests == 0
 
 
 class TestConflict:
@@ -143,43 +142,38 @@ class TestConflict:
     @in_event_loop
     async def test_a_result_that_is_outdated_is_dropped(self, desk: Desk) -> None:
         desk.edit()
-        assert not await desk.write(FIRST, lambda track: track.generation == 2)
+        assert not await desk.write(FIRST, lambda: desk.state.snapshot.generation == 2)
         assert desk.sent == []
 
     @in_event_loop
-    async def test_a_result_is_dropped_when_somebody_else_began_an_execution(self, desk: Desk) -> None:
-        await desk.write(FIRST)
-        desk.put_status({"execution": execution("another").to_json()})
-        assert not await desk.write(FIRST.model_copy(update={"progress": "2/2"}))
-        assert desk.live["status"]["execution"]["id"] == "another"
+    async def test_what_the_newest_version_changed_is_noticed(self, desk: Desk) -> None:
+        noticed = []
+        desk.cache.changed = lambda _key, change, _listed: noticed.append(change)
+        desk.edit()
+        assert await desk.write(FIRST)
+        assert noticed == [Change.CONCERN]
 
     @in_event_loop
-    async def test_the_plan_of_another_uid_is_left_alone(self, desk: Desk) -> None:
-        track = desk.track
+    async def test_the_plan_of_another_uid_becomes_known(self, desk: Desk) -> None:
+        state = desk.state
         desk.make_anew()
-        assert not await desk.writer.write(KEY, track, FIRST, lambda _: False)
-        assert (desk.sent, desk.cache.get(KEY)) == ([], None)
+        assert not await desk.write(FIRST, lambda: desk.cache.get(KEY) is not state)
+        assert (desk.sent, desk.state.uid) == ([], desk.live["metadata"]["uid"])
 
     @in_event_loop
-    async def test_the_plan_of_another_uid_that_is_known_already_stays_known(self, desk: Desk) -> None:
-        track = desk.track
-        desk.make_anew()
-        desk.cache.put(KEY, copy.deepcopy(desk.live))
-        assert not await desk.writer.write(KEY, track, FIRST, lambda _: False)
-        assert desk.track.uid == desk.live["metadata"]["uid"]
-
-    @in_event_loop
-    async def test_a_plan_that_went_is_forgotten(self, desk: Desk) -> None:
+    async def test_a_plan_that_seems_gone_stays_known_until_the_watch_or_a_list_says_so(self, desk: Desk) -> None:
         desk.remove()
-        assert not await desk.write(FIRST)
-        assert desk.cache.get(KEY) is None
+        with pytest.raises(ApiError, match="NotFound"):
+            await desk.write(FIRST)
+        assert desk.cache.get(KEY) is not None
 
     @in_event_loop
-    async def test_a_plan_that_went_after_the_conflict_is_forgotten_too(self, desk: Desk) -> None:
+    async def test_one_that_seems_gone_after_the_conflict_too(self, desk: Desk) -> None:
         desk.label()
         desk.cluster.before_next_request(lambda: None, desk.remove)
-        assert not await desk.write(FIRST)
-        assert desk.cache.get(KEY) is None
+        with pytest.raises(ApiError, match="NotFound"):
+            await desk.write(FIRST)
+        assert desk.cache.get(KEY) is not None
 
     @in_event_loop
     async def test_others_who_write_all_the_time_are_given_way_to(self, desk: Desk) -> None:

@@ -1,13 +1,14 @@
 """What the operator holds of each Plan: the newest object, and which changes of it call for a reconcile."""
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 
 from execloop._engine.walk import Stop
 from execloop.controller.api.v1alpha1 import PlanStatus
-from execloop.controller.watch.cache import Cache, Key, PlanState, parse_status
+from execloop.controller.timing import Times
+from execloop.controller.watch.cache import Cache, Change, Key, PlanState
+from execloop.controller.watch.snapshot import parse_status
 
 Object: TypeAlias = dict[str, Any]
 KEY = Key("team", "a")
@@ -35,18 +36,18 @@ def held(cache: Cache) -> PlanState:
 
 class TestPut:
     def test_a_new_plan_calls_for_a_reconcile(self, cache: Cache) -> None:
-        assert cache.put(KEY, plan())
+        assert cache.put(KEY, plan()) is Change.CONCERN
         assert (len(cache), list(cache), held(cache).uid) == (1, [KEY], "u")
 
     @pytest.mark.parametrize("version", ["4", "5", ""])
     def test_an_object_that_is_not_newer_is_dropped(self, cache: Cache, version: str) -> None:
         cache.put(KEY, plan("5"))
-        assert not cache.put(KEY, plan(version, generation=2))
-        assert held(cache).generation == 1
+        assert cache.put(KEY, plan(version, generation=2)) is Change.NOTHING
+        assert held(cache).snapshot.generation == 1
 
     def test_versions_are_numbers_not_text(self, cache: Cache) -> None:
         cache.put(KEY, plan("9"))
-        assert cache.put(KEY, plan("10", generation=2))
+        assert cache.put(KEY, plan("10", generation=2)) is Change.CONCERN
 
     @pytest.mark.parametrize(
         ("change", "calls"),
@@ -66,45 +67,48 @@ class TestPut:
         self, cache: Cache, change: Object, calls: bool
     ) -> None:
         cache.put(KEY, plan())
-        assert cache.put(KEY, plan("6", **change)) is calls
-        assert held(cache).metadata["resourceVersion"] == "6"
+        assert cache.put(KEY, plan("6", **change)) is (Change.CONCERN if calls else Change.NOTHING)
+        assert held(cache).snapshot.resource_version == "6"
 
-    def test_a_status_alone_calls_for_none_and_is_taken(self, cache: Cache) -> None:
+    def test_a_list_is_the_truth_also_with_a_lower_version(self, cache: Cache) -> None:
+        cache.put(KEY, plan("50"))
+        assert cache.put(KEY, plan("7", generation=2), listed=True) is Change.CONCERN
+        assert held(cache).snapshot.resource_version == "7"
+
+    def test_whoever_brings_a_change_it_is_noticed(self, cache: Cache) -> None:
+        noticed: list[tuple[Key, Change, bool]] = []
+        cache.changed = lambda *change: noticed.append(change)
         cache.put(KEY, plan())
-        assert not cache.put(KEY, plan("6", status={"progress": "1/2"}))
-        assert held(cache).status.progress == "1/2"
-
-    def test_managed_fields_are_not_kept(self, cache: Cache) -> None:
-        cache.put(KEY, plan(managedFields=[{"manager": "kubectl"}]))
-        cache.put(KEY, plan("6", managedFields=[{"manager": "kubectl"}]))
-        assert "managedFields" not in held(cache).metadata
+        cache.put(KEY, plan("6"))
+        cache.put(KEY, plan("7", generation=2), listed=True)
+        assert noticed == [(KEY, Change.CONCERN, False), (KEY, Change.CONCERN, True)]
 
     def test_a_newer_object_keeps_what_memory_alone_holds(self, cache: Cache) -> None:
         cache.put(KEY, plan())
-        track = held(cache)
-        track.due = 5.0
+        state = held(cache)
+        state.schedule(5.0)
         cache.put(KEY, plan("6", generation=2))
-        assert held(cache) is track
-        assert track.due == 5.0
+        assert held(cache) is state
+        assert state.due == 5.0
 
 
 class TestAnotherUid:
     def test_it_is_another_plan(self, cache: Cache) -> None:
         cache.put(KEY, plan())
-        track = held(cache)
-        assert cache.put(KEY, plan("6", uid="v"))
-        assert held(cache) is not track
+        state = held(cache)
+        assert cache.put(KEY, plan("6", uid="v")) is Change.CONCERN
+        assert held(cache) is not state
         assert held(cache).uid == "v"
 
     def test_the_run_of_the_one_before_stops_at_its_next_task(self, cache: Cache) -> None:
         cache.put(KEY, plan())
-        held(cache).stop = stop = Stop()
-        cache.put(KEY, plan("6", uid="v"))
-        assert stop.requested
+        with held(cache).working(Stop(), Times()) as work:
+            cache.put(KEY, plan("6", uid="v"))
+            assert work.stop.requested
 
     def test_a_late_event_of_the_one_before_is_dropped(self, cache: Cache) -> None:
         cache.put(KEY, plan("6", uid="v"))
-        assert not cache.put(KEY, plan("5", uid="u"))
+        assert cache.put(KEY, plan("5", uid="u")) is Change.NOTHING
         assert held(cache).uid == "v"
 
 
@@ -112,9 +116,9 @@ class TestDrop:
     @pytest.mark.parametrize("uid", [None, "u"])
     def test_a_plan_that_went_is_forgotten_and_its_run_stops(self, cache: Cache, uid: str | None) -> None:
         cache.put(KEY, plan())
-        held(cache).stop = stop = Stop()
-        cache.drop(KEY, uid)
-        assert (cache.get(KEY), stop.requested) == (None, True)
+        with held(cache).working(Stop(), Times()) as work:
+            cache.drop(KEY, uid)
+            assert (cache.get(KEY), work.stop.requested) == (None, True)
 
     def test_one_of_another_uid_stays(self, cache: Cache) -> None:
         cache.put(KEY, plan(uid="v"))
@@ -137,7 +141,7 @@ class TestStatus:
     def test_the_execution_is_taken_from_a_plan_that_is_new_to_this_process(self, cache: Cache) -> None:
         execution = {"id": "e", "inputs": "i", "startedAt": "2026-01-02T00:00:00Z"}
         cache.put(KEY, plan(status={"execution": execution}))
-        found = held(cache).execution
+        found = held(cache).snapshot.execution
         assert found is not None
         assert found.id == "e"
 
@@ -159,30 +163,65 @@ class TestStatus:
     def test_a_field_of_a_newer_version_is_ignored(self) -> None:
         assert parse_status({"status": {"progress": "1/2", "mood": "fine"}}) == PlanStatus(progress="1/2")
 
-    def test_a_draft_is_the_status_with_what_was_decided_since(self) -> None:
-        track = PlanState(plan(), PlanStatus(progress="1/2"), pending={"last_handled_reconcile_at": "now"})
-        assert track.draft == PlanStatus(progress="1/2", last_handled_reconcile_at="now")
-        assert track.status.last_handled_reconcile_at is None
+
+class TestStatusOfAnotherHand:
+    """The watch brings back what this process wrote; anything else was written by another hand."""
+
+    def known(self, cache: Cache) -> PlanState:
+        cache.put(KEY, plan(status={"progress": "1/2"}))
+        return held(cache)
+
+    def test_it_calls_for_a_reconcile_that_looks_at_the_world(self, cache: Cache) -> None:
+        state = self.known(cache)
+        assert cache.put(KEY, plan("6", status={})) is Change.STATUS
+        assert (state.snapshot.stored, state.snapshot.status.progress, state.look_again) == (PlanStatus(), "1/2", True)
+
+    @pytest.mark.parametrize("answered", [False, True])
+    def test_ours_calls_for_none_whether_its_answer_or_its_event_came_first(self, cache: Cache, answered: bool) -> None:
+        state, ours = self.known(cache), PlanStatus(progress="2/2")
+        state.decide(ours)
+        state.send(ours)
+        if answered:
+            state.written("6", ours)
+        assert cache.put(KEY, plan("6", status={"progress": "2/2"})) is Change.NOTHING
+        assert state.snapshot.stored == state.snapshot.status == ours
+
+    def test_another_operators_execution_is_the_one_to_continue(self, cache: Cache) -> None:
+        state = self.known(cache)
+        state.decide(PlanStatus(progress="2/2"))
+        theirs = {"execution": {"id": "e", "inputs": "i", "startedAt": "2026-01-02T00:00:00Z"}}
+        cache.put(KEY, plan("6", status=theirs))
+        assert state.snapshot.status == state.snapshot.stored == parse_status({"status": theirs})
+
+    def test_an_answer_that_comes_after_a_newer_event_changes_nothing(self, cache: Cache) -> None:
+        state = self.known(cache)
+        cache.put(KEY, plan("9", generation=2, status={"progress": "1/2"}))
+        state.written("8", PlanStatus(progress="2/2"))
+        assert (state.snapshot.resource_version, state.snapshot.stored.progress) == ("9", "1/2")
 
 
-class TestAnswerToOurWrite:
-    def track(self) -> PlanState:
-        return PlanState(plan(), PlanStatus())
+class TestTime:
+    """A Plan's own time neither jumps nor runs backwards while an execution lasts."""
 
-    def test_it_is_the_newest_object(self) -> None:
-        track = self.track()
-        track.written(plan("6", status={"progress": "1/2"}))
-        assert (track.metadata["resourceVersion"], track.status.progress) == ("6", "1/2")
+    def test_a_step_of_the_wall_clock_is_not_seen(self, cache: Cache) -> None:
+        wall, monotonic = 1_000_000.0, 5.0
+        times = Times(lambda: wall, lambda: monotonic)
+        execution = {"id": "e", "inputs": "i", "startedAt": "1970-01-12T13:46:40Z"}
+        cache.put(KEY, plan(status={"execution": execution}))
+        with held(cache).working(Stop(), times):
+            began = held(cache).now
+        wall, monotonic = wall + 3600, monotonic + 2
+        with held(cache).working(Stop(), times):
+            assert held(cache).now - began == 2
 
-    @pytest.mark.parametrize(
-        "come_along",
-        [lambda: plan("7", generation=2), lambda: plan("7", **annotated(requestedAt="now"))],
-        ids=["spec", "request"],
-    )
-    def test_what_calls_for_a_reconcile_is_left_to_its_event(self, come_along: Callable[[], Object]) -> None:
-        track = self.track()
-        track.written(come_along())
-        assert (track.generation, track.requested_at, track.metadata["resourceVersion"]) == (1, None, "5")
+    def test_what_was_written_down_is_never_followed_by_something_older(self, cache: Cache) -> None:
+        finished = {"id": "e", "inputs": "i", "startedAt": "2026-01-02T00:00:00Z", "finishedAt": "2026-01-02T01:00:00Z"}
+        cache.put(KEY, plan(status={"execution": finished}))
+        written = held(cache).snapshot.execution
+        assert written is not None
+        assert written.finished_at is not None
+        with held(cache).working(Stop(), Times(written.started_at.timestamp, lambda: 0.0)):
+            assert held(cache).now == written.finished_at.timestamp()
 
 
 def test_a_key_is_told_as_namespace_and_name() -> None:

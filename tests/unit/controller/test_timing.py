@@ -1,6 +1,6 @@
 import pytest
 
-from execloop.controller.backoff import backoff, jittered
+from execloop.controller.timing import backoff, jittered
 
 
 def least() -> float:

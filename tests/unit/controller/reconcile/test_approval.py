@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execloop.controller.reconcile.digest import MOST_NAMES, covered, digest, hashes
+from execloop.controller.reconcile.approval import MOST_NAMES, covered, digest, hashes
 
 WORK: dict[str, Any] = {
     "uid": "u-1",

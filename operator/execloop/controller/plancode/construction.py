@@ -1,0 +1,84 @@
+"""A plan that is made when it is asked, where its code may block: its model and its constructor are code too.
+
+`reconcile/runs.py` describes what to make; `runner.py` asks it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from execloop._engine.errors import InvalidParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from execloop._plans.context import Context
+    from execloop._plans.definition import Definition
+
+__all__ = ["Refusal", "UnmadePlan", "unmade"]
+
+
+class Refusal(Exception):
+    """The parameters do not fit the plan's model. The message names fields and rules, and no value of a Secret."""
+
+
+class UnmadePlan:
+    """`explain` says why parameters are refused; `declare` learns of the plan that was made.
+
+    `teardown` asks for its `teardown()` in place of `create()`; `lenient` leaves out what the model does not declare.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        parameters: dict[str, Any],
+        context: Context,
+        explain: Callable[[InvalidParameters], str],
+        declare: Callable[[object], object],
+        *,
+        teardown: bool = False,
+        lenient: bool = False,
+    ) -> None:
+        self.name = definition.name
+        self._definition, self._raw, self._context = definition, parameters, context
+        self._explain, self._declare = explain, declare
+        self._teardown, self._lenient = teardown, lenient
+        self._parsed: Any = None
+        self._valid = False
+
+    def prepare(self) -> None:
+        """Validate the parameters with the plan's own model, once. Raises Refusal."""
+        if self._valid:
+            return
+        try:
+            self._parsed = self._definition.parse(self._raw, lenient=self._lenient)
+        except InvalidParameters as error:
+            raise Refusal(self._explain(error)) from None
+        except BaseException as error:  # noqa: BLE001 - a validator of the plan's author, whatever it raises
+            message = f"parameters: the model of {self.name!r} raised {type(error).__name__}"  # it may hold a value
+            raise Refusal(message) from None
+        self._valid = True
+
+    def create(self) -> Any:
+        return self._asked()
+
+    def _asked(self) -> Any:
+        self.prepare()
+        plan: Any = self._definition.make(self._parsed, self._context)
+        self._declare(plan)
+        return plan.teardown() if self._teardown else plan.create()
+
+
+class _UnmadeAsyncPlan(UnmadePlan):
+    async def create(self) -> Any:
+        created = self._asked()
+        return await created if inspect.isawaitable(created) else created
+
+
+def unmade(definition: Definition, *arguments: Any, teardown: bool = False, lenient: bool = False) -> UnmadePlan:
+    """Return the plan as `UnmadePlan` describes it; its `create()` is async exactly where the plan's own is."""
+    asynchronous = definition.teardown_asynchronous if teardown else definition.asynchronous
+    return (_UnmadeAsyncPlan if asynchronous else UnmadePlan)(
+        definition, *arguments, teardown=teardown, lenient=lenient
+    )

@@ -1,0 +1,152 @@
+"""An execution in one reconcile: paused or due, observed or run, with an approval where one is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from execloop._engine.execution import Interrupted
+from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused, Work
+from execloop.controller.reconcile import executions
+from execloop.controller.reconcile.approval import Withheld, decide, pending
+from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
+from execloop.controller.reconcile.outcome import conclude, next_observation
+from execloop.controller.reconcile.standstill import awaiting_approval, previewed, refused, settled
+from execloop.controller.status.conditions import Stalled
+from execloop.controller.status.events import approved
+from execloop.controller.timing import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from execloop.controller.plancode.runner import Observed
+    from execloop.controller.reconcile.commit import Commit
+    from execloop.controller.reconcile.context import ReconcileContext
+    from execloop.controller.reconcile.runs import Runs
+    from execloop.controller.status.events import EventRecorder
+    from execloop.controller.timing import Times
+
+    Conclude = Callable[[ReconcileContext, Ran], Awaitable[Decision | None]]
+
+__all__ = ["ExecutionDriver"]
+
+_LONGEST_WAIT = 30.0
+
+
+class ExecutionDriver:
+    """Drives the execution at hand of a Plan, or of its teardown: `conclude` is what they do not share."""
+
+    def __init__(self, runs: Runs, commit: Commit, recorder: EventRecorder, times: Times) -> None:
+        self._runs, self._commit, self._recorder = runs, commit, recorder
+        self._chance, self._monotonic = times.chance, times.monotonic
+        self.observe = runs.observe
+
+    async def proceed(self, ctx: ReconcileContext, conclude: Conclude, *, approval: bool = True) -> Decision | None:
+        """Continue an execution that has not ended: wait until it is due, or do a run.
+
+        `approval` says whether `spec.approval` counts. `conclude` decides what follows from a run.
+        """
+        if ctx.execution.paused_since is not None:
+            ctx.work.state.schedule(None)
+            if not _awaits_approval(ctx):
+                ctx = ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now))
+        if wait := self.until_due(ctx):
+            return self.unchanged(ctx, wait)
+        return await self.run(ctx, conclude, approval=approval)
+
+    async def run(
+        self, ctx: ReconcileContext, conclude: Conclude, observed: Observed | None = None, *, approval: bool = True
+    ) -> Decision | None:
+        """Do a run; without a pause after it the next one too, which most often finds that nothing is left."""
+        decision = await self._run(ctx, conclude, observed, approval=approval)
+        if decision is None or decision.durable or decision.requeue != AT_ONCE or self._commit.to_stop(ctx.work):
+            return decision
+        self._commit.hold(ctx.work, decision)
+        return await self._run(ctx.after(decision.status), conclude, None, approval=approval)
+
+    async def _run(
+        self, ctx: ReconcileContext, conclude: Conclude, observed: Observed | None, *, approval: bool
+    ) -> Decision | None:
+        if ctx.spec.mode == "Preview" and not ctx.teardown:
+            return self.preview(ctx, observed or await self._runs.observe(ctx))
+        if approval and ctx.spec.approval == "Manual":
+            observed = observed or await self._runs.observe(ctx)
+            if isinstance(observed, Work) and observed.tasks:
+                verdict = decide(ctx, observed.tasks)
+                if isinstance(verdict, Withheld):
+                    return self._await_approval(ctx, verdict)
+                ctx = ctx.with_status(execution=executions.resumed(verdict.execution, ctx.now))
+                if verdict.now:
+                    self._recorder.record(ctx.snapshot, approved(verdict.execution))
+            elif not isinstance(observed, Postponed | Interrupted | Refused):  # nothing waits for an approval any more
+                ctx = ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now))
+        return await conclude(ctx, await self._runs.attempt(ctx, observed))
+
+    def concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision:
+        """Return what follows from a run, whatever became of it."""
+        match ran.outcome:
+            case Postponed() as reason:
+                return self.postponed(ctx, reason)
+            case Refused(message):
+                return self._refused(ctx, message)
+            case outcome:
+                due = ctx.work.state.progress_wait(ctx.execution.started_at.timestamp()) <= 0
+                return conclude(ctx, outcome, ran, self._chance, progress_due=due)
+
+    def preview(self, ctx: ReconcileContext, observed: Observed) -> Decision:
+        """Publish what would run."""
+        again = next_observation(ctx, self._chance)
+        match observed:
+            case Nothing():
+                return previewed(ctx, pending(ctx, ()), again)
+            case Work(tasks, _):
+                return previewed(ctx, pending(ctx, tasks), again)
+            case Interrupted():
+                return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
+            case ended:
+                return self.concluded(ctx, Ran(ended))
+
+    def observed_again(self, ctx: ReconcileContext, observed: Observed) -> Decision:
+        """Return the decision that an observation at rest changes nothing but the time of the next."""
+        if isinstance(observed, Postponed):
+            return self.postponed(ctx, observed)
+        if isinstance(observed, Interrupted):
+            return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
+        if isinstance(observed, Refused):
+            return self._refused(ctx, observed.message)
+        return settled(ctx, next_observation(ctx, self._chance))
+
+    def postponed(self, ctx: ReconcileContext, reason: Postponed) -> Decision:
+        """No fault of the plan: it begins again, uncounted."""
+        state = ctx.work.state
+        if ctx.execution.finished_at is not None:
+            state.change()
+        seconds = max(reason.after, backoff(1.0, _LONGEST_WAIT, state.wait(), self._chance))
+        return Decision(ctx.snapshot.status, LookAfter(seconds), durable=False)
+
+    def until_due(self, ctx: ReconcileContext) -> float:
+        """Return the seconds until the next run; 0 when it is due. After a restart the status says it."""
+        state, now = ctx.work.state, self._monotonic()
+        if state.due is None and not state.seen:
+            state.schedule(now + executions.wait_after_restart(ctx.snapshot.stored, ctx.spec, ctx.now), waits=True)
+        return 0.0 if state.due is None else max(0.0, state.due - now)
+
+    def _refused(self, ctx: ReconcileContext, message: str) -> Decision:
+        """The plan's model refuses the parameters: the execution at hand, if one began for them, counts for nothing."""
+        snapshot = ctx.work.snapshot
+        return replace(refused(snapshot, Stalled("InvalidParameters", message), ctx.now), references=None)
+
+    def unchanged(self, ctx: ReconcileContext, seconds: float) -> Decision:
+        """Return the decision to leave all as it is until the next run is due."""
+        return Decision(ctx.snapshot.status, RunAfter(seconds), durable=False)
+
+    def _await_approval(self, ctx: ReconcileContext, verdict: Withheld) -> Decision:
+        approve = ctx.snapshot.approve
+        ignored = approve if approve is not None and ctx.work.state.ignore(approve) else None
+        again = LookAfter(_LONGEST_WAIT) if ctx.teardown else next_observation(ctx, self._chance)
+        return awaiting_approval(ctx, verdict.pending, again, ignored)
+
+
+def _awaits_approval(ctx: ReconcileContext) -> bool:
+    """Return whether the execution stays paused while it is observed."""
+    return ctx.spec.approval == "Manual" and ctx.snapshot.status.pending is not None

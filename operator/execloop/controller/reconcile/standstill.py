@@ -1,0 +1,107 @@
+"""The decisions that run nothing: refused, waiting, suspended, at rest, previewed, awaiting an approval. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter, Requeue
+from execloop.controller.reconcile.executions import at, ended, paused
+from execloop.controller.status.conditions import (
+    Awaiting,
+    Done,
+    Kept,
+    Progressing,
+    Retrying,
+    Stalled,
+    advance,
+    while_tearing_down,
+)
+from execloop.controller.status.events import approval_ignored, transition
+
+if TYPE_CHECKING:
+    from execloop.controller.api.v1alpha1 import Pending, PlanStatus
+    from execloop.controller.reconcile.context import ReconcileContext
+    from execloop.controller.status.conditions import State
+    from execloop.controller.watch.references import Reference
+    from execloop.controller.watch.snapshot import Snapshot
+
+__all__ = ["awaiting_approval", "previewed", "progressing", "refused", "settled", "suspended", "waiting"]
+
+_OVER = {"next_run_at": None, "progress": None}
+
+
+def refused(
+    snapshot: Snapshot,
+    state: Stalled,
+    now: float,
+    requeue: Requeue = AT_REST,
+    references: tuple[Reference, ...] = (),
+) -> Decision:
+    """It cannot run as it is."""
+    shown = while_tearing_down(state) if snapshot.deleting else state
+    status = _advanced(snapshot, shown, now).model_copy(update={**_OVER, "pending": None})
+    return Decision(status, requeue, events=transition(snapshot.stored, status), references=references)
+
+
+def waiting(
+    snapshot: Snapshot, state: Retrying, now: float, seconds: float, references: tuple[Reference, ...]
+) -> Decision:
+    """Something that the Plan refers to is missing: its execution is paused, and the references are watched."""
+    execution = snapshot.execution
+    if execution is not None and execution.finished_at is None:
+        execution = paused(execution, now)
+    shown = while_tearing_down(state) if snapshot.deleting else state
+    status = _advanced(snapshot, shown, now).model_copy(update={**_OVER, "execution": execution})
+    return Decision(status, LookAfter(seconds), references=references)
+
+
+def suspended(snapshot: Snapshot, now: float, references: tuple[Reference, ...], *, work_done: bool) -> Decision:
+    """`work_done` says whether the inputs were converged, or stalled, before."""
+    execution = snapshot.execution
+    if execution is not None and not work_done:
+        execution = paused(execution, now) if execution.finished_at is None else execution
+    status = _advanced(snapshot, Kept(work_done), now).model_copy(update={**_OVER, "execution": execution})
+    return Decision(status, AT_REST, references=references)
+
+
+def settled(ctx: ReconcileContext, requeue: Requeue) -> Decision:
+    """What the execution came to before stands for the present generation too."""
+    execution = ctx.execution
+    result, status = execution.result or "", ctx.snapshot.status
+    ready = status.condition("Ready")
+    message = ready.message if ready is not None and ready.reason == result else ""
+    message = message or next((entry.message for entry in status.history if entry.id == execution.id), "")
+    state = Done(result, message) if result in {"Converged", "Previewed"} else Stalled(result, message)
+    return Decision(ctx.advance(state, ctx.now), requeue)
+
+
+def previewed(ctx: ReconcileContext, pending: Pending, requeue: Requeue) -> Decision:
+    now, execution = ctx.now, ctx.execution
+    message = "these tasks would run: see status.pending" if pending.count else "no tasks would run"
+    if execution.finished_at is None:
+        execution = ended(execution, "Previewed", now)
+    update = {**_OVER, "execution": execution, "pending": pending}
+    return Decision(ctx.advance(Done("Previewed", message), now, **update), requeue)
+
+
+def awaiting_approval(ctx: ReconcileContext, pending: Pending, requeue: Requeue, ignored: str | None) -> Decision:
+    """`ignored` is the approval that does not match, if that was not announced before."""
+    now = ctx.now
+    update = {**_OVER, "execution": paused(ctx.execution, now), "pending": pending}
+    status = ctx.advance(Awaiting("tasks remain: approve status.pending.digest"), now, **update)
+    events = () if ignored is None else (approval_ignored(ignored, pending.digest),)
+    return Decision(status, requeue, events=events)
+
+
+def progressing(ctx: ReconcileContext, errors: int, progress: str | None) -> PlanStatus:
+    """Return the status while a run goes on that had so many errors until now."""
+    execution = ctx.execution
+    if errors:
+        execution = execution.model_copy(update={"errors": execution.errors + errors})
+    state = Progressing("tasks remain", failed=execution.errors > 0)
+    update = {"execution": execution, "next_run_at": None, "progress": progress, "pending": None}
+    return ctx.advance(state, ctx.now, **update)
+
+
+def _advanced(snapshot: Snapshot, state: State, now: float) -> PlanStatus:
+    return advance(snapshot.status, state, snapshot.generation, at(now))

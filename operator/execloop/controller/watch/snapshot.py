@@ -1,0 +1,146 @@
+"""One Plan at one moment, frozen: what a reconcile works on, and what its status speaks of."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from pydantic import ValidationError
+
+from execloop.controller.api.v1alpha1 import API_VERSION, KIND, PlanStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from execloop.controller.api.v1alpha1 import ExecutionStatus
+
+__all__ = ["FINALIZER", "Concern", "ExecutionIdentity", "Key", "Snapshot", "identity_of", "parse_status", "shortened"]
+
+FINALIZER: Final = "execloop.dev/teardown"
+_ANNOTATION = "execloop.dev/"
+_LONGEST_VALUE, _LONGEST_NAME = 128, 256
+
+
+class Key(NamedTuple):
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def shortened(value: str) -> str:
+    """Return the value of an annotation, or a hash of one that is too long to be repeated in a status."""
+    if len(value) <= _LONGEST_VALUE:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+class Concern(NamedTuple):
+    """What calls for a reconcile when it changes."""
+
+    generation: int
+    deleting: bool
+    requested_at: str | None
+    approve: str | None
+    abandoned: bool
+
+
+ExecutionIdentity: TypeAlias = tuple[str, int, int] | None
+"""Id, runs and errors of an execution: another process that works on the Plan changes one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`stored` is the status in the API server; `status` is ahead of it while a decision waits to be written."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    spec: Any
+    """As the API server holds it, not validated."""
+    deleting: bool
+    finalizers: tuple[str, ...]
+    annotations: Mapping[str, str]
+    """Those of execloop, without their prefix."""
+    stored: PlanStatus
+    status: PlanStatus
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], status: PlanStatus | None = None) -> Snapshot:
+        """`status` is the one ahead; without it the stored one."""
+        metadata = body["metadata"]
+        stored = parse_status(body)
+        return cls(
+            key=Key(metadata.get("namespace", ""), metadata["name"]),
+            uid=str(metadata["uid"]),
+            generation=int(metadata.get("generation", 0)),
+            resource_version=str(metadata.get("resourceVersion", "")),
+            spec=body.get("spec"),
+            deleting="deletionTimestamp" in metadata,
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            annotations={
+                name.removeprefix(_ANNOTATION): str(value)
+                for name, value in (metadata.get("annotations") or {}).items()
+                if name.startswith(_ANNOTATION)
+            },
+            stored=stored,
+            status=stored if status is None else status,
+        )
+
+    @property
+    def execution(self) -> ExecutionStatus | None:
+        return self.status.execution
+
+    @property
+    def requested_at(self) -> str | None:
+        """Return the value as the status keeps it: a long one by its hash."""
+        value = self.annotations.get("requestedAt")
+        return value if value is None else shortened(value)
+
+    @property
+    def approve(self) -> str | None:
+        """Return the digest that the annotation approves."""
+        return self.annotations.get("approve")
+
+    @property
+    def approved_by(self) -> str | None:
+        """Return who approved, as the API server recorded, a long name cut; None where its policy is not installed."""
+        name = self.annotations.get("approved-by")
+        return name if name is None or len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+    @property
+    def abandoned(self) -> bool:
+        """Return whether the Plan is to go without its teardown."""
+        return self.annotations.get("abandon") == "true"
+
+    @property
+    def concern(self) -> Concern:
+        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned)
+
+    @property
+    def version(self) -> int:
+        """Return the resourceVersion as a number; 0 when it is none."""
+        return int(self.resource_version) if self.resource_version.isdigit() else 0
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the parts of the object that kstatus reads."""
+        metadata = {"namespace": self.key.namespace, "name": self.key.name, "generation": self.generation}
+        if self.deleting:
+            metadata["deletionTimestamp"] = "now"
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": self.stored.to_json()}
+
+
+def identity_of(status: PlanStatus) -> ExecutionIdentity:
+    execution = status.execution
+    return None if execution is None else (execution.id, execution.runs, execution.errors)
+
+
+def parse_status(body: Mapping[str, Any]) -> PlanStatus:
+    """Return the status of an object; one that does not validate counts as none, so the world is observed again."""
+    try:
+        return PlanStatus.model_validate(body.get("status") or {})
+    except ValidationError:
+        return PlanStatus()
