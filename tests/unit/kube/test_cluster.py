@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from execloop.kube import Cluster, ConfigurationError, NoCluster
-from execloop.kube.config.cluster import discover
 from execloop.kube.config.credentials import Credential
+from execloop.kube.config.discover import discover
 
 SERVER = "https://api.example:6443"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from execloop.kube import ConfigurationError
-from execloop.kube.config.cluster import discover
 from execloop.kube.config.credentials import Credential, Credentials, RenewableCredentials, token_file
+from execloop.kube.config.discover import discover
 
 
 class Source:

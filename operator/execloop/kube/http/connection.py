@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from execloop.kube.config.cluster import discover
+from execloop.kube.config.discover import discover
 from execloop.kube.errors import ApiError, ConfigurationError
 from execloop.kube.http.discovery import Discovery
 from execloop.kube.http.paths import describe

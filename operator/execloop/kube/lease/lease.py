@@ -26,7 +26,6 @@ __all__ = ["Lease", "identity"]
 logger = logging.getLogger(__name__)
 
 _API_VERSION = "coordination.k8s.io/v1"
-_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 _JITTER = 0.2
 _WATCH_SECONDS = "600"
 
@@ -166,7 +165,7 @@ class Lease:
         except TimeoutError:  # nobody renewed it
             return True
         except ApiError as error:
-            if error.status != _FORBIDDEN:
+            if not error.forbidden:
                 raise
             logger.info("the Lease %s may not be watched: it is looked at now and then", self)
             self._may_watch = False
@@ -180,7 +179,7 @@ class Lease:
         except TimeoutError:
             raise ApiError(0, "Timeout", "the API server did not answer in time") from None
         except ApiError as error:
-            if error.status != _CONFLICT:
+            if not error.conflict:
                 raise
 
     async def _overwrite(self, claim: Callable[[str], Claim]) -> None:
@@ -188,7 +187,7 @@ class Lease:
         try:
             await self._write(claim(self._timestamp()))
         except ApiError as error:
-            if error.status not in {_CONFLICT, _NOT_FOUND}:
+            if not (error.conflict or error.not_found):
                 raise
             await self._read()
             if self._ours:
@@ -198,7 +197,7 @@ class Lease:
         try:
             self._see(await self._connection.request("GET", f"{self._path}/{self.name}", timeout=self.terms.deadline))
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if not error.not_found:
                 raise
             self._see(None)
 

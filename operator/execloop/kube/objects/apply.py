@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["apply", "compare"]
 
 _CONFLICT = 409
-_NOT_FOUND = 404
 _READS = 5
 
 
@@ -32,7 +31,7 @@ async def apply(
     try:
         return await _patch(connection, path, wanted, owner, force=False, dry_run=dry_run)
     except ApiError as error:
-        if error.status != _CONFLICT:
+        if not error.conflict:
             raise
     live = await _live(connection, path)
     if live is not None:
@@ -54,7 +53,7 @@ async def compare(connection: Connection, path: str, wanted: dict[str, Any], own
         try:
             applied = await _patch(connection, path, wanted, owner, force=True, dry_run=True)
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if not error.not_found:
                 raise
             return Missing()  # its namespace or its kind went between the two requests
         paths = differences(live, applied)
@@ -69,7 +68,7 @@ async def _live(connection: Connection, path: str) -> dict[str, Any] | None:
     try:
         return await connection.request("GET", path)
     except ApiError as error:
-        if error.status != _NOT_FOUND:
+        if not error.not_found:
             raise
         return None
 

@@ -30,8 +30,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PAGE = 500
-_FORBIDDEN, _NOT_FOUND = 403, 404
-_GONE = 410
 _DEFINITION = "CustomResourceDefinition"
 
 
@@ -87,7 +85,7 @@ class Kube:
         try:
             return await self.connection.request("GET", await self._path(api_version, kind, name, namespace))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.not_found:
                 return None
             raise
 
@@ -107,7 +105,7 @@ class Kube:
         try:
             items = await self._pages(path, {**query, "limit": str(_PAGE)})
         except ApiError as error:
-            if error.status != _GONE:
+            if not error.gone:
                 raise
             items = await self._pages(path, query)  # the server forgot where the pages were: all in one, then
         # The server leaves these out of the items of a list.
@@ -177,7 +175,7 @@ class Kube:
             path = await self._path(api_version, kind, name, namespace)
             await self.connection.request("DELETE", path, query=query)
         except ApiError as error:
-            if error.status != _NOT_FOUND:
+            if not error.not_found:
                 raise
         self._notice(kind)
 
@@ -223,11 +221,11 @@ class Kube:
 
     def _check(self, resource: Resource, namespace: str | None) -> None:
         if self._reach is not None and (refusal := self._reach.refusal(resource.kind, namespace)) is not None:
-            raise ApiError(_FORBIDDEN, "Forbidden", refusal)
+            raise ApiError(403, "Forbidden", refusal)
 
     def _check_raw(self) -> None:
         if self._reach is not None:
-            raise ApiError(_FORBIDDEN, "Forbidden", "without a service account this plan sends no requests of its own")
+            raise ApiError(403, "Forbidden", "without a service account this plan sends no requests of its own")
 
     async def _prepare(self, wanted: Mapping[str, Any]) -> tuple[Resource, str, str | None, Object]:
         """The resource, name and namespace of an object, and what to send: a marked copy."""
