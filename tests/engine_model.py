@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hypothesis import strategies as st
 
-from execloop import Execution, ExecutionTimeout, FatalError, Options, ToleranceExceeded
+from execloop import Execution, ExecutionTimeout, FatalError, Options, ToleranceExceeded, Wait
 from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed
 from execloop._engine.run import astep, step
@@ -44,7 +44,13 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "fatal": lambda: FatalError("deep"),
     "caused": _caused,
     "grouped": lambda: ExceptionGroup("several", [ValueError("one"), ExceptionGroup("more", [FatalError("deep")])]),
+    "beside a wait": lambda: ExceptionGroup("several", [Wait("x"), ExceptionGroup("more", [FatalError("deep")])]),
+    "wait": lambda: Wait("x"),
+    "wait 3": lambda: Wait("x", again_in=3),
+    "waits": lambda: ExceptionGroup("several", [Wait("x"), ExceptionGroup("more", [Wait("y", again_in=5)])]),
 }
+WAITS: dict[str, float | None] = {"wait": None, "wait 3": 3.0, "waits": 5.0}
+"""When each of them wants to be asked again."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class Model:
         self.course = Course()
         self.tasks = 0
         self.now = 0.0
+        self.waits: list[float | None] = []
+        self.waiting_runs = 0
 
     def interpret(self) -> Course:
         try:
@@ -94,14 +102,26 @@ class Model:
                 self.course.runs += 1
                 if not tasks:
                     self._end("converged")
+                errors, worked, self.waits = self.course.errors, 0, []
                 for number, node in enumerate(tasks):
+                    waits = len(self.waits)
                     self._attempt(node, f"{number}")
-                self.now += self.options.sleep
-                if self.options.timeout is not None and self.now > self.options.timeout:
-                    self.now = max(self.options.timeout, self.now - self.options.sleep)
+                    worked += len(self.waits) == waits
+                self.now += self._sleep(failed=self.course.errors > errors, worked=worked)
         except _Over:
             pass
         return self.course
+
+    def _sleep(self, *, failed: bool, worked: int) -> float:
+        self.waiting_runs = self.waiting_runs + 1 if self.waits and not failed and not worked else 0
+        if failed or not self.waits:
+            return self.options.sleep
+        if said := [seconds for seconds in self.waits if seconds is not None]:
+            return min(said)
+        pause = max(self.options.sleep, 0.1)
+        for _ in range(1, self.waiting_runs):
+            pause *= 2
+        return max(self.options.sleep, min(pause, 30.0))
 
     def _attempt(self, node: Node, place: str) -> None:
         self._in_time()
@@ -111,7 +131,10 @@ class Model:
             self.course.calls.append((place, phase))
             self.now += cost
             if node.fails == phase:
-                self._fail(node.error)
+                if node.error in WAITS:
+                    self.waits.append(WAITS[node.error])
+                else:
+                    self._fail(node.error)
                 return
         for number, child in enumerate(node.children):
             self._attempt(child, f"{place}.{number}")
@@ -247,7 +270,7 @@ costs = st.sampled_from([0.0, 0.0, 1.0, 3.0])
 leaves = st.builds(
     Node,
     fails=st.sampled_from([None, None, None, *PHASES]),
-    error=st.sampled_from(["plain", "plain", "plain", "fatal", "caused", "grouped"]),
+    error=st.sampled_from(["plain", "plain", "plain", "wait", *ERRORS]),
     cost=st.tuples(costs, costs, costs),
 )
 

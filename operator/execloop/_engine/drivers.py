@@ -49,7 +49,7 @@ class Driver:
         self.awaited: Task | None = None
         """The first task until now that has an asynchronous phase."""
 
-    def by_calling(  # noqa: C901 - see the loop
+    def by_calling(  # noqa: C901, PLR0912 - see the loop
         self, siblings: Siblings | None, advance: Callable[[Reply | Unfinished], Siblings | None]
     ) -> Siblings | None:
         """Return early, with the siblings that are left, once there are tasks that must be awaited."""
@@ -72,6 +72,9 @@ class Driver:
                     if (odd := task.post()) is not None:
                         _refuse(odd, task)
                 except MustAwait as must:
+                    if stop.expired:
+                        _close(must.awaitable)
+                        return None
                     siblings = advance(self._unfinished(task, must.awaitable))
                     break
                 except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
@@ -100,8 +103,10 @@ class Driver:
                     if AWAIT not in how:
                         replies: list[Reply | Unfinished] = []
                         await threads.call(partial(self.by_calling, iter((task,)), replies.append))
-                        reply = await self.finish(replies[0], threads) if replies else None
-                        if not replies or stop.expired:
+                        if not replies:
+                            return
+                        reply = await self.finish(replies[0], threads)
+                        if isinstance(replies[0], Unfinished) and stop.expired:
                             return
                         siblings = advance(reply)
                         break
@@ -136,6 +141,9 @@ class Driver:
             return reply
         task: Task = reply.task
         phase: Phase = "perform"
+        if self.stop.expired:
+            _close(reply.awaitable)
+            return None
         try:
             children = await self._children_awaited(task, reply.awaitable)
             if self.stop.expired:
@@ -175,8 +183,7 @@ class Driver:
     def _unfinished(self, task: Task, awaitable: Any) -> Unfinished:
         if self.awaits:
             return Unfinished(task, awaitable)
-        if inspect.iscoroutine(awaitable):
-            awaitable.close()
+        _close(awaitable)
         raise TypeError(f"the task {task_name(task)!r} returned an awaitable: use arun() instead of run()")
 
 
@@ -251,6 +258,12 @@ class _Awaited:
             partial(threads.call, phase) if mode == CALL else phase
             for mode, phase in zip(how, (task.pre, task.perform, task.post), strict=True)
         )
+
+
+def _close(awaitable: object) -> None:
+    """Leave no coroutine behind that nothing will await."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
 
 
 def _refuse(returned: object, task: Task) -> None:

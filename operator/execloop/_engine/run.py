@@ -246,7 +246,7 @@ class Run:
         self._next = self.walk.begin()
 
     async def _drive(self, threads: Threads) -> None:
-        if self._late():
+        if self._late() and self._unfinished is None:
             return
         if self._fresh and is_async(self.plan.create):
             self._driver.refuse_async(f"the plan {describe(self.plan)}")

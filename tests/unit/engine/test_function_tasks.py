@@ -12,7 +12,8 @@ import pytest
 
 from execloop import Execution, Task, Wait, arun, run, task
 from execloop._engine.execution import Again
-from execloop._engine.run import step
+from execloop._engine.run import Run, step
+from execloop._engine.walk import Stop
 from tests.engine_model import UNLIMITED, Flavour, creating, one_run
 
 flavours = pytest.mark.parametrize("flavour", ["calls", "threads", "awaits"])
@@ -128,6 +129,25 @@ def test_an_awaitable_is_awaited_before_post_and_the_children(parallelism: int, 
     if parallelism == 1:
         assert seen == ["work", "post", "child", "next"]
     assert sorted(seen) == ["child", "next", "post", "work"]
+
+
+@pytest.mark.parametrize("how", ["request", "expire"])
+def test_a_stop_meanwhile_lets_it_end_and_a_deadline_abandons_it(how: str) -> None:
+    seen: list[str] = []
+    stop = Stop()
+
+    async def work() -> None:
+        seen.append("work")
+
+    def begin() -> Any:
+        getattr(stop, how)()
+        return work()
+
+    tasks = [task("a", begin, post=lambda: seen.append("post")), task("b", seen.append, "next")]
+    one = Run(creating(lambda: tasks), Execution(), UNLIMITED, stop=stop)
+    assert one.blocking() is (how == "expire")
+    asyncio.run(one.on_loop())
+    assert seen == (["work", "post"] if how == "request" else [])
 
 
 def test_an_awaitable_that_fails_is_one_error_of_perform() -> None:
