@@ -9,15 +9,15 @@ from __future__ import annotations
 import inspect
 import itertools
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import GeneratorType
 from typing import Any, NamedTuple, cast
 
 from execloop._engine.tasks import AWAIT, PHASES, FunctionTask, Task, modes, traits
-from execloop._engine.waits import Wait
+from execloop._engine.waits import Wait, waits_of
 
-__all__ = ["MustAwait", "NotTasks", "Taken", "as_tasks", "refuse_awaitable", "take", "take_children"]
+__all__ = ["MustAwait", "NotTasks", "Taken", "as_tasks", "refuse_awaitable", "take", "take_children", "take_created"]
 
 
 class NotTasks(TypeError):
@@ -68,6 +68,21 @@ def take(value: object, source: Callable[[], str]) -> Taken:
 def _take_waits(items: tuple[Any, ...], source: Callable[[], str]) -> Taken:
     others = take([item for item in items if not isinstance(item, Wait)], source)
     return others._replace(waits=tuple(item for item in items if isinstance(item, Wait)))
+
+
+def take_created(value: object, source: Callable[[], str]) -> Taken:
+    """Check what `create()` returned. A generator that raises `Wait` has asked for what it yielded before."""
+    return take(_until_it_waits(value) if isinstance(value, GeneratorType) else value, source)
+
+
+def _until_it_waits(items: Iterable[Any]) -> Iterator[Any]:
+    try:
+        yield from items
+    except Exception as error:
+        waits = waits_of(error)
+        if not waits:
+            raise
+        yield from waits
 
 
 def as_tasks(value: object, source: Callable[[], str]) -> tuple[Task, ...]:

@@ -21,7 +21,7 @@ from execloop._engine.events import (
     RunStarted,
 )
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
-from execloop._engine.returned import NotTasks, Taken, take
+from execloop._engine.returned import NotTasks, Taken, take_created
 from execloop._engine.tasks import Task, is_async, task_name
 from execloop._engine.threads import SHARED, Threads
 from execloop._engine.waits import pause, waits_of
@@ -216,7 +216,7 @@ class Run:
     def _begin(self, created: object) -> None:
         """Take what `create()` returned, and ask the walk for the first step."""
         try:
-            taken = take(created, lambda: f"create() of the plan {describe(self.plan)}")
+            taken = take_created(created, lambda: f"create() of the plan {describe(self.plan)}")
         except NotTasks as error:
             self._end(Failed(self.execution, error))
         except BaseException as error:  # noqa: BLE001 - a generator raised: part of create()

@@ -12,7 +12,7 @@ from execloop._engine.errors import ExecloopError
 from execloop._engine.events import Ledger, Listener, Report, RunStarted, notifier
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
 from execloop._engine.options import Options
-from execloop._engine.returned import Taken, take
+from execloop._engine.returned import Taken, take_created
 from execloop._engine.run import Run
 from execloop._engine.waits import Wait
 from execloop.testing.clock import FakeClock
@@ -145,6 +145,6 @@ def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None =
 async def _ask(plan: Plan) -> Taken:
     try:
         created: Any = plan.create()
-        return take(await created if inspect.isawaitable(created) else created, lambda: "create()")
+        return take_created(await created if inspect.isawaitable(created) else created, lambda: "create()")
     except Wait as wait:
         return Taken(waits=(wait,))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from execloop._engine.errors import summary
 from execloop._engine.options import Options
-from execloop._engine.returned import Taken, take, take_children
+from execloop._engine.returned import Taken, take_children, take_created
 from execloop._engine.run import describe
 from execloop._engine.tasks import SKIP, Children, Task, is_async, modes, task
 from execloop.testing.clock import FakeClock
@@ -140,7 +140,7 @@ class _Probe:
         self.create = self._watched(plan.create, "create", self._created)
 
     def _created(self, made: object) -> Children:
-        return self._all(take(made, lambda: f"the plan {self.name}"))
+        return self._all(take_created(made, lambda: f"the plan {self.name}"))
 
     def _all(self, taken: Taken) -> Children:
         return *map(self._probed, taken.tasks), *taken.waits

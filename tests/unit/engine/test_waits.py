@@ -84,6 +84,26 @@ def test_the_tasks_beside_it_run(flavour: Flavour) -> None:
     assert (outcome.waiting, outcome.names) == (("x", "y"), ("a", "b"))
 
 
+@flavours
+def test_a_generator_that_raises_it_has_asked_for_what_it_yielded_before(flavour: Flavour) -> None:
+    seen: list[str] = []
+
+    def create() -> Any:
+        yield task("a", seen.append, "a")
+        raise Wait("the node")
+
+    outcome = after(create, None, flavour)
+    assert (seen, outcome.waiting, outcome.names) == (["a"], ("the node",), ("a",))
+
+
+def test_a_generator_that_raises_an_error_has_asked_for_nothing() -> None:
+    def create() -> Any:
+        yield task("a", lambda: pytest.fail("it was run"))
+        raise OSError("down")
+
+    assert isinstance(step(creating(create), Execution(), OPTIONS), CreateFailed)
+
+
 @pytest.mark.parametrize("error", [OSError("down"), FatalError("no")], ids=repr)
 def test_in_a_group_any_other_error_wins(error: Exception) -> None:
     group = ExceptionGroup("both", [Wait("x"), ExceptionGroup("inner", [error])])

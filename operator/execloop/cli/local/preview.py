@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from execloop._engine.errors import summary
-from execloop._engine.returned import Taken, take
+from execloop._engine.returned import Taken, take_created
 from execloop._engine.waits import waits_of
 from execloop.cli.display.terminal import printable
 from execloop.cli.display.tracebacks import plan_traceback
@@ -74,7 +74,7 @@ async def _ask(target: Target, context: Context) -> Taken:
         created: Any = target.make(context).create()
         if inspect.iscoroutine(created):
             created = await created
-        return take(created, lambda: f"create() of the plan {target.name!r}")
+        return take_created(created, lambda: f"create() of the plan {target.name!r}")
     except Exception as error:
         if waits := waits_of(error):
             return Taken(waits=waits)

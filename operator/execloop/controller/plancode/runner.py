@@ -13,7 +13,7 @@ from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.errors import FatalError
 from execloop._engine.execution import CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.options import Options
-from execloop._engine.returned import NotTasks, Taken, take
+from execloop._engine.returned import NotTasks, Taken, take_created
 from execloop._engine.run import Run, out_of_time
 from execloop._engine.tasks import AnyTask, Children, is_async
 from execloop._engine.waits import Wait, waits_of
@@ -123,7 +123,7 @@ async def observe(
     """Ask a plan, and run nothing; it may take `left` seconds, not counting the wait for a place."""
 
     def taken(created: object) -> Taken:
-        return take(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
+        return take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
 
     async def awaited() -> Taken:
         return taken(await cast("Any", plan.create()))
