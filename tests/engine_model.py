@@ -107,7 +107,10 @@ class Model:
                     waits = len(self.waits)
                     self._attempt(node, f"{number}")
                     worked += len(self.waits) == waits
-                self.now += self._sleep(failed=self.course.errors > errors, worked=worked)
+                sleep = self._sleep(failed=self.course.errors > errors, worked=worked)
+                self.now += sleep
+                if self.options.timeout is not None and self.now > self.options.timeout:
+                    self.now = max(self.options.timeout, self.now - sleep)
         except _Over:
             pass
         return self.course
