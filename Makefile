@@ -97,6 +97,10 @@ lock: venv ## Refresh requirements.lock from pyproject.toml
 bench-operator: venv ## Measure the operator beside others, and write docs/benchmarks/operator.md
 	$(BIN)/python -m benchmarks.operator
 
+.PHONY: recovery
+recovery: venv ## Kill, stop and cut off the operator on a real API server, and write docs/reliability.md (12 minutes)
+	@$(BIN)/python -m tests.faults.recovery $(TRIALS)
+
 .PHONY: cluster
 cluster: venv ## Leave a control plane running; the last line is the path of its kubeconfig
 	@$(BIN)/python -m tests.cluster up

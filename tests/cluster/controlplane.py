@@ -27,7 +27,7 @@ _START_SECONDS = 60
 
 @contextmanager
 def run(folder: Path, argument: str) -> Iterator[Cluster]:
-    """`argument` is the folder of the binaries. SIGUSR1 and SIGUSR2 stop and start the API server."""
+    """`argument` is the folder of the binaries. SIGUSR1 and SIGUSR2 stop and start the API server; SIGHUP etcd anew."""
     binaries = Path(argument)
     with ExitStack() as stack:
         data = stack.enter_context(_empty(folder / "data"))
@@ -42,7 +42,9 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
             supervisor=os.getpid(),
         )
 
-        _start(stack, _etcd(data, binaries), (data / "etcd.sock").exists)
+        etcd = _etcd(data, binaries)
+        _start(stack, etcd, (data / "etcd.sock").exists)
+        signal.signal(signal.SIGHUP, lambda *_: _restart(etcd))
         api_server = _api_server(data, binaries, port, token, service_accounts=cluster.controller_manager)
         signal.signal(signal.SIGUSR1, lambda *_: api_server.kill())
         signal.signal(signal.SIGUSR2, lambda *_: api_server.start())
@@ -53,6 +55,11 @@ def run(folder: Path, argument: str) -> Iterator[Cluster]:
         if cluster.controller_manager:
             _start(stack, _controller_manager(data, cluster), partial(kubeconfig.has_default_account, cluster))
         yield cluster
+
+
+def _restart(component: Component) -> None:
+    component.kill()
+    component.start()
 
 
 def _etcd(data: Path, binaries: Path) -> Component:

@@ -34,6 +34,7 @@ class Asked:
     query: Mapping[str, str] = field(hash=False)
     at: float
     """On the monotonic clock."""
+    token: str = field(default="", repr=False)
 
     @property
     def watches(self) -> bool:
@@ -79,7 +80,7 @@ class Exchange:
             await answer.prepare(request)
             sent = 0
             async for chunk in upstream.content.iter_any():
-                if any(rule.matches(self.asked) for rule in proxy.muted):
+                if self.asked in proxy.muted:
                     continue
                 part = chunk if limit is None else chunk[: limit - sent]
                 await answer.write(part)
@@ -191,7 +192,7 @@ class Proxy:
     def __init__(self, cluster: Cluster, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
         self.asked: list[Asked] = []
-        self.muted: list[_Rule] = []
+        self.muted: list[Asked] = []
         self._cluster = cluster
         self._rules: list[_Rule] = []
         self._open: dict[Exchange, None] = {}
@@ -226,15 +227,11 @@ class Proxy:
         finally:
             self._rules.remove(rule)
 
-    @contextmanager
-    def silent(self, matches: Matches) -> Iterator[None]:
-        """Answers stay open and say nothing more: what the API server sends meanwhile is lost."""
-        rule = _Rule(matches)
-        self.muted.append(rule)
-        try:
-            yield
-        finally:
-            self.muted.remove(rule)
+    def silence(self, matches: Matches) -> int:
+        """What is under way stays open and says nothing more, for ever; how many. Later requests are answered."""
+        found = [exchange.asked for exchange in tuple(self._open) if matches(exchange.asked)]
+        self.muted += found
+        return len(found)
 
     def cut(self, matches: Matches = everything) -> int:
         """Break the exchanges that are under way; how many."""
@@ -260,7 +257,8 @@ class Proxy:
         return self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(request.method, request.path, dict(request.query), time.monotonic())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        asked = Asked(request.method, request.path, dict(request.query), time.monotonic(), token)
         self.asked.append(asked)
         exchange = Exchange(self, asked, request, await request.read())
         self._open[exchange] = None
