@@ -1,5 +1,6 @@
 """An operator that the tests of a module share, with Plans that misbehave; a test has names of its own."""
 
+import json
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,6 @@ from typing import NamedTuple, TypeAlias
 import pytest
 
 from tests.cluster import Cluster
-from tests.faults.proxy import Proxy
 from tests.integration.endpoints import Endpoints
 from tests.integration.operating import Operator, Plans, operating
 
@@ -78,8 +78,8 @@ def running(
 ) -> Iterator[Site]:
     """An operator for fresh namespaces; the first is the site's."""
     names = namespaces or (f"trust-{secrets.token_hex(4)}",)
-    for name in names:
-        cluster.kubectl("create", "namespace", name)
+    items = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
+    cluster.kubectl("create", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     with (
         Endpoints.reserved() as endpoints,
         operating(
@@ -93,8 +93,7 @@ def running(
         ) as operator,
     ):
         yield Site(operator, endpoints, Plans(cluster, names[0]), names[0], folder)
-    for name in names:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.kubectl("delete", "namespace", *names, "--wait=false")
 
 
 @pytest.fixture(scope="module")
@@ -114,24 +113,6 @@ def own(cluster: Cluster, crd: None, tmp_path: Path) -> Iterator[Start]:
     """Starts an operator of the test's own, with options."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(running(cluster, tmp_path, *options))
-
-
-@pytest.fixture(scope="module")
-def behind_proxy(cluster: Cluster, crd: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Proxy]]:
-    folder = tmp_path_factory.mktemp("proxied")
-    with Proxy.before(cluster, folder) as proxy, running(cluster, folder, kubeconfig=proxy.kubeconfig) as site:
-        yield site, proxy
-
-
-@pytest.fixture
-def proxied(behind_proxy: tuple[Site, Proxy]) -> Iterator[Site]:
-    """As `site`, behind a proxy."""
-    yield from _fresh(behind_proxy[0])
-
-
-@pytest.fixture
-def proxy(behind_proxy: tuple[Site, Proxy]) -> Proxy:
-    return behind_proxy[1]
 
 
 def _fresh(site: Site) -> Iterator[Site]:
