@@ -101,6 +101,10 @@ bench-operator: venv ## Measure the operator beside others, and write docs/bench
 recovery: venv ## Kill, stop and cut off the operator on a real API server, and write docs/reliability.md (12 minutes)
 	@$(BIN)/python -m tests.faults.recovery $(TRIALS)
 
+.PHONY: soak
+soak: venv ## Let 1,000 Plans fail and drift for MINUTES=10, and write docs/benchmarks/soak.md and .svg
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
+
 .PHONY: cluster
 cluster: venv ## Leave a control plane running; the last line is the path of its kubeconfig
 	@$(BIN)/python -m tests.cluster up
