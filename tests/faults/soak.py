@@ -39,7 +39,7 @@ _HANDFUL = 2
 
 
 class Sample(NamedTuple):
-    """Of the operator's process, by its age in seconds."""
+    """Of the operator's process. `age`: seconds since all Plans were made."""
 
     age: float
     threads: int
@@ -94,8 +94,8 @@ def soak(cluster: Cluster, folder: Path, seconds: float) -> tuple[list[Sample], 
 
 def _live(operator: Operator, unrest: "Unrest", seconds: float) -> list[Sample]:
     samples: list[Sample] = []
-    began = time.monotonic()
     unrest.begin()
+    began = time.monotonic()
     while (age := time.monotonic() - began) < seconds:
         if not samples or age - samples[-1].age >= _EVERY:
             samples.append(_sample(operator.process.pid, age))
@@ -179,8 +179,8 @@ Made by `make soak`.
 |---|---:|---:|---:|
 {rows}
 
-Means of the first and the last third of the time after the warm-up ({_WARM_UP:.0%} of the whole). `make soak` fails when
-one of them grows by more than {_ALLOWED:.0%} and {_HANDFUL}. In that time: {told}.
+Means of the first and the last third of the time after the warm-up ({_WARM_UP:.0%} of the whole). `make soak` fails
+when one of them grows by more than {_ALLOWED:.0%} and {_HANDFUL}. In that time: {told}.
 """
 
 
