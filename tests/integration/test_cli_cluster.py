@@ -135,23 +135,22 @@ class TestWithoutAnOperator:
 
 
 def test_a_plan_is_seen_from_all_sides(plans: Plans, command: Command, operator: Operator, tmp_path: Path) -> None:
-    plans.apply(
-        manifest("a", "marks", dependsOn=[{"name": "b"}]), manifest("b", "fatal", parameters={"secret": "s3cret"})
-    )
+    failing = manifest("b", "marks", parameters={"seconds": 0.125, "fails": 9}, errorsToTolerate=0)
+    plans.apply(manifest("a", "marks", dependsOn=[{"name": "b"}]), failing)
     plans.wait("b", "Stalled")
     plans.until(lambda: plans.condition("a")[1] == "DependencyNotReady", "it waits")
-    plans.until(lambda: "FatalError" in command("events", "b").output, "an Event tells of it")
+    plans.until(lambda: "ErrorsExceeded" in command("events", "b").output, "an Event tells of it")
     drawn = command("tree", "a").output
     assert "depends on" in drawn
     assert "b  Stalled" in drawn
-    assert "FatalError" in command("history", "b").output
+    assert "ErrorsExceeded" in command("history", "b").output
     file = tmp_path / "b.tar.gz"
     assert command("bundle", "b", f"--output={file}").exit_code == 0
     with tarfile.open(file) as archive:
         names = archive.getnames()
         texts = [archive.extractfile(name).read().decode() for name in names]  # type: ignore[union-attr]
     assert names == ["version.txt", "plan.json", "events.json", "check.txt"]
-    assert not [text for text in texts if "s3cret" in text]
+    assert not [text for text in texts if "0.125" in text]
     assert command("bundle", "b", f"--output={file}").exit_code == 2
 
 

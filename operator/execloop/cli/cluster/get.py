@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,11 @@ async def get(
         if output in {"json", "yaml"} or selector:
             raise Mistake("--watch shows a table of names and states: leave out --selector, and -o json or yaml")
         await _watch(session, wanted, everywhere=everywhere, wide=output == "wide")
-    found = [plan for plan in await session.plans("" if everywhere else None, selector) if wanted(plan)]
+    if names and not everywhere and not selector:
+        known = [plan for name in dict.fromkeys(names) if (plan := await session.find(name)) is not None]
+    else:
+        known = await session.plans("" if everywhere else None, selector)
+    found = [plan for plan in known if wanted(plan)]
     missing = set(names) - {key(plan)[1] for plan in found}
     if missing and not states and code is None:
         raise Mistake(
@@ -116,6 +121,15 @@ def _table(plans: Iterable[Plan], *, wide: bool, everywhere: bool) -> None:
     show(header(wide=wide, everywhere=everywhere), rows, _style)
 
 
+def _redraw(plans: list[Plan], *, wide: bool, everywhere: bool) -> None:
+    """Show as many rows as the terminal has room for."""
+    room = max(1, shutil.get_terminal_size().lines - 3)
+    click.clear()
+    _table(plans[:room], wide=wide, everywhere=everywhere)
+    if len(plans) > room:
+        click.echo(f"and {len(plans) - room} more: --state and --plan show fewer")
+
+
 async def _watch(session: Session, wanted: Callable[[Plan], bool], *, everywhere: bool, wide: bool) -> None:
     """Show the table, on a terminal always the newest one in place, else a row for each change. Never returns."""
     from execloop.cli.cluster.changes import changes  # noqa: PLC0415 - costly to import
@@ -134,8 +148,7 @@ async def _watch(session: Session, wanted: Callable[[Plan], bool], *, everywhere
             if not listed:
                 continue
             if live:
-                click.clear()
-                _table([known[place] for place in sorted(known)], wide=wide, everywhere=everywhere)
+                _redraw([known[place] for place in sorted(known)], wide=wide, everywhere=everywhere)
             elif first:
                 _table([known[place] for place in sorted(known)], wide=wide, everywhere=everywhere)
             elif kind != "LISTED" and wanted(plan):

@@ -28,7 +28,8 @@ async def resume(session: Session, names: tuple[str, ...], every: bool, waits: b
     for plan in ordered(await select(session, names, every=every)):
         name = plan["metadata"]["name"]
         if not plan["spec"].get("suspend"):
-            click.echo(f"plan {name} is not suspended")
+            if not every:
+                click.echo(f"plan {name} is not suspended")
             continue
         said = dict.fromkeys(SUSPEND)
         await session.patch(plan, {"spec": {"suspend": False}, "metadata": {"annotations": said}})

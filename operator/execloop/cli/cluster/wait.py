@@ -53,38 +53,41 @@ async def wait(session: Session, names: tuple[str, ...], every: bool, patience: 
 
 
 async def wait_for(session: Session, plans: Iterable[Plan], patience: float) -> int:
-    """Return the exit code. Every Plan has the same deadline."""
+    """Return the exit code. The Plans are of the session's namespace; all have the same deadline."""
     import asyncio  # noqa: PLC0415 - costly to import
 
-    left = {key(plan) for plan in plans}
+    left = {key(plan): plan for plan in plans}
     try:
         async with asyncio.timeout(patience or None):
-            codes = await asyncio.gather(*(_one(session, *place, left) for place in sorted(left)))
+            return await _settled(session, left)
     except TimeoutError:
-        for namespace, name in sorted(left):
-            found = await session.find(name, namespace)
-            click.echo(f"plan {name}: the time is over; {_now(found)}", err=True)
+        for (_, name), plan in sorted(left.items()):
+            click.echo(f"plan {name}: the time is over; {_now(plan)}", err=True)
         return TIMEOUT
-    return max(codes, default=CONVERGED)
 
 
-async def _one(session: Session, namespace: str, name: str, left: set[tuple[str, str]]) -> int:
+async def _settled(session: Session, left: dict[tuple[str, str], Plan]) -> int:
+    """Return the exit code once none is `left`; keep the newest of each there until then. One watch serves all."""
     from execloop.cli.cluster.changes import changes  # noqa: PLC0415 - costly to import
 
-    code, seen = FAILED, False
-    async with aclosing(changes(session, name, namespace)) as stream:
-        async for kind, plan in stream:
-            if kind == "DELETED" or (kind == "LISTED" and not seen):
-                click.echo(f"plan {name} is gone", err=True)
-                break
-            seen = True
-            if kind == "LISTED":
+    code, seen = CONVERGED, set[tuple[str, str]]()
+    only = next(iter(left))[1] if len(left) == 1 else ""
+    async with aclosing(changes(session, only)) as stream:
+        while left:
+            kind, plan = await anext(stream)
+            gone = sorted(left.keys() - seen) if kind == "LISTED" else [key(plan)] if kind == "DELETED" else []
+            for place in gone:
+                if left.pop(place, None) is not None:
+                    click.echo(f"plan {place[1]} is gone", err=True)
+                    code = FAILED
+            if gone or kind == "LISTED" or key(plan) not in left:
                 continue
+            seen.add(key(plan))
+            left[key(plan)] = plan
             if (found := verdict(plan)) != "working":
-                click.echo(f"plan {name}: {_now(plan)}")
-                code = CONVERGED if found == "ready" else FAILED
-                break
-    left.discard((namespace, name))
+                click.echo(f"plan {key(plan)[1]}: {_now(plan)}")
+                code = FAILED if found == "stalled" else code
+                del left[key(plan)]
     return code
 
 
@@ -102,8 +105,6 @@ def verdict(plan: Plan) -> Verdict:
     return "ready" if ready.get("status") == "True" and current and answered else "working"
 
 
-def _now(plan: Plan | None) -> str:
-    if plan is None:
-        return "it is gone"
+def _now(plan: Plan) -> str:
     message = printable(str(condition(plan, "Ready").get("message", "")))
     return f"{state(plan)}{f': {message}' if message else ''}"
