@@ -108,7 +108,7 @@ class TestDependencies:
     def test_it_waits_for_a_plan_and_names_it(self, plans: Plans, did: Did) -> None:
         plans.apply(manifest("second", "marks", dependsOn=[{"name": "first"}]))
         plans.until(lambda: plans.condition("second") == ("False", "DependencyNotReady"), "it waits")
-        assert "first is not there" in plans.message("second")
+        assert "first not found" in plans.message("second")
         plans.apply(manifest("first", "marks"))
         plans.wait("second")
         assert did("second") == ["try 0", "0"]

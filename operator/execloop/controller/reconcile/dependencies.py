@@ -40,9 +40,8 @@ class Dependencies:
         """Return what an execution has to wait for; None when it may begin. Raises ApiError."""
         key = snapshot.key
         if validated.account and not await self._clients.has_account(key.namespace, validated.account):
-            return Retrying(
-                "ServiceAccountNotFound", f"ServiceAccount {key.namespace}/{validated.account} is not there"
-            )
+            account = f"{key.namespace}/{validated.account}"
+            return Retrying("ServiceAccountNotFound", f"waits for ServiceAccount {account} (not found)")
         if not validated.spec.depends_on:
             return None
         if cycle := self._cycle(key):

@@ -84,7 +84,7 @@ class ParameterSources:
 
 def _resolved(merged: Merged, redactor: Redactor, validated: Validated) -> Resolved | Retrying:
     if merged.missing:
-        return Retrying("ParametersNotFound", f"not found: {', '.join(merged.missing)}")
+        return Retrying("ParametersNotFound", f"waits for {', '.join(merged.missing)} (not found)")
     secrets = hashlib.sha256("\0".join(merged.secrets).encode("utf-8", "surrogatepass")).digest()
     inputs, closed = validated.inputs(merged.versions), redactor is not _OPEN
     return Resolved(merged.parameters, inputs, redactor, merged.versions, secrets, closed=closed)

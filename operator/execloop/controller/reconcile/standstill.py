@@ -16,7 +16,7 @@ from execloop.controller.status.conditions import (
     advance,
     while_tearing_down,
 )
-from execloop.controller.status.events import approval_ignored, transition
+from execloop.controller.status.events import approval_ignored, approval_wanted, transition
 
 if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import Pending, PlanStatus
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["awaiting_approval", "previewed", "progressing", "refused", "settled", "suspended", "waiting"]
 
+_NAMES_SHOWN = 5
 _OVER = {"next_run_at": None, "progress": None}
 
 
@@ -88,9 +89,17 @@ def awaiting_approval(ctx: ReconcileContext, pending: Pending, requeue: Requeue,
     """`ignored` is the approval that does not match, if that was not announced before."""
     now = ctx.now
     update = {**_OVER, "execution": paused(ctx.execution, now), "pending": pending}
-    status = ctx.advance(Awaiting("tasks remain: approve status.pending.digest"), now, **update)
-    events = () if ignored is None else (approval_ignored(ignored, pending.digest),)
-    return Decision(status, requeue, events=events)
+    status = ctx.advance(Awaiting(_asks(pending)), now, **update)
+    before = ctx.snapshot.stored.pending
+    if ignored is not None:
+        return Decision(status, requeue, events=(approval_ignored(ignored, pending.digest),))
+    asked = before is not None and before.digest == pending.digest
+    return Decision(status, requeue, events=() if asked else (approval_wanted(_asks(pending), ctx.snapshot.key.name),))
+
+
+def _asks(pending: Pending) -> str:
+    shown = ", ".join(pending.tasks[:_NAMES_SHOWN]) + (", …" if pending.count > _NAMES_SHOWN else "")
+    return f"{pending.count} {'task waits' if pending.count == 1 else 'tasks wait'} for an approval: {shown}"
 
 
 def progressing(ctx: ReconcileContext, errors: int, progress: str | None) -> PlanStatus:

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from execloop.controller.watch.snapshot import Snapshot
     from execloop.kube import Kube
 
-__all__ = ["UNDONE", "EventRecorder", "PlanEvent", "approval_ignored", "approved", "event_body", "transition"]
+__all__ = [
+    "UNDONE",
+    "EventRecorder",
+    "PlanEvent",
+    "approval_ignored",
+    "approval_wanted",
+    "approved",
+    "event_body",
+    "transition",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +72,11 @@ def approved(execution: ExecutionStatus) -> PlanEvent:
     approval = execution.approval
     assert approval is not None
     return PlanEvent("Normal", "Approved", f"{approval.digest} by {approval.by or 'an unknown user'}")
+
+
+def approval_wanted(asks: str, name: str) -> PlanEvent:
+    """Return the event that asks a person, with the command."""
+    return PlanEvent("Normal", "ApprovalRequired", f"{asks}; approve with `execloop approve {name}`")
 
 
 def approval_ignored(approve: str, pending: str) -> PlanEvent:

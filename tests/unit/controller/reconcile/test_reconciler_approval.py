@@ -38,6 +38,14 @@ class TestAwaiting:
         assert (status["pending"]["count"], status["pending"]["tasks"]) == (2, ["x", "y"])
         assert status["observedGeneration"] == 1
 
+    def test_it_asks_once_in_an_event_with_the_command(self, awaiting: Controller) -> None:
+        awaiting.clock.advance(600)
+        awaiting.reconcile()
+        (asked,) = [write.object for write in awaiting.cluster.writes if write.path.endswith("/events")]
+        assert asked["note"] == "2 tasks wait for an approval: x, y; approve with `execloop approve a`"
+        message = awaiting.status()["conditions"][0]["message"]
+        assert message == "2 tasks wait for an approval: x, y; approve with `execloop approve`"
+
     def test_it_is_observed_at_the_interval_and_written_only_if_the_work_changed(self, awaiting: Controller) -> None:
         awaiting.clock.advance(600)
         assert awaiting.reconcile() == 600
@@ -117,7 +125,7 @@ class TestNotApproved:
             awaiting.clock.advance(600)
             awaiting.reconcile()
         assert awaiting.conditions()["Ready"] == ("Unknown", "ApprovalRequired")
-        assert len(awaiting.events) == 1
+        assert awaiting.events.count(("Warning", "ApprovalIgnored")) == 1
 
     def test_an_approval_is_of_no_use_to_another_plan(self, awaiting: Controller) -> None:
         awaiting.script(["x", "y"], name="b")

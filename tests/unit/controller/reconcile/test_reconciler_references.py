@@ -44,7 +44,7 @@ class TestParameters:
         waits = [control.reconcile() for _ in range(7)]
         assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
         assert control.conditions() == waits_for("ParametersNotFound")
-        assert message(control).endswith(": ConfigMap c; create it, allow reading it, or make the source optional")
+        assert message(control).startswith("waits for ConfigMap c (not found); create it, ")
         assert (len(control.written), control.contexts) == (1, [])
         control.put("ConfigMap", "c")
         control.settle()
