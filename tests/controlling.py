@@ -59,6 +59,8 @@ class Controller:
         self.cluster = FakeCluster()
         self.guard_secrets()
         self.chance = 0.5
+        self.skew = 0.0
+        """How far the wall clock was stepped."""
         self.code_version = "1"
         self.plans_are_missing = False
         self.workers, self.max_threads = 10, 10
@@ -85,7 +87,7 @@ class Controller:
             Clients(self.cluster.connection),
             References(kube, (), lambda _key, _metadata: None),
             lambda _key, _uid, _plan: None,
-            Times(self.clock.now, self.clock.monotonic, lambda: self.chance),
+            Times(lambda: self.clock.now() + self.skew, self.clock.monotonic, lambda: self.chance),
         )
         self.cache.changed = lambda key, _change, _listed: self.reconciler.interrupt(key)
 

@@ -276,6 +276,45 @@ class TestLeaseLost:
         assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+class TestNothingIsForgotten:
+    @pytest.mark.parametrize("error", [asyncio.CancelledError(), RuntimeError("an error of ours"), GeneratorExit()])
+    def test_whatever_leaves_a_reconcile_the_plan_is_due_again(
+        self, control: Controller, operating: Operating, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    ) -> None:
+        async def reconcile(_key: Key) -> None:
+            raise error
+
+        control.apply()
+        operating.see("ADDED")
+        monkeypatch.setattr(control.reconciler, "reconcile", reconcile)
+        operating.work()
+        assert operating.due() is not None
+
+    @pytest.mark.parametrize("finalizers", [[], ["execloop.dev/teardown"]])
+    def test_a_deletion_of_the_uid_before_leaves_the_plan_of_now_alone(
+        self, control: Controller, operating: Operating, finalizers: list[str]
+    ) -> None:
+        control.apply()
+        before = copy.deepcopy(control.cluster.objects[f"{PLANS}/a"])
+        before["metadata"]["finalizers"] = finalizers
+        operating.see("ADDED")
+        control.delete()
+        control.apply()
+        operating.see("ADDED")
+        operating.see("DELETED", before)
+        assert (len(control.cache), operating.due()) == (1, 0)
+
+    def test_a_plan_that_went_with_its_finalizer_in_place_is_said_to_have_had_no_teardown(
+        self, control: Controller, operating: Operating, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        control.apply(deletionPolicy="Teardown")
+        operating.see("ADDED")
+        gone = copy.deepcopy(control.cluster.objects[f"{PLANS}/a"])
+        gone["metadata"]["finalizers"] = ["execloop.dev/teardown"]
+        operating.see("DELETED", gone)
+        assert "its teardown did not run" in caplog.text
+
+
 class TestMetrics:
     def count(self, operating: Operating, name: str, **labels: str) -> float | None:
         return operating.metrics.registry.get_sample_value(f"execloop_{name}", labels)
