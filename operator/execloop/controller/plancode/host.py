@@ -30,19 +30,22 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 1.0
 _RETRIES_PER_SECOND = 20
 _LONGEST_RETRY = 300.0
-_ASYNC_SHARE = 0.2
+_BLOCKING_SHARES = (1.0, 1.0)
+_ASYNC_SHARES = (0.02, 0.2)
+"""Of `long_call`: after which a call gives its place up, and after which it counts as long."""
 _REMEMBERED = 100_000
 
 
 class PlanHost:
-    """`workers` bounds the calls at one moment, `max_threads` the threads of all plan code.
+    """`workers` bounds the blocking calls at one moment, and so the async ones; `max_threads` all threads of plan code.
 
-    A call of over `long_call` seconds (async code: a fifth of that) gives its place up, not its thread; `on_long` is
-    then called with its key. Use it from one event loop. `on_free` is called with a key that was barred and is not any
-    more, or that was refused a thread and may get one. `beat`: seconds between two looks at the plans' event loop,
-    which is given up when it has not turned for `long_call`. `patience`: seconds that a call which is cancelled, or
-    leaves tasks behind, has to end before its key is barred; `gaps`: seconds between two cancellations of one that does
-    not end.
+    A blocking call of over `long_call` seconds gives its place up, not its thread; an async call, which costs little
+    while it waits, after a fiftieth of that. `on_long` is called with the key of a call that takes long: `long_call`,
+    or for async code a fifth of it; such async code needs no place the next time. Use it from one event loop.
+    `on_free` is called with a key that was barred and is not any more, or that was refused a thread and may get one.
+    `beat`: seconds between two looks at the plans' event loop, which is given up when it has not turned for
+    `long_call`. `patience`: seconds that a call which is cancelled, or leaves tasks behind, has to end before its key
+    is barred; `gaps`: seconds between two cancellations of one that does not end.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class PlanHost:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
         """Keys whose plan code was left behind while it runs: it must not run again until it has ended."""
-        self._places = asyncio.Semaphore(workers)
+        self._places, self._async_places = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
         self._on_free, self._on_long = on_free, on_long
         self._long_call, self._beat, self._patience = long_call, beat, patience
         self._gaps, self._clock = gaps, clock
@@ -150,22 +153,21 @@ class PlanHost:
     async def _in_place(
         self, key: Hashable, call: Callable[[], Awaitable[T]], within: float | None, *, asynchronous: bool = False
     ) -> T:
-        hold, loop = self._long_call * (_ASYNC_SHARE if asynchronous else 1.0), asyncio.get_running_loop()
-        held = not (asynchronous and key in self._long)
-        if held:
-            await self._places.acquire()
-
-        def give_up() -> None:
-            self._on_long(key)
-            give_back()
+        places = self._async_places if asynchronous else self._places
+        hold, long = (self._long_call * share for share in (_ASYNC_SHARES if asynchronous else _BLOCKING_SHARES))
+        known = asynchronous and key in self._long
+        if held := not known:
+            await places.acquire()
 
         def give_back() -> None:
             nonlocal held
             if held:
                 held = False
-                self._places.release()
+                places.release()
 
-        began, timer = loop.time(), loop.call_later(hold if held else 0.0, give_up)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        timers = loop.call_later(hold, give_back), loop.call_later(0.0 if known else long, self._on_long, key)
         try:
             async with asyncio.timeout(within) as scope:
                 return await call()
@@ -174,10 +176,11 @@ class PlanHost:
                 raise OutOfTime(f"not ended within {within:g} s") from None
             raise
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
             give_back()
             if asynchronous:
-                self._remember(key, long=loop.time() - began >= hold)
+                self._remember(key, long=loop.time() - began >= long)
 
     def _remember(self, key: Hashable, *, long: bool) -> None:
         if not long:

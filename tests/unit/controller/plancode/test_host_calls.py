@@ -268,9 +268,18 @@ class TestPlaces:
             code._long_call = 600.0
             long = asyncio.create_task(code.on_loop("a", forever))
             await until(lambda: code._calls)
-            assert await code.call("b", lambda: "has a place") == "has a place"
+            assert await code.on_loop("b", lambda: asyncio.sleep(0, "has a place")) == "has a place"
             long.cancel()
             await asyncio.wait({long})
+
+    @in_event_loop
+    async def test_async_code_that_waits_does_not_keep_blocking_code_from_a_place(self) -> None:
+        async with plan_code(workers=1) as (code, _):
+            waiting = asyncio.create_task(code.on_loop("a", forever))
+            await until(lambda: code._calls)
+            assert await code.call("b", lambda: "has a place") == "has a place"
+            waiting.cancel()
+            await asyncio.wait({waiting})
 
 
 class TestBlockedLoop:
@@ -388,6 +397,31 @@ class TestBlockedLoop:
             assert code.barred == set()
 
     @in_event_loop
+    async def test_one_that_was_being_cancelled_is_barred_until_it_has_ended(self) -> None:
+        ending = threading.Event()
+
+        async def cleans_up() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await asyncio.sleep(0.01)
+
+        async with plan_code(patience=600.0) as (code, _):
+            with blocked() as call:
+                left = asyncio.create_task(code.on_loop("other", cleans_up))
+                await until(lambda: code._loop and code._loop.turns)
+                left.cancel()
+                await until(ending.is_set)
+                culprit = asyncio.create_task(code.on_loop("culprit", call.on_loop))
+                await given_up(code, call)
+                await asyncio.wait({culprit})
+                with pytest.raises(StillRunning):
+                    await code.call("other", list)
+            await asyncio.gather(left, culprit, return_exceptions=True)
+            await until(lambda: not code.barred)
+
+    @in_event_loop
     async def test_no_thread_for_a_new_loop_refuses_the_call_and_bars_nobody(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -410,6 +444,7 @@ class TestBlockedLoop:
             with blocked() as call:
                 paused = asyncio.create_task(code.on_loop("a", call.on_loop))
                 await call.has_begun()
+                await asyncio.sleep(0.01)  # some looks at it before the pause, and some after it
                 loop, now = code._loop, 1000.0
                 await asyncio.sleep(0.01)
                 assert code._loop is loop
