@@ -107,7 +107,7 @@ def killed(cluster: Cluster, folder: Path, times: int = 30, seed: int = 1) -> Ou
     with ground(cluster, folder) as place:
         operator, endpoints = place.operator()
         ready(endpoints)
-        place.work(6, steps=15 * max(times, 4), failing=10)
+        place.work(6, steps=15 * max(times, 3), failing=10)
         place.begins(0)
         seconds = []
         for _ in range(times):

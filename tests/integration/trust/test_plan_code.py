@@ -114,7 +114,6 @@ class TestThreads:
         assert site.marks(name).count("begin 0") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a reconcile validates inline parameters on the operator's own loop")
 class TestParameterModels:
     def test_one_that_blocks_holds_no_neighbour_up(self, site: Site) -> None:
         site.plans.apply(manifest("slow-model", "validates", parameters={"gate": "model"}))

@@ -12,7 +12,6 @@ def _told(site: Site, name: str) -> None:
     site.plans.wait(f"{name}-after", seconds=30)
 
 
-@pytest.mark.xfail(strict=True, reason="the status takes the newest generation the cache knows, not its reconcile's")
 def test_a_spec_edited_during_the_last_look_is_never_ready_before_its_work_is_done(site: Site) -> None:
     with site.watched("edited") as states:
         (site.world / f"{site.namespace}-edited").write_text("a\n")
