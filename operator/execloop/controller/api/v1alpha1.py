@@ -74,7 +74,8 @@ class ParametersFrom(Model):
     name: _ObjectName
     """Name of the object, in the Plan's namespace."""
     key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")] | None = None
-    """Data key whose value is a YAML mapping of parameters. Without it each data key is a parameter of type string."""
+    """Data key whose value is a YAML mapping of parameters. Without it each data key that the plan declares is a
+    parameter of type string."""
     optional: bool = False
     """When true, an object or a key that is not there gives no parameters; otherwise the Plan waits for it. Defaults
     to false."""

@@ -60,11 +60,17 @@ def size(sources: Sequence[Source]) -> int:
 
 
 def merge(
-    sources: Sequence[Source], inline: Mapping[str, Any], reading: Reading, public: frozenset[str] = frozenset()
+    sources: Sequence[Source],
+    inline: Mapping[str, Any],
+    reading: Reading,
+    public: frozenset[str] = frozenset(),
+    declares: Callable[[str], bool] = lambda _name: True,
 ) -> Merged:
     """Shallow and in order: a later source's keys replace an earlier one's, the inline parameters come last.
 
-    `public`: names that everybody may see, wherever they come from. Raises InvalidSource.
+    `public`: names that everybody may see, wherever they come from. `declares`: whether the plan has a parameter of
+    that name; a source without a key gives no others, since most Secrets hold more than one plan wants.
+    Raises InvalidSource.
     """
     if size(sources) > MAX_BYTES:
         raise InvalidSource(f"spec.parametersFrom: the sources have over {MAX_BYTES // 2**20} MiB together")
@@ -74,7 +80,7 @@ def merge(
     missing: list[str] = []
     for index, source in enumerate(sources):
         try:
-            given = _given(source, reading)
+            given = _given(source, reading, declares)
         except _Problem as problem:
             raise InvalidSource(f"spec.parametersFrom[{index}]: {problem}") from None
         if isinstance(given, _Absent):
@@ -109,7 +115,7 @@ def _versions(sources: Sequence[Source]) -> Iterator[Version]:
             yield Version(kind, name, metadata["uid"], metadata["resourceVersion"])
 
 
-def _given(source: Source, reading: Reading) -> dict[str, Any] | _Absent:
+def _given(source: Source, reading: Reading, declares: Callable[[str], bool]) -> dict[str, Any] | _Absent:
     reference, found = source.reference, source.object
     object_name = f"{reference.kind} {reference.name}"
     if found is None:
@@ -119,7 +125,7 @@ def _given(source: Source, reading: Reading) -> dict[str, Any] | _Absent:
     if reference.key is None:
         if binary:
             raise _Problem(f"{object_name} has binaryData, which is no text: name the key of its data to take")
-        return {key: _text(source, key, value) for key, value in data.items()}
+        return {key: _text(source, key, value) for key, value in data.items() if declares(key)}
     if reference.key in binary:
         raise _Problem(f"key {reference.key} of {object_name} is binaryData, and must be text")
     if reference.key not in data:

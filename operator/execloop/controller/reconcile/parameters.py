@@ -75,7 +75,7 @@ class ParameterSources:
     def _merge(self, sources: Sequence[Source], validated: Validated, guarded: bool) -> tuple[Merged, Redactor]:
         """Not on the event loop when it is much. Raises InvalidSource."""
         inline, public = validated.spec.parameters, declared_names(validated.definition.parameters)
-        merged = merge(sources, inline, self._reading, public)
+        merged = merge(sources, inline, self._reading, public, validated.definition.declares)
         if all(source.reference.kind != "Secret" for source in sources):
             return merged, _OPEN
         unchecked = () if guarded else (*leaves(inline), *names(inline, public))

@@ -34,6 +34,12 @@ class TestParameters:
         found = parameters_of(control, parametersFrom=sources, parameters={"size": 3})
         assert found == {"size": 3, "colour": "blue", "shape": "round"}
 
+    def test_a_source_without_a_key_gives_what_the_plan_declares(self, control: Controller) -> None:
+        control.put("Secret", "s", {"count": "3", "password": SECRET, "host": "db"})
+        control.apply("strict", parametersFrom=[{"kind": "Secret", "name": "s"}])
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
     def test_a_key_holds_a_mapping(self, control: Controller) -> None:
         control.put("ConfigMap", "c", {"values.yaml": "size: 2\nlist: [1]\n", "other": "x"})
         found = parameters_of(control, parametersFrom=[{"kind": "ConfigMap", "name": "c", "key": "values.yaml"}])
