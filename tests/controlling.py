@@ -22,6 +22,7 @@ from execloop.controller.api.secrets_policy import SECRETS_POLICY, secrets_polic
 from execloop.controller.manager.builder import assemble
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
+from execloop.controller.plancode.suspects import PlanCrashes
 from execloop.controller.reconcile.commit import AtRest
 from execloop.controller.reconcile.validation import Validator
 from execloop.controller.timing import Times
@@ -66,6 +67,10 @@ class Controller:
         self.workers, self.max_threads = 10, 10
         self.contexts: list[Context] = []
         """What plan code was given, in order."""
+        self.admitted: list[str] = []
+        """What plan code was about to run with, in order."""
+        self.refuses = False
+        """Whether plan code has ended the process too often."""
         self.parameters: list[Any] = []
         """What the plan `free` was given, in order."""
         self._scripts: dict[str, ScriptedPlan] = {}
@@ -88,8 +93,13 @@ class Controller:
             References(kube, (), lambda _key, _metadata: None),
             lambda _key, _uid, _plan: None,
             Times(lambda: self.clock.now() + self.skew, self.clock.monotonic, lambda: self.chance),
+            admit=self._admit,
         )
         self.cache.changed = lambda key, _change, _listed: self.reconciler.interrupt(key)
+
+    def _admit(self, _key: Key, _uid: str, inputs: str) -> PlanCrashes | None:
+        self.admitted.append(inputs)
+        return PlanCrashes() if self.refuses else None
 
     def end(self) -> None:
         if self.code._loop is not None:

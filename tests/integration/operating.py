@@ -24,7 +24,12 @@ class Operator:
     def __init__(self, kubeconfig: Path, namespaces: Sequence[str], log: Path, world: Path, *options: str) -> None:
         self.log = log
         self._command = [sys.executable, "-m", "execloop.cli", "operator", "--kubeconfig", str(kubeconfig)]
-        self._command += [f"--plans={PLANS}", *options, *(f"--namespace={n}" for n in namespaces)]
+        self._command += [
+            f"--plans={PLANS}",
+            f"--journal={log.with_suffix('.journal')}",
+            *options,
+            *(f"--namespace={n}" for n in namespaces),
+        ]
         self._environment = {**os.environ, "EXECLOOP_TEST_WORLD": str(world)}
         self.process = self.start()
 

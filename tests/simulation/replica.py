@@ -29,6 +29,8 @@ from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode import host
 from execloop.controller.plancode.call import CALL
+from execloop.controller.plancode.journal import Journal
+from execloop.controller.plancode.suspects import Suspects
 from execloop.controller.settings import Settings
 from execloop.controller.timing import Times
 from execloop.controller.watch.workqueue import WorkQueue
@@ -153,12 +155,13 @@ class Replica:
         def assembled(*parts: Any, **options: Any) -> Any:
             return partial(assemble, times=times)(*parts, **options)
 
+        suspects = Suspects(Journal(Path("none")), clock)  # nothing is read there after a crash
         with (
             patch.object(controller, "assemble", assembled),
             patch.object(controller, "Registry", Plans),
             patch.object(controller, "WorkQueue", Queue),
         ):
-            return Operator.build(Settings(workers=3, max_threads=5), link, lease, _METRICS)
+            return Operator.build(Settings(workers=3, max_threads=5), link, lease, _METRICS, suspects)
 
 
 class _PlansLoop:

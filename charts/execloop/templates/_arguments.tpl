@@ -5,6 +5,7 @@
 - --log-level={{ .Values.operator.logLevel }}
 - --workers={{ .Values.operator.workers }}
 - --max-threads={{ .Values.operator.maxThreads }}
+- --journal=/journal/execloop
 {{- range .Values.watch.namespaces }}
 - --namespace={{ . }}
 {{- end }}

@@ -95,6 +95,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     metavar="DURATION",
     help="Until a standby takes over from one that is gone.  [default: 15s]",
 )
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Note there which plan code runs, to find out who ended the process.  [default: in the temporary folder]",
+)
 @click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz, /readyz and /metrics on this port.")
 @click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
 @click.option(
@@ -118,6 +124,7 @@ def operator(
     lease_name: str | None,
     lease_namespace: str | None,
     lease_duration: int | None,
+    journal: Path | None,
     health_port: int | None,
     log_format: Literal["plain", "json"],
     log_level: str,
@@ -138,7 +145,7 @@ def operator(
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
-    _operate(replace(scope, log_format=log_format, log_level=log_level))
+    _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level))
 
 
 def _operate(settings: Settings) -> NoReturn:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.plancode.runner import Ran
+    from execloop.controller.plancode.suspects import PlanCrashes
     from execloop.controller.reconcile.validation import Validator
     from execloop.controller.watch.cache import Cache, Key
     from execloop.controller.watch.references import References
@@ -44,6 +45,7 @@ def assemble(
     *,
     stop: Callable[[], Stop] = Stop,
     ran: Callable[[Ran], None] = lambda _ran: None,
+    admit: Callable[[Key, str, str], PlanCrashes | None] = lambda *_: None,
     trust_secrets_policy: bool = False,
 ) -> Reconciler:
     """Return a reconciler and the parts that it stands on."""
@@ -51,6 +53,6 @@ def assemble(
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
-    driver = ExecutionDriver(Runs(code, clients, commit, times, declare, ran), commit, recorder, times)
+    driver = ExecutionDriver(Runs(code, clients, commit, times, declare, ran, admit), commit, recorder, times)
     teardown = Teardown(kube, validator, sources, driver, finalizer, times)
     return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from execloop.controller.manager.leadership import Leadership
     from execloop.controller.manager.metrics import Metrics, Result
+    from execloop.controller.plancode.suspects import Suspects
     from execloop.controller.reconcile.commit import Requeue
     from execloop.controller.reconcile.reconciler import Reconciler
     from execloop.controller.settings import Settings
@@ -57,6 +58,7 @@ class Operator:
     cache: Cache
     queue: WorkQueue[Key]
     code: PlanHost
+    suspects: Suspects
     reconciler: Reconciler
     drift: DriftWatches
     references: References
@@ -72,7 +74,9 @@ class Operator:
         self.cache.changed = self._changed
 
     @classmethod
-    def build(cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics) -> Operator:
+    def build(
+        cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics, suspects: Suspects
+    ) -> Operator:
         connection = connection.guarded(leadership.require)
         registry = Registry.load(settings.plans)
         for origin, message in registry.failures.items():
@@ -86,7 +90,7 @@ class Operator:
         def long(key: Hashable) -> None:
             operator.give_place_up(Key(*key))  # type: ignore[misc]
 
-        code = PlanHost(settings.workers, settings.max_threads, free, long)
+        code = PlanHost(settings.workers, settings.max_threads, free, long, suspects.note)
 
         def drifted(key: Key) -> None:
             if reconciler.drifted(key):
@@ -108,13 +112,25 @@ class Operator:
             drift.declare,
             stop=lambda: WhileHeld(lambda: leadership.held),
             ran=metrics.ran,
+            admit=suspects.admit,
             trust_secrets_policy=settings.trust_secrets_policy,
         )
         # Plan code has its own bound; what takes long must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)
         unlisted = set(settings.namespaces or (None,))
         operator = cls(
-            leadership, metrics, connection, cache, queue, code, reconciler, drift, references, places, unlisted
+            leadership,
+            metrics,
+            connection,
+            cache,
+            queue,
+            code,
+            suspects,
+            reconciler,
+            drift,
+            references,
+            places,
+            unlisted,
         )
         return operator
 
@@ -138,6 +154,8 @@ class Operator:
             if (namespace is None or key.namespace == namespace) and key not in present:
                 self._gone(key)
         self.unlisted.discard(namespace)
+        if not self.unlisted:
+            self.suspects.forget_all_but({state.uid for state in map(self.cache.get, self.cache) if state is not None})
 
     def _gone(self, key: Key, uid: str | None = None, finalizers: Sequence[str] = ()) -> None:
         state = self.cache.drop(key, uid)
@@ -146,6 +164,7 @@ class Operator:
         self.queue.forget(key)
         self.drift.forget(key)
         self.references.forget(key)
+        self.suspects.forget(state.uid)
         if FINALIZER in finalizers and not state.snapshot.deleting:
             self.reconciler.lost(state)
 
@@ -179,6 +198,9 @@ class Operator:
 
     async def _work(self, key: Key) -> None:
         state, done = self.cache.get(key), partial(self._reconciled, time.perf_counter())
+        if state is not None and not self.suspects.may_begin(key, state.uid):
+            self.queue.done(key)  # its turn puts it into the queue
+            return
         after: float | None = _LOST
         try:
             self.leadership.require()
@@ -199,10 +221,16 @@ class Operator:
             after = _retry(state, None)
             logger.exception("an error of the operator; trying again in %.0f s", after, extra={"plan": str(key)})
         finally:  # whatever leaves a reconcile, the key is requeued or at rest
+            if state is not None:
+                self.suspects.ended(key, state.uid)
             self.queue.done(key, after, priority=1)
 
     def _reconciled(self, began: float, result: Result) -> None:
         self.metrics.reconciled(result, time.perf_counter() - began)
+
+    def busy(self) -> bool:
+        """Return whether Plans are due or at work, or not known yet: suspects wait for them."""
+        return bool(self.unlisted or self.working or self.queue.depth())
 
     async def drain(self) -> bool:
         """Runs stop at their next task boundary, blocked plan code gets 5 s, what only memory holds is written.

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import disable_created_metrics
 
 from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.crashes import Crashes, InJournal, OnLease, Record, open_journal
 from execloop.controller.manager.departure import leave, leave_within
 from execloop.controller.manager.leadership import Leadership, NoElection
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.controller.manager.probes import Health, serve
+from execloop.controller.manager.turns import take_turns
 from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
 
@@ -66,11 +68,15 @@ class Process:
         self._settings, self._connection, self._metrics = settings, connection, metrics
         self._stop = asyncio.Event()
         self._leadership: Leadership = NoElection()
+        journal = open_journal(settings, connection.cluster.server)
+        record: Record = InJournal(journal)
         if (election := settings.election) is not None:
-            self._leadership = Lease(
-                connection, election.name, election.namespace, LeaseTimes.lasting(election.duration)
-            )
-        self._operator = operator = Operator.build(settings, connection, self._leadership, metrics)
+            times = LeaseTimes.lasting(election.duration)
+            self._leadership = lease = Lease(connection, election.name, election.namespace, times)
+            record = OnLease(connection, lease)
+        self._crashes = Crashes(journal, record)
+        suspects = self._crashes.suspects
+        self._operator = operator = Operator.build(settings, connection, self._leadership, metrics, suspects)
         self._plans = PlanWatch(
             connection,
             settings.namespaces,
@@ -93,6 +99,7 @@ class Process:
             if await self._unless_stopped(self._prepare()) and await self._unless_stopped(self._stand_by()):
                 return await self._lead()
         finally:
+            self._crashes.settle()
             await self._operator.close()
         return 0
 
@@ -102,7 +109,11 @@ class Process:
 
     def _obey_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop)
+
+    def _ask_to_stop(self) -> None:
+        self._crashes.settle()
+        self._stop.set()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Whether it was done; it is cancelled when the process is to stop."""
@@ -123,6 +134,7 @@ class Process:
                 said = found
                 self.health.unready = partial(str, found)
             await asyncio.sleep(_RETRY)
+        await self._crashes.report()
 
     async def _stand_by(self) -> None:
         self.health.unready = lambda: self._leadership.problem
@@ -135,6 +147,7 @@ class Process:
     async def _lead(self) -> int:
         operator, end = self._operator, asyncio.Event()
         self._leads = True
+        self._crashes.begin()
         self.health.unready, self.health.unwell = (lambda: self._plans.problem or operator.unready()), operator.stuck
         self._metrics.observe_watches(self._plans.up)
         keeping = asyncio.create_task(self._leadership.keep())
@@ -143,10 +156,15 @@ class Process:
         services = [
             watch,
             asyncio.create_task(operator.dispatch(), name="the dispatcher"),
+            asyncio.create_task(
+                take_turns(operator.suspects, operator.queue, operator.busy), name="the turns of suspects"
+            ),
+            asyncio.create_task(self._crashes.keep(), name="the record of suspects"),
             asyncio.create_task(operator.code.watch(), name="the watch of plan code"),
         ]
         try:
             await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
+            self._crashes.settle()
             self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
             leave_within(_LAST, 1)
             code = await self._stopped(keeping, services)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import PlanSpec
     from execloop.controller.parameters.merge import Version
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "run_fingerprint"]
 
 # They say when and how long, not what is to be done.
 _NO_INPUT = {"suspend", "interval", "history_limit", "ttl_after_finished", "deletion_policy"}
@@ -29,4 +29,10 @@ def fingerprint(spec: PlanSpec, code_version: str, sources: Sequence[Version] = 
     if spec.mode != "Once":  # what converged once stays done when the code moves on
         content["codeVersion"] = code_version
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_fingerprint(inputs: str, code_version: str, requested_at: str | None) -> str:
+    """Return what crashes are counted for: all that may change how a run ends, in every mode."""
+    text = json.dumps([inputs, code_version, requested_at])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

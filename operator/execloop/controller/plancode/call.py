@@ -37,6 +37,8 @@ class Call:
         """Those that are left; only the thread of their loop reads them."""
         self.ending: asyncio.Future[None]
         """Done once its tasks are to be cancelled; belongs to their loop."""
+        self.noted: Callable[[], None]
+        """Takes the note of the call away."""
         self.moved = asyncio.Event()
         """Set when something of it has ended; belongs to the loop that waits for it."""
         self._changed = changed

@@ -42,7 +42,8 @@ class PlanHost:
     A blocking call of over `long_call` seconds gives its place up, not its thread; an async call, which costs little
     while it waits, after a fiftieth of that. `on_long` is called with the key of a call that takes long: `long_call`,
     or for async code a fifth of it; such async code needs no place the next time. Use it from one event loop.
-    `on_free` is called with a key that was barred and is not any more, or that was refused a thread and may get one.
+    `on_free` is called with a key that was barred and is not any more, or that was refused a thread and may get one;
+    `note` with the key of each call that begins, and what it returns once nothing of that call can run any more.
     `beat`: seconds between two looks at the plans' event loop, which is given up when it has not turned for
     `long_call`. `patience`: seconds that a call which is cancelled, or leaves tasks behind, has to end before its key
     is barred; `gaps`: seconds between two cancellations of one that does not end.
@@ -54,6 +55,7 @@ class PlanHost:
         max_threads: int,
         on_free: Callable[[Hashable], None] = lambda _key: None,
         on_long: Callable[[Hashable], None] = lambda _key: None,
+        note: Callable[[Hashable], Callable[[], None]] = lambda _key: _nothing,
         *,
         long_call: float = 5.0,
         beat: float = 1.0,
@@ -65,7 +67,7 @@ class PlanHost:
         self.barred: set[Hashable] = set()
         """Keys whose plan code was left behind while it runs: it must not run again until it has ended."""
         self._places, self._async_places = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
-        self._on_free, self._on_long = on_free, on_long
+        self._on_free, self._on_long, self._note = on_free, on_long, note
         self._long_call, self._beat, self._patience = long_call, beat, patience
         self._gaps, self._clock = gaps, clock
         self._main: asyncio.AbstractEventLoop | None = None
@@ -211,6 +213,7 @@ class PlanHost:
             raise StillRunning(f"an earlier call of {key} has not ended yet")
         self._refused.pop(key, None)
         call = self._calls[key] = Call(key, self._changed)
+        call.noted = self._note(key)
         return call
 
     def _changed(self, call: Call) -> None:
@@ -239,6 +242,7 @@ class PlanHost:
         if self._calls.get(call.key) is not call:
             return
         del self._calls[call.key]
+        call.noted()
         if call.left:
             self.barred.discard(call.key)
             self._on_free(call.key)
@@ -308,11 +312,16 @@ class PlanHost:
         host, call = waiting.popleft()
         if not waiting:
             del self._to_end[key]
-        self._calls[key] = call
+        if self._calls.get(key) is not call:
+            self._calls[key], call.noted = call, self._note(key)
         self._bar(call)
         call.frozen = False
         host.cut(call)
         self._look(call)  # it may have ended as its loop was given up
+
+
+def _nothing() -> None:
+    """Do nothing: what a call leaves behind where nobody takes notes."""
 
 
 def _raised(result: T | None, error: BaseException | None) -> T:

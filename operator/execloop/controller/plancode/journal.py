@@ -1,6 +1,6 @@
 """A file that says, after the process was killed, which plan code ran in it.
 
-`PlanHost` notes each call here; `manager.crashes` reads the file when the next process starts. Writes go to the page
+`Suspects` notes each call here; `manager.crashes` reads the file when the next process starts. Writes go to the page
 cache, which outlives the process, and are never synced: after a crash of the machine the file counts for nothing.
 They are writes and no memory map, because a mapped file that something shortens ends the process with SIGBUS.
 """
@@ -14,14 +14,15 @@ import stat
 import struct
 import threading
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from execloop.controller.plancode.suspicion import Call, Crash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 __all__ = ["Journal"]
 
@@ -47,7 +48,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Journal:
-    """Calls of plan code under way, in a file. `running` may be called from any thread.
+    """Calls of plan code under way, in a file. `note`, and what it returns, may be called from any thread.
 
     `open` always returns one; where the file cannot be used, `problem` says why, and nothing is noted.
     """
@@ -96,23 +97,21 @@ class Journal:
         """Note that the end of this process, whenever it comes, is in order."""
         self._write(bytes([_CLEAN]), len(_MAGIC))
 
-    @contextmanager
-    def running(self, uid: str, plan: str, inputs: str) -> Iterator[None]:
-        """Note a call for as long as it lasts; one beyond 512 at a moment is not noted."""
+    def note(self, call: Call) -> Callable[[], None]:
+        """Note a call; return what takes the note away. One beyond 512 at a moment is not noted."""
         with self._lock:
             self._calls += 1
-            call, slot = self._calls, self._free.pop() if self._free else None
+            number, slot = self._calls, self._free.pop() if self._free else None
         if slot is None:
-            yield
-            return
-        record = _SLOT.pack(_TAKEN, call, _bytes(uid, 64), _bytes(inputs, 64), _bytes(plan, 320))
-        self._write(record, _slot_at(slot))
-        try:
-            yield
-        finally:
-            self._write(bytes([_FREE]), _slot_at(slot))
-            with self._lock:
-                self._free.append(slot)
+            return lambda: None
+        fields = _bytes(call.uid, 64), _bytes(call.inputs, 64), _bytes(call.plan, 320)
+        self._write(_SLOT.pack(_TAKEN, number, *fields), _slot_at(slot))
+        return partial(self._take_away, slot)
+
+    def _take_away(self, slot: int) -> None:
+        self._write(bytes([_FREE]), _slot_at(slot))
+        with self._lock:
+            self._free.append(slot)
 
     def turn(self, uid: str) -> None:
         """Note whose turn it is among the suspects; empty for nobody's."""

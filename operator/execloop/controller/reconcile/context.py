@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from execloop.controller.parameters.fingerprint import run_fingerprint
 from execloop.controller.reconcile.executions import LAST_ERROR_BYTES, at
 from execloop.controller.status.conditions import State, advance, cut, while_tearing_down
 
@@ -65,6 +66,11 @@ class ReconcileContext:
     @property
     def inputs(self) -> str:
         return TEARDOWN if self.teardown else self.resolved.inputs
+
+    @property
+    def run_inputs(self) -> str:
+        """Return the fingerprint that covers the plan's code and the request in every mode."""
+        return run_fingerprint(self.inputs, self.validated.code_version, self.snapshot.requested_at)
 
     @property
     def execution(self) -> ExecutionStatus:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from execloop._engine.errors import ExecutionTimeout, ToleranceExceeded
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted
+from execloop.controller.plancode.suspects import PLAN_CRASHES, PlanCrashes
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, Decision, Requeue, RunAfter
 from execloop.controller.reconcile.executions import (
     at,
@@ -65,6 +66,8 @@ def conclude(  # noqa: PLR0911 - one return for each outcome
 def next_observation(ctx: ReconcileContext, chance: Callable[[], float]) -> Requeue:
     """Return when a Plan at rest is observed again."""
     spec, execution = ctx.spec, ctx.snapshot.execution
+    if execution is not None and execution.result == PLAN_CRASHES:
+        return AT_REST
     if spec.mode == "Once" and execution is not None and execution.result == "Converged":
         return AT_REST
     if ctx.teardown and not spec.interval:
@@ -82,6 +85,8 @@ def _why(ctx: ReconcileContext, error: Exception, last_error: str | None) -> Sta
     match error:
         case ToleranceExceeded():
             return Stalled("ErrorsExceeded", f"more errors than tolerated; the last: {last_error or ctx.shown(error)}")
+        case PlanCrashes():
+            return Stalled(PLAN_CRASHES, str(error))
         case ExecutionTimeout():
             return Stalled("ExecutionTimeout", ctx.shown(error))
         case _:
@@ -199,6 +204,8 @@ def _stalled(
 ) -> Decision:
     """The execution is over without having converged; after `interval` the world is observed again."""
     execution = ended(execution, state.reason, now)
+    if state.reason == PLAN_CRASHES and not ctx.teardown:
+        execution = execution.model_copy(update={"inputs": ctx.run_inputs})
     status = ctx.advance(state, now, execution=execution, **_OVER)
     status = recorded(status, execution, ctx.snapshot.generation, ctx.spec.history_limit, state.message)
     again = next_observation(ctx.after(status), chance)

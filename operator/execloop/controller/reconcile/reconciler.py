@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from execloop._engine.execution import Converged, CreateFailed, Failed
 from execloop._engine.walk import Stop
 from execloop.controller.plancode.runner import Nothing, Ran, Work
+from execloop.controller.plancode.suspects import PLAN_CRASHES
 from execloop.controller.reconcile import executions
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
@@ -158,7 +159,8 @@ class Reconciler:
         """Return when a Plan at rest is observed; at once when what it manages has changed."""
         state, interval, now = ctx.work.state, ctx.spec.interval, self._times.monotonic()
         again = next_observation(ctx, self._chance)
-        if ctx.spec.mode == "Once" and isinstance(again, AtRest):
+        for_good = ctx.spec.mode == "Once" or ctx.execution.result == PLAN_CRASHES
+        if for_good and isinstance(again, AtRest):
             return AT_REST
         if state.look_again:
             return AT_ONCE
@@ -244,7 +246,10 @@ class Reconciler:
 def _begins(ctx: ReconcileContext) -> bool:
     """Return whether changed inputs or a request ask for an execution other than the one at hand."""
     snapshot = ctx.snapshot
-    if snapshot.execution is None or snapshot.execution.inputs != ctx.inputs:
+    execution = snapshot.execution
+    if execution is None:
+        return True
+    if execution.inputs != (ctx.run_inputs if execution.result == PLAN_CRASHES else ctx.inputs):
         return True
     requested = snapshot.requested_at
     return requested is not None and requested != snapshot.status.last_handled_reconcile_at

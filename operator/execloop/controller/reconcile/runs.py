@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from execloop._engine.run import Run
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.host import PlanHost
+    from execloop.controller.plancode.suspects import PlanCrashes
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
     from execloop.controller.timing import Times
     from execloop.controller.watch.cache import Key
+
+    Admit = Callable[[Key, str, str], PlanCrashes | None]
 
 __all__ = ["Runs"]
 
@@ -45,7 +48,10 @@ _QUICK = 0.5
 
 
 class Runs:
-    """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run."""
+    """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run.
+
+    `admit(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that.
+    """
 
     def __init__(
         self,
@@ -55,9 +61,10 @@ class Runs:
         times: Times,
         declare: Callable[[Key, str, object], None],
         ran: Callable[[Ran], None],
+        admit: Admit,
     ) -> None:
         self._code, self._clients, self._commit, self._times = code, clients, commit, times
-        self._declare, self._ran = declare, ran
+        self._declare, self._ran, self._admit = declare, ran, admit
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing."""
@@ -94,9 +101,12 @@ class Runs:
             case ended:
                 return Ran(ended)
 
-    def _hindrance(self, ctx: ReconcileContext) -> Interrupted | None:
+    def _hindrance(self, ctx: ReconcileContext) -> Interrupted | Failed | None:
         """Return why no plan code may begin now; None when it may."""
-        return Interrupted(self._state(ctx)) if ctx.work.stop.requested else None
+        if ctx.work.stop.requested:
+            return Interrupted(self._state(ctx))
+        refusal = self._admit(ctx.key, ctx.snapshot.uid, ctx.run_inputs)
+        return None if refusal is None else Failed(self._state(ctx), refusal)
 
     def _state(self, ctx: ReconcileContext) -> Execution:
         """Return the execution as the engine sees it: a pause that lasts counts as one."""

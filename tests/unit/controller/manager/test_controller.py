@@ -5,6 +5,7 @@ import copy
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from execloop.controller.manager import controller as operator_module
 from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.leadership import Leadership, NoElection
 from execloop.controller.manager.metrics import Metrics
+from execloop.controller.plancode.journal import Journal
+from execloop.controller.plancode.suspects import Suspects
+from execloop.controller.plancode.suspicion import Suspicion
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import References
@@ -32,6 +36,7 @@ class Operating:
         self.queue = WorkQueue[Key](control.clock.monotonic)
         self.leadership: Leadership = NoElection()
         self.places = 10
+        self.suspects = Suspects(Journal(Path("unused")), control.clock.monotonic)
         self.unlisted: set[str | None] = {None}
         self.metrics = Metrics(CollectorRegistry())
 
@@ -45,6 +50,7 @@ class Operating:
                 cache=self.control.cache,
                 queue=self.queue,
                 code=self.control.code,
+                suspects=self.suspects,
                 reconciler=self.control.reconciler,
                 drift=drift,
                 references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
@@ -423,3 +429,60 @@ class TestDrain:
         self.drain(operating)
         assert control.reconcile() is None
         assert control.contexts == []
+
+
+class TestSuspects:
+    @pytest.fixture
+    def suspected(self, control: Controller, operating: Operating) -> str:
+        """The uid of a Plan that may have ended the last process, once it is known."""
+        control.apply()
+        operating.see("ADDED")
+        uid: str = control.cluster.objects[f"{PLANS}/a"]["metadata"]["uid"]
+        operating.suspects.load({uid: Suspicion(1, 1, "1")})
+        return uid
+
+    def test_a_suspect_waits_for_its_turn_and_not_in_the_queue(
+        self, control: Controller, operating: Operating, suspected: str
+    ) -> None:
+        operating.work()
+        assert "conditions" not in control.status()
+        assert operating.due() is None
+        assert operating.suspects.next(busy=False) == KEY
+        operating.queue.add(KEY)
+        operating.work()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+        assert suspected
+
+    def test_its_turn_ends_with_its_reconcile(self, operating: Operating, suspected: str) -> None:
+        operating.work()
+        operating.suspects.next(busy=False)
+        operating.queue.add(KEY)
+        operating.work()
+        assert not operating.suspects.may_begin("another", suspected)
+
+    def test_one_that_is_deleted_is_no_suspect_any_more(
+        self, control: Controller, operating: Operating, suspected: str
+    ) -> None:
+        gone = control.cluster.objects[f"{PLANS}/a"]
+        operating.see("DELETED", gone)
+        assert suspected not in operating.suspects
+
+    def test_a_list_that_does_not_find_it_clears_it(self, operating: Operating, suspected: str) -> None:
+        operating.suspects.load({"deleted-while-nobody-looked": Suspicion(3, 3, "1")})
+        operating.hear_of_all("a", namespace=None)
+        assert not operating.suspects
+        assert suspected
+
+    def test_suspects_wait_until_the_others_are_known_and_done(self, control: Controller, operating: Operating) -> None:
+        busy = []
+
+        async def main(operator: Operator) -> None:
+            busy.append(operator.busy())
+            operator.listed(None, set())
+            busy.append(operator.busy())
+            operator.queue.add(KEY)
+            busy.append(operator.busy())
+
+        control.apply()
+        operating.run(main)
+        assert busy == [True, False, True]

@@ -23,6 +23,8 @@ class Lease:
 
     def __init__(self) -> None:
         self.annotation = self.stale = ""
+        self.annotations: list[str] = []
+        """All that it ever was."""
         self.down = False
 
     def text(self) -> str:
@@ -32,6 +34,7 @@ class Lease:
         if self.down:
             raise ApiError(403, "Forbidden", "leases may not be updated")
         self.annotation = edit(self.annotation)
+        self.annotations.append(self.annotation)
         return self.annotation
 
     def look(self) -> None:
@@ -49,9 +52,8 @@ def died(path: Path, *calls: Call, turn: str = "") -> None:
     assert not journal.problem
     journal.begin()
     journal.turn(turn)
-    running = [journal.running(*call) for call in calls]
-    for call in running:
-        call.__enter__()
+    for call in calls:
+        journal.note(call)
     journal.close()  # nothing more is written
 
 
@@ -62,6 +64,13 @@ def starting(path: Path, lease: Lease | None = None) -> Iterator[Crashes]:
         yield Crashes(journal, lease or InJournal(journal))
     finally:
         journal.close()
+
+
+def run(crashes: Crashes, call: Call) -> None:
+    """A reconcile that runs plan code, from end to end."""
+    crashes.suspects.admit(call.plan, call.uid, call.inputs)
+    crashes.suspects.note(call.plan)()
+    crashes.suspects.ended(call.plan, call.uid)
 
 
 async def turns(crashes: Crashes, until: Callable[[], bool]) -> None:
@@ -99,8 +108,8 @@ async def test_deaths_add_up_over_processes(path: Path, caplog: pytest.LogCaptur
     with starting(path, lease) as crashes:
         await crashes.report()
         crashes.begin()
-        assert crashes.suspects.refusal("uid-a", "1")
-        assert not crashes.suspects.refusal("uid-b", "1")
+        assert crashes.suspects.admit("team/a", "uid-a", "1")
+        assert not crashes.suspects.admit("team/b", "uid-b", "1")
     assert [r.message for r in caplog.records if r.levelno == logging.ERROR][-2:] == [
         "the last process ended without warning while it ran the plan code of team/a, team/b",
         "Plan team/a: its code ended the process, 3 of 3 times",
@@ -116,7 +125,7 @@ async def test_without_a_lease_the_journal_keeps_the_suspects(path: Path) -> Non
     with starting(path) as crashes:
         await crashes.report()
         crashes.begin()
-        assert crashes.suspects.refusal("uid-a", "1")
+        assert crashes.suspects.admit("team/a", "uid-a", "1")
 
 
 @in_event_loop
@@ -127,7 +136,7 @@ async def test_one_that_was_cleared_is_taken_out_of_what_is_written_down(path: P
     with starting(path, lease) as crashes:
         await crashes.report()
         crashes.begin()
-        crashes.suspects.completed("uid-a")
+        run(crashes, A)
         await turns(crashes, lambda: not crashes.suspects.cleared)
         assert decode(lease.annotation) == {"uid-b": Suspicion(2, 2, "1")}
         assert "uid-a" not in crashes.suspects
@@ -143,21 +152,21 @@ async def test_a_report_that_fails_is_no_reason_not_to_start_and_comes_later(pat
         crashes.begin()
         assert "uid-a" in crashes.suspects
         lease.down = False
-        crashes.suspects.completed("uid-of-nobody")
-        await turns(crashes, lambda: bool(lease.annotation))
-        assert decode(lease.annotation) == {"uid-a": Suspicion(1, 1, "1")}
+        crashes.suspects.forget("uid-a")
+        await turns(crashes, lambda: not crashes.suspects.cleared)
+        assert lease.annotations == [encode({"uid-a": Suspicion(1, 1, "1")}), ""]
 
 
 @in_event_loop
 async def test_an_end_in_order_makes_nobody_suspect(path: Path) -> None:
     with starting(path) as crashes:
         await crashes.report()
-        with crashes.journal.running(*A):
-            crashes.settle()
-            with starting(path) as next_process:
-                await next_process.report()
-                next_process.begin()
-                assert not next_process.suspects
+        crashes.journal.note(A)
+        crashes.settle()
+    with starting(path) as crashes:
+        await crashes.report()
+        crashes.begin()
+        assert not crashes.suspects
 
 
 @in_event_loop

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def journal(path: Path) -> Iterator[Journal]:
     journal.close()
 
 
+@contextmanager
+def running(journal: Journal, uid: str, plan: str, inputs: str) -> Iterator[None]:
+    end = journal.note(Call(uid, plan, inputs))
+    try:
+        yield
+    finally:
+        end()
+
+
 def next_process(path: Path) -> Crash | None:
     """What the process after this one reads; a lock of this one does not keep it from that."""
     journal = Journal.open(path)
@@ -48,24 +58,24 @@ def test_a_new_file_accuses_nobody(path: Path) -> None:
 
 
 def test_calls_under_way_are_read_by_the_next_process_oldest_first(journal: Journal, path: Path) -> None:
-    with journal.running(*B), journal.running(*A):
+    with running(journal, *B), running(journal, *A):
         assert next_process(path) == Crash((B, A))
 
 
 def test_calls_that_have_ended_are_not(journal: Journal, path: Path) -> None:
-    with journal.running(*A), pytest.raises(SystemExit), journal.running(*B):
+    with running(journal, *A), pytest.raises(SystemExit), running(journal, *B):
         raise SystemExit
     assert next_process(path) is None
 
 
 def test_an_end_in_order_accuses_nobody(journal: Journal, path: Path) -> None:
-    with journal.running(*A):
+    with running(journal, *A):
         journal.end()
         assert next_process(path) is None
 
 
 def test_the_next_process_begins_with_no_calls(journal: Journal, path: Path) -> None:
-    with journal.running(*A):
+    with running(journal, *A):
         second = Journal.open(path)
         second.begin()
         assert next_process(path) is None
@@ -73,7 +83,7 @@ def test_the_next_process_begins_with_no_calls(journal: Journal, path: Path) -> 
 
 
 def test_the_turn_is_read_by_the_next_process(journal: Journal, path: Path) -> None:
-    with journal.running(*A), journal.running(*B):
+    with running(journal, *A), running(journal, *B):
         journal.turn("uid-b-and-more")
         journal.turn("uid-b")
         assert next_process(path) == Crash((A, B), turn="uid-b")
@@ -82,7 +92,7 @@ def test_the_turn_is_read_by_the_next_process(journal: Journal, path: Path) -> N
 
 
 def test_a_crash_of_the_machine_accuses_nobody(journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with journal.running(*A):
+    with running(journal, *A):
         monkeypatch.setattr(module, "_boot", lambda: b"another".ljust(36, b"\0"))
         assert next_process(path) is None
 
@@ -92,7 +102,7 @@ def test_more_calls_than_there_are_places_for_still_run(journal: Journal, path: 
         if not depth:
             found = next_process(path)
             return len(found.calls) if found else 0
-        with journal.running(f"uid-{depth}", f"team/{depth}", "1"):
+        with running(journal, f"uid-{depth}", f"team/{depth}", "1"):
             return nested(depth - 1)
 
     assert nested(520) == 512
@@ -101,7 +111,7 @@ def test_more_calls_than_there_are_places_for_still_run(journal: Journal, path: 
 def test_calls_are_noted_from_any_thread(journal: Journal, path: Path) -> None:
     def call(number: int) -> None:
         for _ in range(50):
-            with journal.running(f"uid-{number}", "team/a", "1"):
+            with running(journal, f"uid-{number}", "team/a", "1"):
                 pass
 
     threads = [threading.Thread(target=call, args=(number,)) for number in range(20)]
@@ -113,12 +123,12 @@ def test_calls_are_noted_from_any_thread(journal: Journal, path: Path) -> None:
 
 
 def test_a_long_name_is_cut_and_does_not_reach_the_next_place(journal: Journal, path: Path) -> None:
-    with journal.running("u" * 100, "n" * 1000, "i" * 100), journal.running(*A):
+    with running(journal, "u" * 100, "n" * 1000, "i" * 100), running(journal, *A):
         assert next_process(path) == Crash((Call("u" * 64, "n" * 320, "i" * 64), A))
 
 
 def test_a_name_that_utf8_cannot_hold_is_noted(journal: Journal, path: Path) -> None:
-    with journal.running("uid", "team/\ud800", "1"):
+    with running(journal, "uid", "team/\ud800", "1"):
         assert next_process(path) == Crash((Call("uid", "team/?", "1"),))
 
 
@@ -148,7 +158,7 @@ def test_a_folder_that_is_missing_is_a_problem_and_plans_run_without(tmp_path: P
     journal.turn("uid")
     journal.keep("text")
     journal.end()
-    with journal.running(*A):
+    with running(journal, *A):
         assert journal.crash() is None
         assert journal.text == ""
 
@@ -200,7 +210,7 @@ def test_a_disk_that_fails_later_is_told_once(
 
     monkeypatch.setattr(os, "pwrite", fails)
     for _ in range(3):
-        with journal.running(*A):
+        with running(journal, *A):
             pass
     assert [record.message.partition(": ")[2] for record in caplog.records] == [
         "Input/output error; working without it"
@@ -213,7 +223,7 @@ def test_no_content_is_an_error(tmp_path: Path, damage: list[tuple[int, bytes]])
     path = tmp_path / "damaged"
     journal = Journal.open(path)
     journal.begin()
-    with journal.running(*A):
+    with running(journal, *A):
         with path.open("r+b") as file:
             for where, data in damage:
                 file.seek(where)
@@ -232,12 +242,13 @@ _HOLDS = """
 import os, signal, sys
 from pathlib import Path
 from execloop.controller.plancode.journal import Journal
+from execloop.controller.plancode.suspicion import Call
 journal = Journal.open(Path(sys.argv[1]))
 assert not journal.problem, journal.problem
 journal.begin()
-with journal.running("uid-a", "team/a", "1"):
-    print("ready", flush=True)
-    {deed}
+journal.note(Call("uid-a", "team/a", "1"))
+print("ready", flush=True)
+{deed}
 """
 
 
@@ -262,25 +273,22 @@ def test_a_file_is_locked_while_its_process_lives(path: Path) -> None:
     with process(path, "sys.stdin.read()") as living:
         assert Journal.open(path).problem == "another operator uses it"
         living.communicate()
-    assert next_process(path) is None
+    assert next_process(path) == Crash((A,))
 
 
 def test_a_child_of_plan_code_neither_speaks_for_its_parent_nor_keeps_the_lock(path: Path) -> None:
-    """The child leaves the call by an exception; then the parent dies, and the child lives on for a while."""
+    """The parent dies, and the child lives on for a while."""
     deed = """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            raise_it = journal.running("uid-b", "team/b", "1")
-            raise_it.__enter__(); raise_it.__exit__(None, None, None)
-            journal.end()
-        finally:
-            os.write(writer, b"x")
-            signal.pause()
-    os.read(reader, 1)
-    print(child, flush=True)
-    os._exit(1)
+reader, writer = os.pipe()
+child = os.fork()
+if child == 0:
+    journal.note(Call("uid-b", "team/b", "1"))()
+    journal.end()
+    os.write(writer, b"x")
+    signal.pause()
+os.read(reader, 1)
+print(child, flush=True)
+os._exit(1)
 """
     with process(path, deed) as parent:
         assert parent.stdout is not None
