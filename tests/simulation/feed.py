@@ -1,7 +1,6 @@
-"""The watch of Plans, in place of Kopf's: it lists, follows, breaks, and tells an Observer what `watch/plans.py` would.
+"""The requests of the watch of Plans, in place of Kopf's: lists in pages, and events that come late, twice or never.
 
-Events of one Plan keep their order; those of different Plans need not. A feed that starts again may tell some twice;
-one that was silent for too long, or is told 410, lists anew, and what was deleted meanwhile has no event.
+The product's own `Stream` stands on them, with its pauses, its silence and its lists after a gap.
 """
 
 from __future__ import annotations
@@ -11,19 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from execloop.controller.watch.cache import Key
-from execloop.kube import ApiError
+from execloop.kube import ApiError, Page
+from tests.api_server import refuse, watch_error
 from tests.simulation.network import dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from random import Random
 
     from tests.simulation.network import Network
     from tests.simulation.processes import Process
 
-__all__ = ["Feed", "FeedFaults"]
+__all__ = ["Feed", "FeedFaults", "Told"]
 
 PLANS = "/apis/execloop.dev/v1alpha1/plans"
+_PAGE = "2"
+_BOOKMARK = 60.0
 
 
 @dataclass
@@ -39,107 +41,103 @@ class FeedFaults:
 
 
 class Feed:
+    """A `Source`."""
+
+    name = "Plans"
+
     def __init__(self, process: Process, network: Network, faults: Callable[[], FeedFaults], chance: Random) -> None:
         self._process, self._network, self._faults, self._chance = process, network, faults, chance
-        self.told: dict[Key, dict[str, Any]] = {}
-        """The newest that the process was told of each Plan."""
-        self._due: dict[Key, float] = {}
-        self._pending: dict[asyncio.TimerHandle, int] = {}
 
-    async def run(self, observer: Any) -> None:
+    async def pages(self, *, whole: bool) -> AsyncGenerator[Page, None]:
+        query = {} if whole else {"limit": _PAGE}
         while True:
-            try:
-                await self._list_and_follow(observer)
-            except ApiError as error:
-                self._tell(f"the watch of Plans: {error}; again in 2 s")
-                await asyncio.sleep(2.0)
-            finally:
-                for handle in self._pending:
-                    handle.cancel()
-                self._pending.clear()
-                self._due.clear()
-
-    async def _list_and_follow(self, observer: Any) -> None:
-        answer = await self._network.exchange(self._process, "GET", PLANS, {}, None)
-        present = set()
-        for body in answer["items"]:
-            present.add(self._deliver(observer, None, body))
-        for key in self.told.keys() - present:
-            del self.told[key]
-        observer.listed(None, present)
-        position = int(answer["metadata"]["resourceVersion"])
-        while True:
-            position, again = await self._follow(observer, position)
-            if again:
+            answer = loads(dumps(await self._network.exchange(self._process, "GET", PLANS, query, None)))
+            yield Page(answer["items"], answer["metadata"]["resourceVersion"])
+            if not (token := answer["metadata"].get("continue")):
                 return
+            query["continue"] = token
 
-    async def _follow(self, observer: Any, position: int) -> tuple[int, bool]:
-        """Where to go on, and whether it must list anew."""
-        server, changed = self._network.server, asyncio.Event()
+    async def events(self, version: str, seconds: float) -> AsyncGenerator[dict[str, Any], None]:
+        server, changed, position = self._network.server, asyncio.Event(), int(version)
+        await self._arrive()
         end = server.tell(lambda _change: changed.set())
+        loop = asyncio.get_running_loop()
+        over = loop.time() + seconds
         try:
-            while True:
+            while loop.time() < over:
                 changed.clear()
-                found, newest = list(server.events(PLANS, {}, position)), server.version
-                for at, event in found:
-                    faults, dice = self._faults(), self._chance.random()
-                    if dice < faults.cut:
-                        self._tell("the watch of Plans is cut")
-                        await asyncio.sleep(self._chance.random() * 3)
-                        return self._received(position), False
-                    if dice < faults.cut + faults.silent:
-                        self._tell("the watch of Plans falls silent")
-                        await asyncio.sleep(self._chance.random() * 90)
-                        return position, True
-                    if dice < faults.cut + faults.silent + faults.gone:
-                        self._tell("the watch of Plans: 410")
-                        await asyncio.sleep(self._chance.random() * 20)
-                        return position, True
-                    position = at
-                    self._later(observer, at, event, twice=self._chance.random() < faults.twice)
-                position = newest
-                await changed.wait()
+                found, position = list(server.events(PLANS, {}, position)), server.version
+                for _, event in found:
+                    for _ in range(await self._times()):
+                        yield loads(dumps(event))
+                if not await self._wait(changed, min(over - loop.time(), _BOOKMARK)):
+                    metadata = {"resourceVersion": str(position)}
+                    yield {"type": "BOOKMARK", "object": {"kind": "Plan", "metadata": metadata}}
+        except ApiError as error:
+            if not error.status:
+                raise
+            yield watch_error(error)
         finally:
             end()
 
-    def _received(self, position: int) -> int:
-        """The version to go on from: what is on its way when a watch is cut does not arrive, and is asked for again."""
-        received = min([position, *(version - 1 for version in self._pending.values())])
-        for handle in self._pending:
-            handle.cancel()
-        self._pending.clear()
-        return max(self._network.server.compacted, received - self._chance.choice([0, 0, 1, 3]))
+    async def _wait(self, changed: asyncio.Event, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await changed.wait()
+        except TimeoutError:
+            return False
+        return True
 
-    def _later(self, observer: Any, version: int, event: dict[str, Any], *, twice: bool) -> None:
-        loop = asyncio.get_running_loop()
-        key = _key(event["object"])
-        due = max(self._due.get(key, 0.0), loop.time() + self._chance.random() ** 3 * self._faults().latest)
-        self._due[key] = due + 1e-6
+    async def _times(self) -> int:
+        """How often an event comes, once it comes. Raises ApiError, or never returns."""
+        faults, dice = self._faults(), self._chance.random()
+        await self._arrive()
+        for name in ("cut", "silent", "gone", "twice"):
+            dice -= getattr(faults, name)
+            if dice < 0:
+                return await self._suffer(name)
+        return 1
 
-        def arrive() -> None:
-            self._pending.pop(handle, None)
-            for _ in range(1 + twice):
-                self._deliver(observer, event["type"], event["object"])
+    async def _suffer(self, name: str) -> int:
+        self._network.story.tell(self._process.name, f"  !! the watch of Plans: {name}")
+        match name:
+            case "cut":
+                refuse(0, "Disconnected", "https://api closed the connection")
+            case "gone":
+                refuse(410, "Expired", "too old resource version")
+            case "silent":
+                await asyncio.Event().wait()
+        return 2
 
-        handle = loop.call_at(due, arrive)
-        self._pending[handle] = version
+    async def _arrive(self) -> None:
+        await asyncio.sleep(self._chance.random() ** 3 * self._faults().latest)
+        self._process.check()
+        if self._network.down:
+            refuse(0, "Unreachable", "https://api: connection refused")
 
-    def _deliver(self, observer: Any, kind: str | None, body: dict[str, Any]) -> Key:
-        key = _key(body)
+
+class Told:
+    """An `Observer` before the operator: it remembers what the process was told."""
+
+    def __init__(self, process: Process, network: Network, observer: Any) -> None:
+        self._process, self._network, self._observer = process, network, observer
+        self.newest: dict[Key, dict[str, Any]] = {}
+
+    def seen(self, kind: str | None, body: dict[str, Any], /) -> None:
         if not self._process.alive:
-            return key
-        if kind == "DELETED":
-            self.told.pop(key, None)
-        else:
-            self.told[key] = body
+            return
         metadata = body["metadata"]
-        self._tell(f"<- {kind or 'LISTED'} {key} {metadata['uid']} generation {metadata['generation']}")
-        observer.seen(kind, loads(dumps(body)))
-        return key
-
-    def _tell(self, what: str) -> None:
+        key = Key(metadata["namespace"], metadata["name"])
+        if kind == "DELETED":
+            self.newest.pop(key, None)
+        else:
+            self.newest[key] = loads(dumps(body))
+        what = f"<- {kind or 'LISTED'} {key} {metadata['uid']} generation {metadata['generation']}"
         self._network.story.tell(self._process.name, what)
+        self._observer.seen(kind, body)
 
-
-def _key(body: dict[str, Any]) -> Key:
-    return Key(body["metadata"]["namespace"], body["metadata"]["name"])
+    def listed(self, namespace: str | None, present: set[Key], /) -> None:
+        for key in self.newest.keys() - present:
+            del self.newest[key]
+        if self._process.alive:
+            self._observer.listed(namespace, present)

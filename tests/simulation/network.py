@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "Faults", "Link", "Network", "NoFaults", "Request", "SomeFaults"]
 
 _TIMEOUT = 30.0
+_BOOKMARK = 60.0
 _MOST_REQUESTS = 20_000
 
 FAULTS = (
@@ -159,6 +160,12 @@ class Network:
         await asyncio.sleep(self.chance.random() ** 3 * self.faults.latest)
         process.check()
 
+    async def open(self, process: Process) -> None:
+        """A message of a watch. Raises ApiError."""
+        await self._travel(process)
+        if self.down:
+            refuse(0, "Unreachable", "https://api: connection refused")
+
     async def _crash(self, process: Process, why: str) -> None:
         self.story.tell(process.name, f"dies: {why}")
         process.kill(why)
@@ -199,7 +206,7 @@ class Link(Connection):
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = ""
     ) -> AsyncGenerator[dict[str, Any], None]:
         network, server, query = self._network, self._network.server, dict(query or {})
-        await network.exchange(self._process, "WATCH", path, query, None) if network.down else None
+        await network.open(self._process)
         version = query.get("resourceVersion", "")
         if version in {"", "0"}:
             version = str(server.version)
@@ -208,14 +215,21 @@ class Link(Connection):
         position, changed = int(version), asyncio.Event()
         end = server.tell(lambda _change: changed.set())
         try:
-            while self._process.alive:
+            while True:
                 changed.clear()
                 found, position = list(server.events(path, query, position)), server.version
                 for _, event in found:
-                    await network._travel(self._process)
+                    await network.open(self._process)
                     yield loads(dumps(event))
-                await changed.wait()
+                try:
+                    async with asyncio.timeout(_BOOKMARK):
+                        await changed.wait()
+                except TimeoutError:
+                    if "allowWatchBookmarks" in query:
+                        yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(position)}}}
         except ApiError as error:
+            if not error.status:
+                raise
             yield watch_error(error)
         finally:
             end()

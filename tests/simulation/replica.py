@@ -33,9 +33,10 @@ from execloop.controller.plancode.journal import Journal
 from execloop.controller.plancode.suspects import Suspects
 from execloop.controller.settings import Settings
 from execloop.controller.timing import Times
+from execloop.controller.watch.plans import _TIMES, _Receiver
 from execloop.controller.watch.workqueue import WorkQueue
-from execloop.kube import Lease, LeaseTimes
-from tests.simulation.feed import Feed, FeedFaults
+from execloop.kube import Lease, LeaseTimes, Stream
+from tests.simulation.feed import Feed, FeedFaults, Told
 from tests.simulation.network import Link, Network
 from tests.simulation.processes import EPOCH, Process, Strands, current
 from tests.simulation.work import registry
@@ -120,10 +121,12 @@ class Replica:
             return "stopped"
         self.network.story.tell(process.name, "leads")
         self.operator = operator = self._build(link, lease)
+        told = Told(process, self.network, operator)
+        self.referee.told[process] = told.newest
         feed = Feed(process, self.network, self.feed_faults, self.chance)
-        self.referee.told[process] = feed.told
+        plans = Stream(feed, _Receiver(None, told), times=_TIMES, chance=self.chance.random)
         keeping = asyncio.create_task(lease.keep())
-        services = [asyncio.create_task(feed.run(operator)), asyncio.create_task(operator.dispatch())]
+        services = [asyncio.create_task(plans.run()), asyncio.create_task(operator.dispatch())]
         await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
         if keeping.done():
             return f"the Lease is lost: {keeping.result()}"
