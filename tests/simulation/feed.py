@@ -62,7 +62,7 @@ class Feed:
         await self._arrive()
         end = server.tell(lambda _change: changed.set())
         loop = asyncio.get_running_loop()
-        over = loop.time() + seconds
+        over, bookmark = loop.time() + seconds, loop.time() + _BOOKMARK
         try:
             while loop.time() < over:
                 changed.clear()
@@ -70,7 +70,8 @@ class Feed:
                 for _, event in found:
                     for _ in range(await self._times()):
                         yield loads(dumps(event))
-                if not await self._wait(changed, min(over - loop.time(), _BOOKMARK)):
+                if not await self._wait(changed, min(over, bookmark) - loop.time()):
+                    bookmark = loop.time() + _BOOKMARK
                     metadata = {"resourceVersion": str(position)}
                     yield {"type": "BOOKMARK", "object": {"kind": "Plan", "metadata": metadata}}
         except ApiError as error:

@@ -306,5 +306,5 @@ def _does_not_rest(body: dict[str, Any]) -> str:
     if ready["observedGeneration"] != body["metadata"]["generation"] and "deletionTimestamp" not in body["metadata"]:
         return f"its status is of generation {ready['observedGeneration']}: {conditions}"
     rests = ready["status"] == "True" or "Stalled" in conditions or ready["reason"] in _WAITS
-    waits = conditions.get("Reconciling", ("", ""))[1] == "ApprovalRequired"
+    waits = spec.get("approval") == "Manual" and body["status"].get("pending") is not None
     return "" if rests or waits else f"it does not come to rest: {conditions}"

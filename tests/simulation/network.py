@@ -212,7 +212,7 @@ class Link(Connection):
             version = str(server.version)
             for event in server.initial(path, query):
                 yield loads(dumps(event))
-        position, changed = int(version), asyncio.Event()
+        position, changed, bookmark = int(version), asyncio.Event(), _now() + _BOOKMARK
         end = server.tell(lambda _change: changed.set())
         try:
             while True:
@@ -222,9 +222,10 @@ class Link(Connection):
                     await network.open(self._process)
                     yield loads(dumps(event))
                 try:
-                    async with asyncio.timeout(_BOOKMARK):
+                    async with asyncio.timeout_at(bookmark):
                         await changed.wait()
                 except TimeoutError:
+                    bookmark = _now() + _BOOKMARK
                     if "allowWatchBookmarks" in query:
                         yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(position)}}}
         except ApiError as error:
@@ -233,6 +234,10 @@ class Link(Connection):
             yield watch_error(error)
         finally:
             end()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _json() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

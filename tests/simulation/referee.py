@@ -7,12 +7,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from jsonschema import Draft202012Validator
 
+from execloop.controller.api.crd import crd
 from tests.simulation.processes import current
 from tests.simulation.work import inputs
 
@@ -154,6 +153,7 @@ class Referee:
         self._held(process, about, thing)
         self._overtaken(process, about, thing)
         self._within_budget(about, thing)
+        self._approved(about, thing)
         if not about.teardown:
             self._allowed(about, thing)
 
@@ -201,10 +201,8 @@ class Referee:
         if timeout and late > _SLACK and not course.halts and not self.clock_jumped:
             self.blame("deadline", f"{thing} begins {late:.1f} s after the deadline", about.site)
 
-    def _allowed(self, about: Asked, thing: str) -> None:
+    def _approved(self, about: Asked, thing: str) -> None:
         spec, status = self.known[about.uid].specs[about.generation], self._status(about)
-        if spec.get("mode") == "Preview":
-            self.blame("preview", f"{thing} begins in a Preview", about.site)
         if spec.get("approval") == "Manual":
             good = any(
                 (one.uid, one.execution) == (about.uid, self._execution(about)) and thing in one.names
@@ -215,6 +213,11 @@ class Referee:
             stored = ((status or {}).get("execution") or {}).get("approval") or {}
             if status is not None and not stored.get("digest") and not self.known[about.uid].edited_by_hand:
                 self.blame("approval-durable", f"{thing} begins before its approval was written", about.site)
+
+    def _allowed(self, about: Asked, thing: str) -> None:
+        spec = self.known[about.uid].specs[about.generation]
+        if spec.get("mode") == "Preview":
+            self.blame("preview", f"{thing} begins in a Preview", about.site)
         body = self._body(about)
         if spec.get("deletionPolicy") == "Teardown" and body is not None and not body["metadata"].get("finalizers"):
             self.blame("finalizer", f"{thing} begins before the finalizer is there", about.site)
@@ -386,8 +389,7 @@ def seconds(duration: str) -> float:
 
 @cache
 def _validator() -> Draft202012Validator:
-    crd = yaml.safe_load((Path(__file__).parents[2] / "crds" / "execloop.dev_plans.yaml").read_text())
-    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     return Draft202012Validator(_strict(schema))
 
 
