@@ -67,12 +67,21 @@ def deeds(chance: Random, lasts: float, count: int) -> list[Deed]:
     """The first of them makes a Plan."""
     kinds, weights = list(_DEEDS), list(_DEEDS.values())
     names = NAMES[: chance.choice([1, 1, 2, 3])]
-    times = sorted(chance.random() * lasts for _ in range(count))
+    times = _times(chance, lasts, count)
     drawn = [
         Deed(number, at, chance.choices(kinds, weights)[0], chance.choice(names), chance.random())
         for number, at in enumerate(times, 1)
     ]
     return [Deed(0, 0.0, "apply", names[0], chance.random()), *drawn]
+
+
+def _times(chance: Random, lasts: float, count: int) -> list[float]:
+    """Often one soon after another: what comes in between is where rules break."""
+    times = [chance.random() * lasts]
+    for _ in range(count - 1):
+        soon = times[-1] + 2.0 * chance.random() ** 2
+        times.append(soon if chance.random() < 0.6 and soon < lasts else chance.random() * lasts)
+    return sorted(times)
 
 
 class People:

@@ -27,6 +27,7 @@ __all__ = ["Referee", "Violation", "seconds"]
 
 _MOST_BYTES = 64 * 1024
 _SLACK = 1.0
+_QUICK = 1.9
 _WORK = ("plan", "parameters", "parametersFrom", "mode", "approval")
 
 
@@ -64,6 +65,8 @@ class Course:
     """Whether it was ever suspended, or waited for something: then its deadline is not known here."""
     writes: int = 0
     finished: bool = False
+    new_generation: bool = False
+    """Whether the write before its first was of an older generation."""
 
 
 @dataclass
@@ -270,6 +273,10 @@ class Referee:
         if course is None:
             course = known.courses[execution["id"]] = Course(self._now())
         course.writes += 1
+        if course.writes == 1:
+            course.new_generation = before["observedGeneration"] < status["observedGeneration"]
+        if "finishedAt" in execution and not course.finished:
+            self._few_writes(known, course, site, status)
         course.finished = "finishedAt" in execution
         if execution.get("pausedSince"):
             course.halts = True
@@ -292,6 +299,14 @@ class Referee:
         ids = [entry["id"] for entry in status.get("history", ())]
         if len(ids) != len(set(ids)):
             self.blame("history", "an execution is there twice", site)
+
+    def _few_writes(self, known: Known, course: Course, site: str, status: dict[str, Any]) -> None:
+        """A quick convergence of a new generation is one write."""
+        generation = status["observedGeneration"]
+        usual = course.errors == 0 and not course.halts and known.specs[generation].get("approval") != "Manual"
+        quick = self._now() - course.began < _QUICK
+        if usual and quick and course.writes > 1 and course.new_generation and not known.edited_by_hand:
+            self.blame("writes", f"{course.writes} writes of a quick convergence", site)
 
     def _deserved(self, known: Known, site: str, ready: dict[str, Any]) -> None:
         """Whether the inputs of the generation that is Ready were looked at, and nothing else was done since."""

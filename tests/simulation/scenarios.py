@@ -33,6 +33,10 @@ SCENARIOS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (0, "break", {"thing": "thing-1"}),
         (0, "apply", {"spec": {**_WORK, "errorBackoff": _BACKOFF, "errorsToTolerate": 1}}),
     ),
+    "deadline": (
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": _BACKOFF, "errorsToTolerate": -1, "executionTimeout": "10s"}}),
+    ),
     "approval": (
         (0, "apply", {"spec": {**_WORK, "approval": "Manual"}}),
         (3, "approve", {}),
