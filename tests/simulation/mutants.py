@@ -20,6 +20,7 @@ from execloop.controller.plancode import redaction
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile import commit, driver, executions, outcome, reconciler, runs
 from execloop.controller.reconcile.approval import Granted
+from execloop.controller.reconcile.context import ReconcileContext
 from execloop.controller.status import finalizer, writer
 from execloop.controller.timing import Timeline
 from execloop.controller.watch import cache
@@ -136,7 +137,7 @@ def _no_finalizer() -> list[Any]:
         validated = self._validator.of(state, snapshot)
         resolved = await self._sources.resolve(snapshot, validated)
         work.inform(resolved.inputs, resolved.versions)
-        return await self._execution(reconciler.ReconcileContext(work, snapshot, validated, resolved))
+        return await self._execution(ReconcileContext(work, snapshot, validated, resolved))
 
     return [
         patch.object(finalizer.Finalizer, "add", skipped),

@@ -67,6 +67,7 @@ class Course:
     finished: bool = False
     new_generation: bool = False
     """Whether the write before its first was of an older generation."""
+    writers: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -273,6 +274,7 @@ class Referee:
         if course is None:
             course = known.courses[execution["id"]] = Course(self._now())
         course.writes += 1
+        course.writers.add(self._network.writer.name if self._network.writer else "")
         if course.writes == 1:
             course.new_generation = before["observedGeneration"] < status["observedGeneration"]
         if "finishedAt" in execution and not course.finished:
@@ -305,7 +307,8 @@ class Referee:
         generation = status["observedGeneration"]
         usual = course.errors == 0 and not course.halts and known.specs[generation].get("approval") != "Manual"
         quick = self._now() - course.began < _QUICK
-        if usual and quick and course.writes > 1 and course.new_generation and not known.edited_by_hand:
+        alone = len(course.writers) == 1 and not known.edited_by_hand  # who stops writes what it has
+        if usual and quick and alone and course.writes > 1 and course.new_generation:
             self.blame("writes", f"{course.writes} writes of a quick convergence", site)
 
     def _deserved(self, known: Known, site: str, ready: dict[str, Any]) -> None:

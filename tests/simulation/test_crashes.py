@@ -6,7 +6,6 @@ from tests.simulation.life import live
 from tests.simulation.scenarios import SCENARIOS, WHENS, CrashAt, scenario
 
 
-@pytest.mark.xfail(strict=False, reason="the reconciler still stamps the newest generation, and swallows some changes")
 @pytest.mark.parametrize("when", WHENS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_crash_at_any_request_loses_nothing(name: str, when: str) -> None:

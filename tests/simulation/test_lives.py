@@ -14,7 +14,6 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.xfail(strict=False, reason="the reconciler still stamps the newest generation, and swallows some changes")
 @pytest.mark.parametrize("half", [0, 1])
 def test_no_rule_is_broken_in_any_life(half: int) -> None:
     lives = _LIVES // 2
