@@ -66,7 +66,8 @@ class Course:
     writes: int = 0
     finished: bool = False
     new_generation: bool = False
-    """Whether the write before its first was of an older generation."""
+    """Whether the write before its first was of an older generation, and asked for no approval: else it says first that
+    work goes on."""
     writers: set[str] = field(default_factory=set)
 
 
@@ -276,7 +277,9 @@ class Referee:
         course.writes += 1
         course.writers.add(self._network.writer.name if self._network.writer else "")
         if course.writes == 1:
-            course.new_generation = before["observedGeneration"] < status["observedGeneration"]
+            course.new_generation = (
+                before["observedGeneration"] < status["observedGeneration"] and "pending" not in before
+            )
         if "finishedAt" in execution and not course.finished:
             self._few_writes(known, course, site, status)
         course.finished = "finishedAt" in execution
