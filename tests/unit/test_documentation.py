@@ -69,6 +69,12 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_a_page_names_exists(page: str) -> None:
+    named = re.findall(r"`((?:controller|kube|cli|_engine|_plans|tests)/[\w/]+\.py)`", PAGES[page])
+    assert [name for name in named if not any((ROOT / top / name).exists() for top in (".", "operator/execloop"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_make_target_that_a_page_names_is_there(page: str) -> None:
     targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     shell = [block.text for block in blocks(PAGES[page]) if block.language in {"sh", "console"}]
