@@ -31,6 +31,8 @@ __all__ = [
     "Pending",
     "PlanSpec",
     "PlanStatus",
+    "PreviewAnswer",
+    "PreviewTask",
     "SameWork",
     "Suspension",
     "describe",
@@ -324,6 +326,30 @@ class Suspension(Model):
     """When the operator found it over and continued; the same date suspends no more."""
 
 
+class PreviewTask(Model):
+    """A task that a run would do."""
+
+    name: str
+    """Its name."""
+    detail: str | None = None
+    """What it would change, in the plan's own words."""
+
+
+class PreviewAnswer(Model):
+    """What a run would do, as the annotation execloop.dev/preview asked."""
+
+    request: str
+    """Value of the annotation that this answers."""
+    count: _Count = 0
+    """How many tasks a run would do."""
+    tasks: tuple[PreviewTask, ...] = ()
+    """The first 20 of them."""
+    waits: tuple[str, ...] = ()
+    """What the plan waits for."""
+    error: str | None = None
+    """Why the plan could not be asked."""
+
+
 class PlanStatus(Model):
     """What the operator saw and did."""
 
@@ -348,6 +374,8 @@ class PlanStatus(Model):
     """Tasks of the run that are done, of all it has so far, such as 3/7."""
     pending: Pending | None = None
     """Tasks that wait for an approval, or that a Preview would run."""
+    preview: PreviewAnswer | None = None
+    """What a run would do, as the annotation execloop.dev/preview asked."""
     last_handled_reconcile_at: str | None = None
     """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
     history: tuple[HistoryEntry, ...] = ()

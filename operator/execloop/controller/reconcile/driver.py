@@ -11,6 +11,7 @@ from execloop.controller.reconcile import executions
 from execloop.controller.reconcile.approval import Withheld, decide, pending
 from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.outcome import conclude, next_observation
+from execloop.controller.reconcile.preview import answer
 from execloop.controller.reconcile.standstill import awaiting_approval, previewed, refused, settled
 from execloop.controller.status.conditions import Stalled
 from execloop.controller.status.events import approved
@@ -19,6 +20,7 @@ from execloop.controller.timing import backoff
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.plancode.runner import Observed
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
@@ -82,6 +84,23 @@ class ExecutionDriver:
                 ctx = ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now))
         return await conclude(ctx, await self._runs.attempt(ctx, observed))
 
+    async def answer(self, ctx: ReconcileContext) -> Decision:
+        """Ask the plan what a run would do, and answer in the status; when it is due next does not change."""
+        state, asked = ctx.work.state, ctx
+        if asked.snapshot.execution is None:
+            asked = ctx.after(executions.begun(ctx.snapshot, ctx.inputs, ctx.now, 0, ""))
+        changed = state.look_again
+        observed = await self._runs.observe(asked)
+        if changed:  # this look repairs nothing
+            state.change()
+        if isinstance(observed, Postponed):
+            return self.postponed(asked, observed, ctx.snapshot.status)
+        found = answer(ctx, observed)
+        due = LookAfter(0.0) if state.due is None else RunAfter(max(0.0, state.due - self._monotonic()))
+        if found is None:
+            return Decision(ctx.snapshot.status, due, durable=False)
+        return Decision(ctx.snapshot.status.model_copy(update={"preview": found}), due)
+
     def concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision:
         """Return what follows from a run, whatever became of it."""
         match ran.outcome:
@@ -116,13 +135,13 @@ class ExecutionDriver:
             return self._refused(ctx, observed.message)
         return settled(ctx, next_observation(ctx, self._chance))
 
-    def postponed(self, ctx: ReconcileContext, reason: Postponed) -> Decision:
+    def postponed(self, ctx: ReconcileContext, reason: Postponed, status: PlanStatus | None = None) -> Decision:
         """No fault of the plan: it begins again, uncounted."""
         state = ctx.work.state
         if ctx.execution.finished_at is not None:
             state.change()
         seconds = max(reason.after, backoff(1.0, _LONGEST_WAIT, state.wait(), self._chance))
-        return Decision(ctx.snapshot.status, LookAfter(seconds), durable=False)
+        return Decision(status or ctx.snapshot.status, LookAfter(seconds), durable=False)
 
     def until_due(self, ctx: ReconcileContext) -> float:
         """Return the seconds until the next run; 0 when it is due. After a restart the status says it."""

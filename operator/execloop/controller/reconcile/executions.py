@@ -81,6 +81,7 @@ def taken_back(execution: ExecutionStatus, state: Execution, last_error: str | N
             "errors": state.errors,
             "failed_runs": state.failed_runs,
             "waiting_runs": state.waiting_runs,
+            "paused": execution.paused if execution.paused_since else round(state.paused, 3),
             "last_error": execution.last_error if last_error is None else cut(last_error, LAST_ERROR_BYTES),
         }
     )

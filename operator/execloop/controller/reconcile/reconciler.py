@@ -17,9 +17,11 @@ from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, AtRest, Decis
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
 from execloop.controller.reconcile.dependencies import UNMET
 from execloop.controller.reconcile.outcome import next_observation
+from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import refused, settled, suspended, waiting
+from execloop.controller.reconcile.suspension import ANNOTATIONS, Active, Lifted, Suspended, suspension_of
 from execloop.controller.status.conditions import Retrying, Stalled
-from execloop.controller.status.events import UNDONE
+from execloop.controller.status.events import EXPIRED, UNDONE
 from execloop.controller.timing import backoff
 from execloop.controller.watch.snapshot import FINALIZER
 
@@ -101,8 +103,9 @@ class Reconciler:
         """What the parameters come from is missing, or gives none."""
         snapshot, references = work.snapshot, self._sources.of(work.snapshot.key, validated)
         now = work.state.now
-        if validated.spec.suspend:
-            return suspended(snapshot, now, references, work_done=False)
+        standing = suspension_of(snapshot, now, suspend=validated.spec.suspend)
+        if isinstance(standing, Suspended):
+            return suspended(snapshot, standing, now, references, work_done=False)
         if isinstance(resolved, Retrying):
             return self._wait(work, resolved, references)
         return refused(snapshot, resolved, now, LookAfter(_LOOK_AGAIN), references)
@@ -115,9 +118,15 @@ class Reconciler:
         """Begin an execution, continue the one at hand, or look after a Plan at rest."""
         begins = _begins(ctx)
         at_rest = not begins and ctx.execution.finished_at is not None
+        if asks(ctx):
+            return await self._driver.answer(ctx)
         references = self._sources.of(ctx.key, ctx.validated)
-        if ctx.spec.suspend:
-            return suspended(ctx.snapshot, ctx.now, references, work_done=at_rest)
+        standing = suspension_of(ctx.snapshot, ctx.now, suspend=ctx.spec.suspend)
+        if isinstance(standing, Suspended):
+            return suspended(ctx.snapshot, standing, ctx.now, references, work_done=at_rest)
+        ctx = self._not_suspended(ctx, standing)
+        if standing == Active() and any(name in ctx.snapshot.annotations for name in ANNOTATIONS):
+            await self._finalizer.drop_annotations(ctx.work, ANNOTATIONS)
         if begins and (wait := await self._unmet(ctx)) is not None:
             return wait
         self._commit.refer(ctx.work, references)
@@ -126,6 +135,13 @@ class Reconciler:
         if begins:
             ctx = self._begin(ctx)
         return await self._driver.proceed(ctx, self._concluded)
+
+    def _not_suspended(self, ctx: ReconcileContext, standing: Active | Lifted) -> ReconcileContext:
+        if isinstance(standing, Active):
+            return ctx if ctx.snapshot.status.suspension is None else ctx.with_status(suspension=None)
+        if standing.now:
+            self._commit.record(ctx.snapshot, EXPIRED)
+        return ctx.with_status(suspension=standing.record)
 
     async def _unmet(self, ctx: ReconcileContext) -> Decision | None:
         """Return the decision to wait for the dependencies; None when an execution may begin."""

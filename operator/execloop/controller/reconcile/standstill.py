@@ -16,11 +16,12 @@ from execloop.controller.status.conditions import (
     advance,
     while_tearing_down,
 )
-from execloop.controller.status.events import approval_ignored, approval_wanted, transition
+from execloop.controller.status.events import SPENT, approval_ignored, approval_wanted, transition
 
 if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import Pending, PlanStatus
     from execloop.controller.reconcile.context import ReconcileContext
+    from execloop.controller.reconcile.suspension import Suspended
     from execloop.controller.status.conditions import State
     from execloop.controller.watch.references import Reference
     from execloop.controller.watch.snapshot import Snapshot
@@ -56,13 +57,19 @@ def waiting(
     return Decision(status, LookAfter(seconds), references=references)
 
 
-def suspended(snapshot: Snapshot, now: float, references: tuple[Reference, ...], *, work_done: bool) -> Decision:
+def suspended(
+    snapshot: Snapshot, standing: Suspended, now: float, references: tuple[Reference, ...], *, work_done: bool
+) -> Decision:
     """`work_done` says whether the inputs were converged, or stalled, before."""
     execution = snapshot.execution
     if execution is not None and not work_done:
         execution = paused(execution, now) if execution.finished_at is None else execution
-    status = _advanced(snapshot, Kept(work_done), now).model_copy(update={**_OVER, "execution": execution})
-    return Decision(status, AT_REST, references=references)
+    update = {**_OVER, "execution": execution, "suspension": standing.record}
+    status = _advanced(snapshot, Kept(work_done, standing.message), now).model_copy(update=update)
+    new = snapshot.stored.condition("Suspended") is None
+    events = (SPENT,) if standing.spent and new else ()
+    requeue = AT_REST if standing.seconds is None else LookAfter(standing.seconds)
+    return Decision(status, requeue, events=events, references=references)
 
 
 def settled(ctx: ReconcileContext, requeue: Requeue) -> Decision:

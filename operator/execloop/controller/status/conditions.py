@@ -83,6 +83,7 @@ class Kept:
     """Suspended: what was known stays. `settled` when the work of this generation was done before."""
 
     settled: bool
+    message: str = "spec.suspend is true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +132,18 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
             return {"Ready": ("False", "TearingDown", message), "Reconciling": ("True", reason, message)}
         case TeardownFailed(message):
             return {"Ready": ("False", "TearingDown", message), "Stalled": ("True", "TeardownFailed", message)}
-        case Kept(settled):
-            return _kept(before, settled=settled)
+        case Kept(settled, message):
+            return _kept(before, message, settled=settled)
 
 
-def _kept(before: PlanStatus, *, settled: bool) -> _Wanted:
+def _kept(before: PlanStatus, message: str, *, settled: bool) -> _Wanted:
     """What is left of the conditions while a Plan is suspended."""
     kept: _Wanted = {
         c.type: (c.status, c.reason, c.message) for c in before.conditions if c.type in {"Ready", "Stalled"}
     }
     if not kept and not settled:
         kept["Ready"] = ("Unknown", "Suspended", "suspended before its first run")
-    return kept | {"Suspended": ("True", "Suspended", "spec.suspend is true")}
+    return kept | {"Suspended": ("True", "Suspended", message)}
 
 
 def _advised(state: State) -> State:

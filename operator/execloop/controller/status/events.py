@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from execloop.kube import Kube
 
 __all__ = [
+    "EXPIRED",
+    "SPENT",
     "UNDONE",
     "EventRecorder",
     "PlanEvent",
@@ -41,6 +43,10 @@ class PlanEvent(NamedTuple):
     note: str
 
 
+EXPIRED: Final = PlanEvent("Normal", "SuspensionExpired", "the suspension has ended, the Plan continues")
+SPENT: Final = PlanEvent(
+    "Warning", "SuspensionEndIgnored", "execloop.dev/suspend-until was over before, so the suspension has no end"
+)
 UNDONE: Final = PlanEvent(
     "Warning", "TeardownSkipped", "the Plan was deleted before its finalizer was in place: its teardown did not run"
 )

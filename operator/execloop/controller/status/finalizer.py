@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop.controller.status.writer import path_of
-from execloop.controller.watch.snapshot import FINALIZER
+from execloop.controller.watch.snapshot import FINALIZER, Snapshot
 from execloop.kube import MERGE_PATCH, ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from execloop.controller.watch.cache import Cache, PlanState, UnderWay
     from execloop.kube import Kube
 
@@ -46,9 +48,20 @@ class Finalizer:
                 raise
         return True
 
+    async def drop_annotations(self, work: UnderWay, names: Iterable[str]) -> bool:
+        """Take annotations of execloop away; return False when the Plan changed meanwhile. Raises ApiError."""
+        newest = work.state.snapshot
+        gone = {f"execloop.dev/{name}": None for name in names}
+        metadata = {"resourceVersion": newest.resource_version, "uid": newest.uid, "annotations": gone}
+        return await self._patch(work.state, metadata, newest.finalizers)
+
     async def _set(self, work: UnderWay, finalizers: tuple[str, ...]) -> bool:
         state, newest = work.state, work.state.snapshot
         metadata = {"resourceVersion": newest.resource_version, "uid": newest.uid, "finalizers": list(finalizers)}
+        return await self._patch(state, metadata, finalizers)
+
+    async def _patch(self, state: PlanState, metadata: Mapping[str, object], finalizers: tuple[str, ...]) -> bool:
+        newest = state.snapshot
         try:
             answer = await self._kube.request(
                 "PATCH", path_of(newest.key), body={"metadata": metadata}, content_type=MERGE_PATCH
@@ -59,7 +72,9 @@ class Finalizer:
             await self._read_again(state)
             return False
         else:
-            state.written(str(answer["metadata"]["resourceVersion"]), newest.stored, finalizers)
+            state.written(
+                str(answer["metadata"]["resourceVersion"]), newest.stored, finalizers, Snapshot.of(answer).annotations
+            )
         return True
 
     async def _read_again(self, state: PlanState) -> None:

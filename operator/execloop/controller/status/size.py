@@ -11,7 +11,7 @@ from execloop.controller.status.explain import cut
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, Pending, PlanStatus
+    from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, Pending, PlanStatus, PreviewAnswer
 
 __all__ = ["MOST_BYTES", "bounded"]
 
@@ -49,10 +49,18 @@ def _with_short_texts(status: PlanStatus) -> PlanStatus:
         ),
         "execution": status.execution and _short_execution(status.execution),
         "pending": status.pending and _short_pending(status.pending),
+        "preview": status.preview and _short_preview(status.preview),
         "history": tuple(map(_short_entry, status.history)),
     }
     words = ("state", "errors", "progress", "last_handled_reconcile_at")
     return status.model_copy(update=update | {word: _short(getattr(status, word), _NOTE) for word in words})
+
+
+def _short_preview(preview: PreviewAnswer) -> PreviewAnswer:
+    """Return the counts of an answer, and no task of it: who asked may ask again when the status is smaller."""
+    return preview.model_copy(
+        update={"request": _short(preview.request, _NOTE), "tasks": (), "waits": (), "error": None}
+    )
 
 
 def _short_execution(execution: ExecutionStatus) -> ExecutionStatus:

@@ -11,7 +11,7 @@ from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
 from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from execloop._engine.walk import Stop
     from execloop.controller.api.v1alpha1 import PlanStatus
@@ -159,12 +159,21 @@ class PlanState:
         """Note what is sent: its event may come before its answer, or instead of it."""
         self.sending = status
 
-    def written(self, resource_version: str, stored: PlanStatus, finalizers: tuple[str, ...] | None = None) -> None:
+    def written(
+        self,
+        resource_version: str,
+        stored: PlanStatus,
+        finalizers: tuple[str, ...] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
         """Take the answer to a write of our own, unless the watch has brought a newer object already."""
         if resource_version.isdigit() and int(resource_version) < self.snapshot.version:
             return
         kept = self.snapshot.finalizers if finalizers is None else finalizers
-        self.snapshot = replace(self.snapshot, resource_version=resource_version, stored=stored, finalizers=kept)
+        noted = self.snapshot.annotations if annotations is None else annotations
+        self.snapshot = replace(
+            self.snapshot, resource_version=resource_version, stored=stored, finalizers=kept, annotations=noted
+        )
 
     def schedule(self, due: float | None, *, waits: bool = False) -> None:
         """Set when the next run or observation is due, on the monotonic clock; `waits` keeps the count of waits."""

@@ -45,6 +45,8 @@ class Concern(NamedTuple):
     requested_at: str | None
     approve: str | None
     abandoned: bool
+    suspend_until: str | None
+    preview: str | None
 
 
 ExecutionIdentity: TypeAlias = tuple[str, int, int] | None
@@ -117,8 +119,15 @@ class Snapshot:
         return self.annotations.get("abandon") == "true"
 
     @property
+    def preview(self) -> str | None:
+        """Return the value of the annotation that asks what a run would do, as the status keeps it."""
+        value = self.annotations.get("preview")
+        return value if value is None else shortened(value)
+
+    @property
     def concern(self) -> Concern:
-        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned)
+        until, preview = self.annotations.get("suspend-until"), self.preview
+        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned, until, preview)
 
     @property
     def version(self) -> int:

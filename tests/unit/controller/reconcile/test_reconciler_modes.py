@@ -1,8 +1,11 @@
 """Plans that converge once, and Plans that only show what they would do."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from tests.controlling import Controller
+from execloop.testing import ScriptedPlan
+from tests.controlling import PLANS, Controller
 
 DOWN = OSError("the database is down")
 
@@ -156,3 +159,94 @@ class TestNotConverging:
             control.start()
         control.settle()
         assert control.execution()["runs"] == 20
+
+
+class TestSuspendedUntil:
+    def until(self, control: Controller, seconds: float) -> str:
+        moment = datetime.fromtimestamp(control.clock.now() + seconds, UTC)
+        return moment.isoformat(timespec="seconds")
+
+    def suspend(self, control: Controller, until: str) -> ScriptedPlan:
+        script = control.script(["x"])
+        control.apply(suspend=True)
+        control.annotate(**{"suspend-until": until, "suspend-reason": "a migration", "suspend-by": "ann"})
+        return script
+
+    def test_it_continues_at_the_date_and_says_so_once(self, control: Controller) -> None:
+        script = self.suspend(control, self.until(control, 60))
+        assert control.reconcile() == pytest.approx(60, abs=1)
+        assert (script.runs, control.conditions()["Suspended"]) == (0, ("True", "Suspended"))
+        control.clock.advance(61)
+        control.settle()
+        assert (script.performed, control.conditions()) == (["x"], {"Ready": ("True", "Converged")})
+        assert "lifted" in control.status()["suspension"]
+        control.settle()
+        assert control.events.count(("Normal", "SuspensionExpired")) == 1
+
+    def test_the_timer_survives_a_restart(self, control: Controller) -> None:
+        script = self.suspend(control, self.until(control, 60))
+        control.reconcile()
+        control.clock.advance(3600)
+        control.start()
+        control.settle()
+        assert script.performed == ["x"]
+
+    def test_a_date_that_was_over_before_has_no_effect_but_a_warning(self, control: Controller) -> None:
+        script = self.suspend(control, self.until(control, -60))
+        assert control.reconcile() is None
+        assert (script.runs, control.events) == (0, [("Warning", "SuspensionEndIgnored")])
+
+    def test_what_is_no_date_means_suspended_and_says_how_to_write_it(self, control: Controller) -> None:
+        self.suspend(control, "tomorrow")
+        assert control.reconcile() is None
+        message = next(c["message"] for c in control.status()["conditions"] if c["type"] == "Suspended")
+        assert "RFC 3339" in message
+
+    def test_the_annotations_go_once_the_spec_suspends_no_more(self, control: Controller) -> None:
+        self.suspend(control, self.until(control, 60))
+        control.reconcile()
+        control.edit(suspend=False)
+        control.settle()
+        metadata = control.cluster.objects[f"{PLANS}/a"]["metadata"]
+        assert (metadata.get("annotations"), "suspension" in control.status()) == ({}, False)
+
+
+class TestPreviewRequest:
+    """The annotation execloop.dev/preview asks what a run would do now."""
+
+    def test_it_is_answered_and_nothing_runs(self, control: Controller) -> None:
+        control.apply()
+        control.settle()
+        script = control.script(["x", "y"])
+        control.annotate(preview="1")
+        control.reconcile()
+        answer = control.status()["preview"]
+        assert (answer["request"], answer["count"], [task["name"] for task in answer["tasks"]]) == ("1", 2, ["x", "y"])
+        assert (script.performed, control.conditions()) == ([], {"Ready": ("True", "Converged")})
+        assert control.reconcile() == 600
+
+    def test_each_request_is_answered_once(self, control: Controller) -> None:
+        control.apply()
+        control.settle()
+        script = control.script()
+        control.annotate(preview="1")
+        control.reconcile()
+        control.reconcile()
+        assert script.runs == 1
+
+    @pytest.mark.parametrize("spec", [{}, {"suspend": True}], ids=str)
+    def test_a_plan_that_never_ran_answers_too(self, control: Controller, spec: dict[str, bool]) -> None:
+        script = control.script(["x"], ["x"])
+        control.apply(**spec)
+        control.annotate(preview="1")
+        control.reconcile()
+        assert (control.status()["preview"]["count"], script.performed) == (1, [])
+
+    def test_an_error_of_the_plan_is_the_answer_and_not_counted(self, control: Controller) -> None:
+        control.apply()
+        control.settle()
+        control.script(DOWN)
+        control.annotate(preview="1")
+        control.reconcile()
+        assert control.status()["preview"]["error"] == "OSError: the database is down"
+        assert control.conditions() == {"Ready": ("True", "Converged")}

@@ -1,0 +1,58 @@
+"""The answer to the annotation execloop.dev/preview: what a run would do now. Nothing of it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from execloop._engine.execution import CreateFailed, Failed
+from execloop._engine.tasks import detail_of
+from execloop.controller.api.v1alpha1 import PreviewAnswer, PreviewTask
+from execloop.controller.plancode.runner import Nothing, Refused, Work
+from execloop.controller.status.conditions import cut
+
+if TYPE_CHECKING:
+    from execloop._engine.tasks import AnyTask
+    from execloop.controller.plancode.runner import Observed
+    from execloop.controller.reconcile.context import ReconcileContext
+
+__all__ = ["answer", "asks"]
+
+_SHOWN = 20
+_NAME_BYTES, _DETAIL_BYTES, _ERROR_BYTES = 253, 512, 1024
+
+
+def asks(ctx: ReconcileContext) -> bool:
+    """Return whether the annotation asks for something that the status does not answer yet."""
+    answered = ctx.snapshot.status.preview
+    return ctx.snapshot.preview is not None and (answered is None or answered.request != ctx.snapshot.preview)
+
+
+def answer(ctx: ReconcileContext, observed: Observed) -> PreviewAnswer | None:
+    """Return what a plan that was asked would do; None when it could not be asked yet."""
+    request = ctx.snapshot.preview or ""
+    match observed:
+        case Nothing():
+            return PreviewAnswer(request=request)
+        case Work(tasks, waits):
+            shown = tuple(_task(ctx, one) for one in tasks[:_SHOWN])
+            texts = tuple(cut(ctx.resolved.redactor.text(one.message), _NAME_BYTES) for one in waits[:_SHOWN])
+            return PreviewAnswer(request=request, count=len(tasks), tasks=shown, waits=texts)
+        case Refused(message):
+            return PreviewAnswer(request=request, error=cut(message, _ERROR_BYTES))
+        case CreateFailed(_, error) | Failed(_, error):
+            return PreviewAnswer(request=request, error=cut(ctx.shown(error), _ERROR_BYTES))
+        case _:
+            return None
+
+
+def _task(ctx: ReconcileContext, task: AnyTask) -> PreviewTask:
+    (name,) = ctx.names((task,))
+    return PreviewTask(name=cut(name, _NAME_BYTES), detail=_detail(ctx, task))
+
+
+def _detail(ctx: ReconcileContext, task: AnyTask) -> str | None:
+    try:
+        detail = detail_of(task)
+    except Exception as error:  # noqa: BLE001 - an attribute of the plan's author
+        return cut(ctx.shown(error), _DETAIL_BYTES)
+    return cut(ctx.resolved.redactor.text(detail), _DETAIL_BYTES) if detail else None
