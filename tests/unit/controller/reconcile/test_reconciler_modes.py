@@ -1,6 +1,7 @@
 """Plans that converge once, and Plans that only show what they would do."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -235,7 +236,7 @@ class TestPreviewRequest:
         assert script.runs == 1
 
     @pytest.mark.parametrize("spec", [{}, {"suspend": True}], ids=str)
-    def test_a_plan_that_never_ran_answers_too(self, control: Controller, spec: dict[str, bool]) -> None:
+    def test_a_plan_that_never_ran_answers_too(self, control: Controller, spec: dict[str, Any]) -> None:
         script = control.script(["x"], ["x"])
         control.apply(**spec)
         control.annotate(preview="1")
