@@ -18,6 +18,8 @@ from tests.integration.operating import Did, Operator, Plans, manifest, operatin
 NEIGHBOURS = [f"neighbour-{number}" for number in range(10)]
 LIVES = 8
 """An operator that dies more often is in a crash loop."""
+STARTUP = 15.0
+"""Seconds after a start in which a probe is not asked."""
 LEASE_LOST = 1
 """The exit code of an operator that leaves by itself, as on a machine that is too busy to renew the Lease."""
 
@@ -27,7 +29,7 @@ class Kubelet:
 
     def __init__(self, *operators: Operator, probe: Endpoints | None = None) -> None:
         self.operators, self.deaths = operators, 0
-        self._probe, self._started = probe, False
+        self._probe, self._began = probe, time.monotonic()
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 150.0) -> None:
         deadline = time.monotonic() + seconds
@@ -38,20 +40,18 @@ class Kubelet:
                     self.deaths += operator.process.returncode != LEASE_LOST
                     assert self.deaths <= LIVES, operator.said()
                     operator.start()
-                    self._started = False
+                    self._began = time.monotonic()
                 elif self._probe is not None:
                     self._look_after(operator, self._probe)
             time.sleep(0.2)
 
     def _look_after(self, operator: Operator, probe: Endpoints) -> None:
-        healthy = probe.healthy() == "ok"
-        if self._started and not healthy:
+        if time.monotonic() - self._began > STARTUP and probe.healthy() != "ok":
             operator.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 operator.process.wait(timeout=1)
             operator.process.kill()
             operator.process.wait()
-        self._started = self._started or healthy
 
 
 def ready(plans: Plans, names: list[str]) -> bool:
