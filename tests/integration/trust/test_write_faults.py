@@ -85,7 +85,6 @@ def test_a_plan_edited_while_its_status_is_on_the_way_is_never_ready_for_the_edi
     assert site.marks("on-the-way").count("begin b") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="an OSError while a model validates is taken for a mistake in the parameters")
 def test_descriptors_that_run_out_hurt_for_as_long_as_they_are_out(cluster: Cluster, crd: None, tmp_path: Path) -> None:
     with running(cluster, tmp_path) as site:
         site.plans.until(lambda: site.endpoints.ready() == "ok", "the operator is ready", 60)

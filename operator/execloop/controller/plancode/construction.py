@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import InvalidParameters
@@ -55,6 +56,9 @@ class UnmadePlan:
             self._parsed = self._definition.parse(self._raw, lenient=self._lenient)
         except InvalidParameters as error:
             raise Refusal(self._explain(error)) from None
+        except OSError as error:  # of the world, as in create(): it may pass; its text may hold a value
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise OSError(f"the model of {self.name!r} cannot validate now: {reason}") from None
         except BaseException as error:  # noqa: BLE001 - a validator of the plan's author, whatever it raises
             message = f"parameters: the model of {self.name!r} raised {type(error).__name__}"  # it may hold a value
             raise Refusal(message) from None
