@@ -133,12 +133,11 @@ class Referee:
 
     def failed(self, about: Asked, what: str, *, counts: bool) -> None:
         """`counts`: whether the budget must know of it; what ends an execution at once need not be counted."""
-        stored = (self._status(about) or {}).get("execution") or {}
-        if what == "create" and stored.get("id") == about.execution and "finishedAt" in stored:
+        course = self._course(about)
+        if what == "create" and course.finished:
             self.known[about.uid].credit += 1
             self._story(f"   create() of {about.site} fails while it is observed at rest")
             return
-        course = self._course(about)
         course.errors += 1
         if counts:
             course.open += 1

@@ -6,6 +6,7 @@ from tests.simulation.life import live
 from tests.simulation.scenarios import SCENARIOS, WHENS, CrashAt, scenario
 
 
+@pytest.mark.timeout(600)  # where the machine is busy
 @pytest.mark.parametrize("when", WHENS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_crash_at_any_request_loses_nothing(name: str, when: str) -> None:
