@@ -150,7 +150,7 @@ def test_a_lease_that_another_holder_took_ends_the_leader(pair: Pair, plans: Pla
     assert "Traceback" not in said
 
 
-def test_a_watch_that_ends_is_told_in_a_line_and_leaves_the_lease_to_others(
+def test_an_operator_whose_crd_goes_keeps_its_lease_says_so_and_continues_once_it_is_back(
     own_cluster: Cluster, tmp_path: Path
 ) -> None:
     own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")
@@ -158,14 +158,14 @@ def test_a_watch_that_ends_is_told_in_a_line_and_leaves_the_lease_to_others(
     with replica(own_cluster, "default", tmp_path, HOUR) as leader:
         plans.until(lambda: leader.endpoints.ready() == "ok", "it leads")
         own_cluster.kubectl("delete", "crd", "plans.execloop.dev")
-        assert leader.operator.process.wait(timeout=30) == 1
-        assert own_cluster.kubectl("get", "lease", "execloop", "--output=jsonpath={.spec.holderIdentity}") == ""
-        said = leader.operator.said()
-        assert "the watch of Plans ended: APINotFoundError: " in said
-        assert "Traceback" not in said
-        leader.operator.start()
-        missing = "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
-        plans.until(lambda: leader.endpoints.ready() == missing, "it waits for the CRD")
+        plans.until(lambda: "404 NotFound; trying again" in leader.operator.said(), "it says so")
+        own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")
+        plans.until(lambda: own_cluster.kubectl("get", "plans") == "", "the CRD is served")
+        plans.apply(manifest("a", "marks"))
+        plans.wait("a")
+        assert leader.operator.process.poll() is None
+        assert own_cluster.kubectl("get", "lease", "execloop", "--output=jsonpath={.spec.holderIdentity}") != ""
+        assert "Traceback" not in leader.operator.said()
 
 
 def test_without_an_api_server_the_leader_exits_and_says_why(own_cluster: Cluster, tmp_path: Path) -> None:
