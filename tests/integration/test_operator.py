@@ -202,7 +202,7 @@ def test_two_hundred_plans_at_once_converge(plans: Plans, operator: Operator, ku
 def test_a_missing_crd_is_said_in_one_line_and_waited_for(own_cluster: Cluster, tmp_path: Path) -> None:
     with operating(own_cluster, [], tmp_path) as operator:
         plans = Plans(own_cluster)
-        plans.until(lambda: "the CRD of Plans is not there" in operator.said(), "it says so")
+        plans.until(lambda: "the CRD of Plans is not installed" in operator.said(), "it says so")
         own_cluster.kubectl("apply", "--server-side", f"--filename={Path(__file__).parents[2] / 'crds'}")
         plans.until(lambda: "watching Plans" in operator.said(), "it goes on")
         plans.apply(manifest("a", "marks"))
@@ -216,7 +216,7 @@ def test_an_unreachable_api_server_is_waited_for(own_cluster: Cluster, tmp_path:
         plans = Plans(own_cluster)
         plans.until(lambda: "trying again" in operator.said(), "it says so")
         own_cluster.start_api_server()
-        plans.until(lambda: "the CRD of Plans is not there" in operator.said(), "it reached the server")
+        plans.until(lambda: "the CRD of Plans is not installed" in operator.said(), "it reached the server")
         assert operator.said().count("trying again") == 2
         assert "Traceback" not in operator.said()
 

@@ -99,7 +99,7 @@ def test_rights_that_are_taken_away_end_it_and_are_waited_for_then(
 def test_a_missing_crd_is_told_by_the_probe_too(own_cluster: Cluster, tmp_path: Path, elect: tuple[str, ...]) -> None:
     with started(own_cluster, [], tmp_path, *elect) as (operator, endpoints):
         plans = Plans(own_cluster)
-        missing = "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
+        missing = "the CRD of Plans is not installed: kubectl apply -f crds/execloop.dev_plans.yaml"
         plans.until(lambda: endpoints.ready() == missing, "it says so")
         assert endpoints.healthy() == "ok"
         own_cluster.kubectl("apply", "--server-side", f"--filename={CRDS}")

@@ -1,4 +1,4 @@
-"""What to install when a command needs a distribution that is not there."""
+"""What to install when a command needs a distribution that is not installed."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ def survive_failures(
     For each of these points a new plan is made and driven up to it; then it continues and must converge within so many
     runs. An injected error is one that the engine counts. An injected crash ends the run at once: with `world`, which
     makes what outlives the process, `make_plan(world)` is then called again with the same one; without it, the plan
-    that `make_plan()` made goes on, as if it held nothing but its world. `check` is called with the world (or the plan)
-    after each convergence and may raise AssertionError, such as for what was made twice.
+    that `make_plan()` made continues, as if it held nothing but its world. `check` is called with the world (or the
+    plan) after each convergence and may raise AssertionError, such as for what was made twice.
 
     Raises AssertionError with the points that the plan did not survive.
     """

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["line_of", "logs", "queries"]
 
-_FORBIDDEN = 403
-
 
 @click.command(
     epilog="""\b
@@ -63,7 +61,7 @@ async def _print(session: Session, pod: Mapping[str, Any], place: str, query: Ma
                 if (found := line_of(line, place)) is not None:
                     click.echo(found)
     except ApiError as error:
-        if error.status == _FORBIDDEN:
+        if error.forbidden:
             raise Mistake(f"{error.message}; this needs get on pods/log in {namespace}") from None
         click.echo(f"{name}: {error.message or error}", err=True)  # one that ends, or has not begun; others may tell
 

@@ -15,7 +15,6 @@ __all__ = ["LABEL", "operator_place", "operator_pods"]
 
 LABEL: Final = "app.kubernetes.io/name=execloop"
 _DEFAULT: Final = "execloop-system"
-_FORBIDDEN = 403
 
 operator_place = click.option(
     "--operator-namespace",
@@ -34,7 +33,7 @@ async def operator_pods(session: Session, home: str) -> list[dict[str, Any]]:
     try:
         found = await session.kube.list("v1", "Pod", home, LABEL)
     except ApiError as error:
-        if error.status != _FORBIDDEN:
+        if not error.forbidden:
             raise
         raise Mistake(f"{error.message}; this needs list on pods, and get on pods/log, in {home}") from None
     if not found:

@@ -1,4 +1,4 @@
-"""`execloop teardowns`: the Plans that nobody tears down once the operator is gone."""
+"""`execloop teardowns`: the Plans whose teardown does not run once the operator is gone."""
 
 from __future__ import annotations
 

@@ -40,13 +40,13 @@ def crd() -> dict[str, Any]:
 
 def _schema() -> dict[str, Any]:
     status = structural_schema(PlanStatus, defaults=False)
-    # Clients that know kstatus then read a Plan that nobody looked at yet as in progress.
+    # Clients that know kstatus then read a Plan that was not reconciled yet as in progress.
     status["default"] = {"observedGeneration": -1}
     status["properties"]["conditions"] |= {
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
     }
-    for whole in ("execution", "pending", "suspension"):  # each write brings them whole: nobody owns a part
+    for whole in ("execution", "pending", "suspension"):  # each write brings them whole, so no part has an owner
         status["properties"][whole]["x-kubernetes-map-type"] = "atomic"
     return {
         "description": "A Plan converges: the tasks it still needs are run until it needs none, again and again.",

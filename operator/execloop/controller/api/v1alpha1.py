@@ -238,7 +238,7 @@ class SameWork(Model):
 
 
 class ExecutionStatus(Model):
-    """The execution under way, or the last one: it goes on from here after a restart of the operator."""
+    """The execution under way, or the last one: it continues from here after a restart of the operator."""
 
     id: str
     """Identity of the execution."""
@@ -384,5 +384,5 @@ class PlanStatus(Model):
     """Objects that the Plan owns, for a plan that owns any."""
 
     def condition(self, kind: str) -> Condition | None:
-        """Return the condition of this type; None when it is not there."""
+        """Return the condition of this type; None without one."""
         return next((condition for condition in self.conditions if condition.type == kind), None)

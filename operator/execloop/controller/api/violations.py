@@ -37,13 +37,13 @@ def describe(error: ValidationError, prefix: str = "spec") -> str:
 
 
 def describe_closed(problems: Iterable[ParameterProblem], names: frozenset[str]) -> str:
-    """As `describe`, for parameters that nobody may learn anything about: it names these fields, and no others."""
-    told: dict[str, None] = {}
+    """As `describe`, for parameters that must stay secret: it names these fields, and no others."""
+    found: dict[str, None] = {}
     for problem in problems:
         path = _path("parameters", tuple(s if isinstance(s, int) or s in names else "…" for s in problem.location))
-        told[f"{path}: {_closed_rule(problem)}"] = None
-    shown = [*told][:_SHOWN]
-    return "; ".join(shown if len(told) <= _SHOWN else [*shown, f"and {len(told) - _SHOWN} more"])
+        found[f"{path}: {_closed_rule(problem)}"] = None
+    shown = [*found][:_SHOWN]
+    return "; ".join(shown if len(found) <= _SHOWN else [*shown, f"and {len(found) - _SHOWN} more"])
 
 
 def _closed_rule(problem: ParameterProblem) -> str:

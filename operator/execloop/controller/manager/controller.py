@@ -47,7 +47,6 @@ _SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
 _LOST = 30.0  # should a reconcile end in a way that none of the rules names
 _SAVES = 20
-_NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -214,7 +213,7 @@ class Operator:
         except ApiError as error:
             done("api_error")
             after = _retry(state, error)
-            level = logging.DEBUG if error.status == _NOT_FOUND else logging.WARNING  # most often it is just deleted
+            level = logging.DEBUG if error.not_found else logging.WARNING  # most often it is just deleted
             logger.log(level, "the API server: %s; trying again in %.0f s", error, after, extra={"plan": str(key)})
         except Exception:
             done("fault")

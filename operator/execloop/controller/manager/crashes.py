@@ -122,7 +122,7 @@ class Crashes:
                 self.begin()
 
     def settle(self) -> None:
-        """Somebody asked for the end, or it is our own doing: no plan is to blame for it."""
+        """The end was asked for, or is our own doing: no plan is to blame for it."""
         if self._at_work:  # before that the file still speaks of the last process
             self.journal.end()
 

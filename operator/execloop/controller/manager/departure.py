@@ -50,5 +50,5 @@ def leave_within(seconds: float, code: int, go: Callable[[int], object] = leave)
 def _flush() -> None:
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # closed, or nobody reads it
+        with suppress(OSError, ValueError):  # closed, or without a reader
             stream.flush()

@@ -53,7 +53,7 @@ class NoElection:
 
 
 class WhileHeld(Stop):
-    """A stop that comes true by itself, looked at before each task: a process that was held up starts none too late."""
+    """A stop that is requested once the Lease is lost: asked before each task, so a frozen process starts none late."""
 
     __slots__ = ("_asked", "_held")
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told; docs/metrics.md has the table. No label names a Plan, so the number of series is bounded."""
+"""What Prometheus reads; docs/metrics.md has the table. No label names a Plan, so the number of series is bounded."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Metrics:
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
-        """What has not happened yet counts as 0: a rate over what is not there would miss the first."""
+        """What has not happened yet counts as 0: a rate over a missing series would miss the first."""
         for result in get_args(Result):
             self._reconciles.labels(result)
         for outcome in (*_OUTCOMES.values(), _ERRORS):
@@ -133,7 +133,7 @@ class Metrics:
         for name, documentation, value in (
             ("leader", "1 while this operator works, 0 while it stands by.", leader),
             ("queue_depth", "Plans that are due and wait for their reconcile.", queue_depth),
-            ("reconciles_in_progress", "Plans whose reconcile goes on.", in_progress),
+            ("reconciles_in_progress", "Plans whose reconcile is in progress.", in_progress),
             ("plans_blocked", "Plans barred until code of theirs returns that was left behind.", blocked),
         ):
             Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)

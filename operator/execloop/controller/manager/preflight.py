@@ -67,7 +67,7 @@ async def _definition(connection: Connection) -> str:
     names = {resource["name"] for resource in served.get("resources") or ()}
     if {PLURAL, f"{PLURAL}/status"} <= names:
         return ""
-    return "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
+    return "the CRD of Plans is not installed: kubectl apply -f crds/execloop.dev_plans.yaml"
 
 
 async def missing_rights(connection: Connection, namespace: str) -> str:

@@ -45,7 +45,7 @@ async def run(settings: Settings) -> int:
 
     Raises ConfigurationError.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody asks for
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, without a use
     metrics = Metrics()
     connection = Connection.load(settings.kubeconfig, answered=metrics.answered)
     if settings.election is not None and not settings.election.namespace:

@@ -38,7 +38,7 @@ class Version(NamedTuple):
 class Source:
     reference: ParametersFrom
     object: Mapping[str, Any] | None = field(repr=False)
-    """The ConfigMap or Secret as the API server returned it; None when it is not there."""
+    """The ConfigMap or Secret as the API server returned it; None when it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Merged:
     secrets: tuple[str, ...] = field(repr=False)
     """The values that Secrets gave, also where a later source replaced them."""
     others: tuple[str, ...] = field(repr=False)
-    """What must not be told apart from them: keys of Secrets, and beside a Secret what ConfigMaps gave."""
+    """What must not be distinguishable from them: keys of Secrets, and beside a Secret what ConfigMaps gave."""
     versions: tuple[Version, ...]
     """Of the objects that are there: they are a part of the fingerprint."""
     missing: tuple[str, ...]

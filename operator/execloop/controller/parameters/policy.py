@@ -18,11 +18,10 @@ _REGISTRATION: Final = "/apis/admissionregistration.k8s.io/v1"
 _POLICY: Final = f"{_REGISTRATION}/validatingadmissionpolicies/{SECRETS_POLICY}"
 _BINDING: Final = f"{_REGISTRATION}/validatingadmissionpolicybindings/{SECRETS_POLICY}"
 _IN_FORCE, _NOT_IN_FORCE = 300.0, 30.0
-_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 class SecretsPolicy:
-    """Looks at most every 5 minutes, every 30 seconds while it is not in force, and only when somebody asks.
+    """Looks at most every 5 minutes, every 30 seconds while it is not in force, and only when asked.
 
     `trusted`: an administrator says that it is in force, so that the operator needs no right to look.
     """
@@ -48,9 +47,9 @@ class SecretsPolicy:
             await self._kube.request("GET", _POLICY)
             return _denies_everywhere(await self._kube.request("GET", _BINDING))
         except ApiError as error:
-            if error.status == _FORBIDDEN:
+            if error.forbidden:
                 return self._trusted
-            if error.status == _NOT_FOUND:
+            if error.not_found:
                 return False
             raise
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Clients"]
 
-_FORBIDDEN = 403
-
 
 class Clients:
     """`account`: a service account of the Plan's namespace to act as; None for the operator itself."""
@@ -43,7 +41,7 @@ class Clients:
         try:
             return await Kube(self._connection).get("v1", "ServiceAccount", account, namespace) is not None
         except ApiError as error:
-            if error.status != _FORBIDDEN:
+            if not error.forbidden:
                 raise
             return True
 

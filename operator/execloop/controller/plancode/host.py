@@ -227,7 +227,7 @@ class PlanHost:
             self._release(call)
 
     def _leave(self, call: Call) -> None:
-        """Nobody awaits the call any more."""
+        """The call is not awaited any more."""
         if call.quiet:
             self._release(call)
         elif self._calls.get(call.key) is call:
@@ -321,7 +321,7 @@ class PlanHost:
 
 
 def _nothing() -> None:
-    """Do nothing: what a call leaves behind where nobody takes notes."""
+    """Do nothing: what a call leaves behind where nothing is noted."""
 
 
 def _raised(result: T | None, error: BaseException | None) -> T:

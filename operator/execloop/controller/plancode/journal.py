@@ -114,7 +114,7 @@ class Journal:
             self._free.append(slot)
 
     def turn(self, uid: str) -> None:
-        """Note whose turn it is among the suspects; empty for nobody's."""
+        """Note whose turn it is among the suspects; empty for none."""
         self._write(_bytes(uid, 64).ljust(64, b"\0"), _TURN_AT)
 
     @property

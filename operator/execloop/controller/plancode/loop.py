@@ -208,7 +208,7 @@ async def _all_done(call: Call, within: float | None) -> None:
 
 
 def _say(_loop: object, context: dict[str, Any]) -> None:
-    """An error that nobody awaits; its text may hold a secret."""
+    """An error that is never awaited; its text may hold a secret."""
     task = context.get("task") or context.get("future")
     key = task.call.key if isinstance(task, PlanTask) else "unknown"
     error = context.get("exception")

@@ -77,7 +77,7 @@ class Refused:
 
 
 class Cancelled(Exception):
-    """Plan code raised CancelledError, though nobody had cancelled it."""
+    """Plan code raised CancelledError, though nothing had cancelled it."""
 
     def __init__(self) -> None:
         super().__init__("the plan's code raised CancelledError")
@@ -90,7 +90,7 @@ class Ran(NamedTuple):
     names: tuple[str, ...] = ()
     """The tasks that worked, as they may be shown: what ended in a wait is not among them."""
     last_error: str | None = None
-    """The last error of a task, as it may be told."""
+    """The last error of a task, as it may be shown."""
     attempted: int = 0
     """Tasks, those that failed among them."""
     failed: int = 0

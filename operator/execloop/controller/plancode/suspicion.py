@@ -36,7 +36,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The end of a process that nobody asked to end."""
+    """The end of a process that was not asked to end."""
 
     calls: tuple[Call, ...]
     """Oldest first."""

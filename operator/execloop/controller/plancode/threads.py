@@ -134,7 +134,7 @@ class PlanThreads(Threads):
 
 
 class Executor(concurrent.futures.ThreadPoolExecutor):
-    """For `asyncio.to_thread` in plan code: the same threads, which nobody joins at exit."""
+    """For `asyncio.to_thread` in plan code: the same threads, which are not joined at exit."""
 
     def __init__(self, threads: PlanThreads) -> None:
         super().__init__(1)

@@ -25,7 +25,6 @@ UNMET = frozenset({"ServiceAccountNotFound", "DependencyCycle", "DependencyNotRe
 """The reasons for which an execution may not begin yet."""
 
 _NAMED = 5
-_FORBIDDEN = 403
 _ABSENT = frozenset({"NoSuchKind", "NotFound"})
 
 
@@ -64,7 +63,7 @@ class Dependencies:
             try:
                 found = await kube.get(one.api_version, one.kind, one.name, one.namespace or None)
             except ApiError as error:
-                if error.status == _FORBIDDEN:
+                if error.forbidden:
                     return f"{one} may not be read: {error.message}"
                 if error.reason in _ABSENT:
                     return f"{one}: {error.message}"

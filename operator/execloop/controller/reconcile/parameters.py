@@ -1,7 +1,7 @@
 """Parameters from ConfigMaps and Secrets: read on the Plan's behalf at each reconcile.
 
-Beside a Secret nobody may learn from a message whether a guess was right: errors of the parameters say field and rule,
-and what somebody chose who need not be allowed to read the Secret is taken out of messages as the Secret's values are.
+Beside a Secret no message may say whether a guess was right: errors of the parameters say field and rule,
+and what an author chose who need not be allowed to read the Secret is taken out of messages as the Secret's values are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ParameterSources"]
 
-_FORBIDDEN = 403
 _OPEN = Redactor()
 
 
@@ -66,7 +65,7 @@ class ParameterSources:
             try:
                 sources.append(Source(one, await kube.get("v1", one.kind, one.name)))
             except ApiError as error:
-                if error.status != _FORBIDDEN:
+                if not error.forbidden:
                     raise
                 message = f"{one.kind} {key.namespace}/{one.name} may not be read: {error.message}"
                 return Retrying("ParametersNotFound", message)

@@ -157,7 +157,7 @@ class Runs:
                 wait = state.progress_wait(ctx.execution.started_at.timestamp())
                 await first_error.wait(driving, max(wait, _QUICK))
                 if not driving.done():
-                    with suppress(ApiError):  # the next write says it; the work goes on
+                    with suppress(ApiError):  # the next write says it; the work continues
                         await self._commit.write(ctx.work, progressing(ctx, _errors(run), _progress(run)))
                     state.progress_written()
             return _ended(ctx, run, await driving)
@@ -201,7 +201,7 @@ def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> Ran:
 
 
 def _reads_as_done(ctx: ReconcileContext) -> bool:
-    """Return whether who reads the stored status would believe that no work goes on, or that none may."""
+    """Return whether who reads the stored status would believe that no work is under way, or that none may be."""
     stored = ctx.snapshot.stored
     at_rest = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
     return stored.pending is not None or at_rest

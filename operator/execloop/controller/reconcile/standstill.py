@@ -110,7 +110,7 @@ def _asks(pending: Pending) -> str:
 
 
 def progressing(ctx: ReconcileContext, errors: int, progress: str | None) -> PlanStatus:
-    """Return the status while a run goes on that had so many errors until now."""
+    """Return the status while a run lasts that had so many errors until now."""
     execution = ctx.execution
     if errors:
         execution = execution.model_copy(update={"errors": execution.errors + errors})

@@ -32,7 +32,6 @@ __all__ = ["Teardown"]
 
 logger = logging.getLogger(__name__)
 
-_FORBIDDEN = 403
 _LOOK_AGAIN = 30.0
 
 
@@ -133,5 +132,5 @@ class Teardown:
         try:
             await self._kube.request("POST", path, body=event, query={"dryRun": "All"})
         except ApiError as error:
-            return error.status == _FORBIDDEN and "being terminated" in error.message
+            return error.forbidden and "being terminated" in error.message
         return False

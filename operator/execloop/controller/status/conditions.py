@@ -50,7 +50,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """Tasks remain, and nobody has approved them yet."""
+    """Tasks remain, and are not approved yet."""
 
     message: str
 
@@ -72,7 +72,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """It will not go on by itself."""
+    """It does not continue until something changes."""
 
     reason: str
     message: str
@@ -96,7 +96,7 @@ class TearingDown:
 
 @dataclass(frozen=True, slots=True)
 class TeardownFailed:
-    """Deleted, and its teardown will not go on by itself."""
+    """Deleted, and its teardown does not continue until something changes."""
 
     message: str
 
@@ -162,7 +162,7 @@ def _advised(state: State) -> State:
 
 
 def _failure(before: PlanStatus) -> str:
-    """What the last error of the execution was, for as long as it goes on."""
+    """What the last error of the execution was, for as long as it lasts."""
     known = next((c for c in before.conditions if c.type == "Ready" and c.status == "False"), None)
     return known.reason if known and known.reason in {"TasksFailed", "CreateFailed"} else "TasksFailed"
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Finalizer"]
 
-_CONFLICT, _NOT_FOUND = 409, 404
-
 
 class Finalizer:
     """Writes what is not status. Each request names the uid and the resourceVersion that the decision rests on."""
@@ -41,10 +39,10 @@ class Finalizer:
         try:
             await self._kube.request("DELETE", path_of(newest.key), body=body)
         except ApiError as error:
-            if error.status == _CONFLICT:
+            if error.conflict:
                 await self._read_again(work.state)
                 return False
-            if error.status != _NOT_FOUND:
+            if not error.not_found:
                 raise
         return True
 
@@ -67,7 +65,7 @@ class Finalizer:
                 "PATCH", path_of(newest.key), body={"metadata": metadata}, content_type=MERGE_PATCH
             )
         except ApiError as error:
-            if error.status != _CONFLICT:
+            if not error.conflict:
                 raise
             await self._read_again(state)
             return False

@@ -45,7 +45,7 @@ class StatusWriter:
             try:
                 await self._send(state, patch, status)
             except ApiError as error:
-                if error.status != _CONFLICT:
+                if not error.conflict:
                     raise
                 self._cache.put(state.key, await self._kube.request("GET", path_of(state.key)))
             else:

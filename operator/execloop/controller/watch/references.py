@@ -47,7 +47,7 @@ class _Watched(NamedTuple):
 class References:
     """One metadata watch for each kind and namespace that is referred to, for all Plans together, as the operator.
 
-    `changed(key, metadata)` is told of each change. Where a watch is not allowed the Plan looks again in its own time.
+    `changed(key, metadata)` learns of each change. Where a watch is not allowed the Plan looks again with backoff.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class References:
                 self._groups.pop(group).task.cancel()
 
     def _watched_anyway(self, reference: Reference) -> bool:
-        """Plans of the namespaces that the operator watches are told by that watch."""
+        """Plans of the namespaces that the operator watches are reported by that watch."""
         plan = (reference.api_version, reference.kind) == (API_VERSION, KIND)
         return plan and (not self._namespaces or reference.namespace in self._namespaces)
 

@@ -28,7 +28,7 @@ class WorkQueue(Generic[K]):
     """Due keys come by priority (lower first), then by due time. Times are seconds of `clock`.
 
     Adding a key that waits keeps the earlier time and the better priority. One that is in work is due again once
-    that work is done. `waited` is told for how long each key was due when its work begins.
+    that work is done. `waited` learns for how long each key was due when its work begins.
     """
 
     def __init__(

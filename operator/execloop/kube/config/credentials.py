@@ -93,7 +93,7 @@ class RenewableCredentials:
 def token_file(
     path: Path, certificate: ClientCertificate | None = None, clock: Callable[[], float] = time.time
 ) -> RenewableCredentials:
-    """A bearer token that somebody else rotates in a file."""
+    """A bearer token that another program rotates in a file."""
 
     def read() -> Credential:
         try:

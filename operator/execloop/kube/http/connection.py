@@ -120,7 +120,7 @@ class Connection:
         return self._sessions.new(limit=0, check=_refuse)
 
     async def close(self) -> None:
-        """Close the running loop's sessions. A loop that ends through asyncio.run() does so by itself."""
+        """Close the running loop's sessions. A loop that ends through asyncio.run() does so anyway."""
         await self._sessions.close()
 
     async def request(
@@ -153,13 +153,13 @@ class Connection:
     async def stream(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The JSON of each line of an answer that goes on; close it when you leave it early. Raises ApiError."""
+        """The JSON of each line of an answer without an end; close it when you leave it early. Raises ApiError."""
         async with aclosing(self._parsed(path, query, accept, _json, _SILENCE_SECONDS)) as events:
             async for event in events:
                 yield event
 
     async def lines(self, path: str, query: Mapping[str, str] | None = None) -> AsyncGenerator[str, None]:
-        """Each line of a text, such as a pod's log, however long it goes on; otherwise as `stream`."""
+        """Each line of a text, such as a pod's log, however long it lasts; otherwise as `stream`."""
         async with aclosing(self._parsed(path, query, _TEXT, _text, None)) as lines:
             async for line in lines:
                 yield line
@@ -222,7 +222,7 @@ class Connection:
 
 
 def _abandon(response: aiohttp.ClientResponse) -> None:
-    """Free the connection of an answer that goes on, at once: TLS's farewell may outlast the loop."""
+    """Free the connection of an answer without an end, at once: TLS's farewell may outlast the loop."""
     connection = response.connection  # None when the answer has ended
     if connection is not None and connection.transport is not None:
         connection.transport.abort()

@@ -18,7 +18,7 @@ def pause_before_retry(error: ApiError, *, repeatable: bool, failures: int) -> f
     """Seconds to wait, None when the error is the caller's.
 
     What the server throttled and names a time for goes again three times at most; what a broken connection lost, once,
-    and only when it is `repeatable`: nobody knows whether the server acted on it. `failures` came before this one.
+    and only when it is `repeatable`: it is unknown whether the server acted on it. `failures` came before this one.
     """
     if error.reason == "Disconnected":
         return 0.0 if repeatable and not failures else None

@@ -1,6 +1,6 @@
 """An annotation of a Lease that any candidate may edit, whoever holds the Lease.
 
-Only the Lease's own `get` and `update` are needed. Its `spec` stays as it is, so that nobody's time is extended.
+Only the Lease's own `get` and `update` are needed. Its `spec` stays as it is, so that no holder gains time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["edit_annotation"]
 
 _API_VERSION = "coordination.k8s.io/v1"
-_NOT_FOUND, _CONFLICT = 404, 409
+_CONFLICT = 409
 _TRIES = 10
 _TIMEOUT = 10.0
 
@@ -27,7 +27,7 @@ async def edit_annotation(
 ) -> str:
     """Return the annotation's new text; empty text takes it away, and nothing is written where nothing differs.
 
-    `lease` is namespace and name; one that does not exist is made, held by nobody. Somebody else's write at the same
+    `lease` is namespace and name; one that does not exist is made without a holder. Another write at the same
     moment is read first, and `edit` is called again. Raises ApiError.
     """
     namespace, name = lease
@@ -49,7 +49,7 @@ async def edit_annotation(
             else:
                 await connection.request("PUT", f"{path}/{name}", body=body, timeout=_TIMEOUT)
         except ApiError as error:
-            if error.status not in {_NOT_FOUND, _CONFLICT}:
+            if not (error.not_found or error.conflict):
                 raise
         else:
             return after
@@ -60,7 +60,7 @@ async def _read(connection: Connection, path: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = await connection.request("GET", path, timeout=_TIMEOUT)
     except ApiError as error:
-        if error.status == _NOT_FOUND:
+        if error.not_found:
             return None
         raise
     return found

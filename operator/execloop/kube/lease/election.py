@@ -21,7 +21,7 @@ class LeaseTimes:
     duration: float = 15.0
     """How long the others leave a Lease alone that is not renewed. Whole seconds: the API has no other."""
     deadline: float = 10.0
-    """How long a holder that cannot renew goes on."""
+    """How long a holder that cannot renew continues."""
     retry: float = 2.0
     """From one renewal to the next."""
 
@@ -40,7 +40,7 @@ class Claim:
     """What a Lease says. `renewed` is never read as a time: only that it changed counts."""
 
     holder: str = ""
-    """Empty when nobody holds it."""
+    """Empty when there is no holder."""
     duration: float = 0.0
     renewed: str = ""
     transitions: int = 0

@@ -75,7 +75,7 @@ class Lease:
 
     @property
     def holder(self) -> str:
-        """Who held it when it was looked at last; empty for nobody."""
+        """Who held it when it was looked at last; empty without a holder."""
         return self._candidate.seen.holder if self._candidate.seen else ""
 
     @property
@@ -98,20 +98,20 @@ class Lease:
         while not self.held:
             try:
                 await self._read()
-                told = await self._may_be_taken()
-                if told:
+                noted = await self._may_be_taken()
+                if noted:
                     await self._take()
             except ApiError as error:
                 self._say(f"{error}; trying again")
-                told = False
+                noted = False
             else:
                 self._said = ""
-            if not told:
+            if not noted:
                 await asyncio.sleep(self.terms.retry / 2 * (1 + _JITTER * self._chance()))
 
     async def keep(self) -> str:
         """Renew it until it is lost; returns why."""
-        cause = "this process was held up"
+        cause = "this process did not run for a while"
         while True:
             await asyncio.sleep(min(self.terms.retry, self._left()))
             if not self.held:
@@ -127,7 +127,7 @@ class Lease:
                 return f"{self.holder} holds it"
 
     async def release(self) -> None:
-        """Let the next one have it at once. When that cannot be told, it takes them the duration."""
+        """Let the next one have it at once. When that cannot be written, it takes them the duration."""
         if self.held:
             self._candidate.give_up()
             with suppress(ApiError, TimeoutError):
@@ -162,7 +162,7 @@ class Lease:
                     if not (seconds := self._wait()):
                         return True
                     scope.reschedule(asyncio.get_running_loop().time() + seconds)
-        except TimeoutError:  # nobody renewed it
+        except TimeoutError:  # it was not renewed
             return True
         except ApiError as error:
             if not error.forbidden:
@@ -172,7 +172,7 @@ class Lease:
         return False
 
     async def _take(self) -> None:
-        """Unless somebody else is faster."""
+        """Unless another candidate is faster."""
         try:
             async with asyncio.timeout(self.terms.deadline / 2):
                 await self._write(self._candidate.claim(self._timestamp()))
@@ -234,7 +234,7 @@ class Lease:
 
 
 def _claim(found: dict[str, Any], terms: LeaseTimes) -> Claim:
-    """What nobody has set is as the one who reads would have it."""
+    """What is not set is as the reader would have it."""
     spec = found.get("spec") or {}
     return Claim(
         spec.get("holderIdentity") or "",

@@ -23,9 +23,9 @@ _READS = 5
 async def apply(
     connection: Connection, path: str, wanted: dict[str, Any], owner: Owner, *, dry_run: bool = False
 ) -> dict[str, Any]:
-    """One request, three when somebody else has set one of the fields.
+    """One request, three when another manager has set one of the fields.
 
-    Without force first: the server then says when a field is somebody else's. If that is another Plan the object stays
+    Without force first: the server then says when another manager has a field. If that is another Plan the object stays
     its own, else the field has drifted.
     """
     try:
@@ -42,8 +42,8 @@ async def apply(
 async def compare(connection: Connection, path: str, wanted: dict[str, Any], owner: Owner) -> Comparison:
     """One request for what is missing, else two: the live object, and what applying would make of it.
 
-    Only the server knows its defaults, conversions and admission; it has no false alarm. Should somebody write between
-    the two (a controller its status), the two are read again, so that only what the wish changes counts as drift.
+    Only the server knows its defaults, conversions and admission; it has no false alarm. If a controller
+    writes a status between the two, they are read again, so that only what the wish changes counts as drift.
     """
     for reads_left in reversed(range(_READS)):
         live = await _live(connection, path)

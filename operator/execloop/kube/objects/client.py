@@ -36,7 +36,7 @@ _DEFINITION = "CustomResourceDefinition"
 def _needs_event_loop(
     method: Callable[Concatenate[Kube, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Kube, P], Coroutine[Any, Any, T]]:
-    """Refuse the call itself outside async code: the coroutine would be truthy, and nobody would await it."""
+    """Refuse the call itself outside async code: the coroutine would be truthy, and never awaited."""
 
     @functools.wraps(method)
     def call(self: Kube, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
@@ -81,7 +81,7 @@ class Kube:
 
     @_needs_event_loop
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """None when it is not there; neither, perhaps, is its namespace or its kind."""
+        """None when it does not exist; neither, perhaps, is its namespace or its kind."""
         try:
             return await self.connection.request("GET", await self._path(api_version, kind, name, namespace))
         except ApiError as error:
@@ -199,7 +199,7 @@ class Kube:
     def stream(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON
     ) -> AsyncGenerator[Object, None]:
-        """Each line of an answer that goes on, a watch's for one."""
+        """Each line of an answer without an end, a watch's for one."""
         self._check_raw()
         return self.connection.stream(path, query, accept=accept)
 

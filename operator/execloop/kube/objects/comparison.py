@@ -19,7 +19,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The object is not there; neither, perhaps, is its namespace or its kind."""
+    """The object does not exist; neither, perhaps, is its namespace or its kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ __all__ = ["Health", "State", "judge"]
 
 
 def judge(found: Mapping[str, Any] | None, *, now: datetime | None = None) -> Health:
-    """The state of an object as the API server returned it, None for one that is not there. Never raises.
+    """The state of an object as the API server returned it, None for one that does not exist. Never raises.
 
     `now` matters to a Pod that no node takes: for 15 s it is still InProgress.
     """

@@ -19,7 +19,7 @@ _HASH_DIGITS = 32
 
 
 def field_manager(namespace: str, name: str) -> str:
-    """A Plan's field manager. The `~` before the hash is in no name, so a shortened one is nobody's full one."""
+    """A Plan's field manager. The `~` before the hash is in no name, so a shortened one is no full one."""
     manager = f"{_PREFIX}{namespace}/{name}"
     if len(manager) <= _LONGEST_MANAGER:
         return manager

@@ -126,7 +126,7 @@ class Stream:
         self._whole = False
         self._failures = 0
         self._heard = False
-        """Whether the watch at hand has told anything."""
+        """Whether the watch at hand has brought anything."""
         self._listed = False
         self._down_since: float | None = None
         self._cause = ""

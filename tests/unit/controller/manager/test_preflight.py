@@ -59,7 +59,7 @@ async def test_what_is_no_kubernetes_is_not() -> None:
 @in_event_loop
 async def test_a_crd_of_another_making_is_not_ours(served: dict[str, Any]) -> None:
     server = Server(version=version("1", "37"), plans=served)
-    assert await told(server) == "the CRD of Plans is not there: kubectl apply -f crds/execloop.dev_plans.yaml"
+    assert await told(server) == "the CRD of Plans is not installed: kubectl apply -f crds/execloop.dev_plans.yaml"
 
 
 @in_event_loop
