@@ -46,9 +46,9 @@ class Context:
     execution: Execution = field(default_factory=Execution)
     """How far the execution was when the plan was made."""
     state: MutableMapping[str, Any] = field(default_factory=dict)
-    """What the plan keeps between its runs: JSON values, at most 16 KiB. The operator writes it with the status; in
-    the library and the command it lasts as long as the plan. It is a memory of things that cannot be looked up, such as
-    the id of a request: what the world says is truer."""
+    """What the plan keeps between its runs: JSON values, at most 16 KiB, no value of a Secret. The operator keeps it in
+    `status.kept`; in the library and the command it lasts as long as the plan. It is a memory of things that cannot be
+    looked up, such as the id of a request: what the world says is truer."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
 

@@ -374,6 +374,8 @@ class PlanStatus(Model):
     """Tasks of the run that are done, of all it has so far, such as 3/7."""
     pending: Pending | None = None
     """Tasks that wait for an approval, or that a Preview would run."""
+    kept: dict[str, Any] | None = None
+    """What the plan keeps between its runs, at most 16 KiB of it."""
     preview: PreviewAnswer | None = None
     """What a run would do, as the annotation execloop.dev/preview asked."""
     last_handled_reconcile_at: str | None = None

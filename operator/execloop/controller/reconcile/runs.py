@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,9 @@ class Runs:
             generation=ctx.snapshot.generation,
             logger=PlanLogger(key, ctx.resolved.redactor),
             execution=self._state(ctx),
+            state=copy.deepcopy(ctx.snapshot.status.kept or {}),
         )
+        ctx.work.made(context.state)
         kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)
         context = connected(context, kube, partial(self._clients.official, key.namespace, account))
         definition, parameters = ctx.validated.definition, ctx.resolved.parameters

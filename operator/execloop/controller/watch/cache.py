@@ -11,7 +11,7 @@ from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
 from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from execloop._engine.walk import Stop
     from execloop.controller.api.v1alpha1 import PlanStatus
@@ -41,6 +41,8 @@ class UnderWay:
     stop: Stop
     inputs: str | None = None
     """The fingerprint that it works on; None until the spec was validated and its references were read."""
+    plan_state: MutableMapping[str, Any] | None = None
+    """`context.state` of the plan that was made last; None before one was made."""
     known: set[ExecutionIdentity] = field(default_factory=set)
     """The executions that this process read or wrote, and None: any other in the status is another operator's."""
 
@@ -48,6 +50,10 @@ class UnderWay:
         """Take what the references came to."""
         self.inputs = inputs
         self.state.versions = versions
+
+    def made(self, plan_state: MutableMapping[str, Any]) -> None:
+        """Note what the plan that was made writes its state to."""
+        self.plan_state = plan_state
 
 
 @dataclass(slots=True, eq=False)

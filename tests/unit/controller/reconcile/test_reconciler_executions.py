@@ -264,3 +264,51 @@ class TestGeneration:
 def generations(control: Controller) -> tuple[int, dict[str, int]]:
     status = control.status()
     return status["observedGeneration"], {c["type"]: c["observedGeneration"] for c in status["conditions"]}
+
+
+class TestKept:
+    """What a plan writes to `context.state`."""
+
+    def keep(self, control: Controller, **state: Any) -> Callable[[], None]:
+        return lambda: control.contexts[-1].state.update(state)
+
+    def test_it_is_written_with_the_status_and_given_to_the_next_run_and_process(self, control: Controller) -> None:
+        control.script({"x": self.keep(control, request="r-1")})
+        control.apply()
+        control.settle()
+        assert control.status()["kept"] == {"request": "r-1"}
+        control.start()
+        control.script(["y"])
+        control.annotate(requestedAt="now")
+        control.settle()
+        assert control.contexts[-1].state == {"request": "r-1"}
+
+    def test_it_is_durable_at_the_end_of_the_run_that_changed_it(self, control: Controller) -> None:
+        control.script({"x": self.keep(control, request="r-1")}, ["x"])
+        control.apply(sleepBetweenRuns="500ms")
+        control.reconcile()
+        assert control.status()["kept"] == {"request": "r-1"}
+
+    @pytest.mark.parametrize(
+        ("state", "why"),
+        [({"a": object()}, "JSON values only"), ({"a": "x" * 20_000}, "at most 16384 are kept")],
+        ids=["no JSON", "too much"],
+    )
+    def test_what_cannot_be_kept_stalls_the_plan_and_says_why(
+        self, control: Controller, state: dict[str, Any], why: str
+    ) -> None:
+        control.script({"x": self.keep(control, **state)})
+        control.apply()
+        control.settle()
+        assert control.conditions()["Stalled"] == ("True", "FatalError")
+        assert why in control.status()["conditions"][0]["message"]
+        assert "kept" not in control.status()
+
+    def test_a_value_of_a_secret_is_not_kept(self, control: Controller) -> None:
+        control.put("ServiceAccount", "own")
+        control.put("Secret", "s", {"password": "s3cretpassword"})
+        control.script({"x": self.keep(control, seen="s3cretpassword")})
+        control.apply(serviceAccountName="own", parametersFrom=[{"kind": "Secret", "name": "s"}])
+        control.settle()
+        assert "s3cretpassword" not in str(control.status())
+        assert control.conditions()["Stalled"] == ("True", "FatalError")
