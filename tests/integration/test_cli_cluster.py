@@ -207,5 +207,5 @@ def test_a_watch_prints_a_row_for_each_change(plans: Plans, cluster: Cluster, na
         plans.patch("a", suspend=True)
         plans.until(lambda: len(seen.read_text().splitlines()) == 3, "its change has a row")
     finally:
-        watch.send_signal(signal.SIGINT)
-    assert watch.wait(timeout=20) == 130
+        watch.send_signal(signal.SIGTERM)  # SIGINT may be ignored where the tests run in the background
+    assert watch.wait(timeout=20) in {143, -signal.SIGTERM}

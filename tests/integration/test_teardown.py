@@ -80,11 +80,21 @@ class TestTeardown:
         plans.annotate("a", abandon="true")
         plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
 
-    def test_a_suspended_plan_is_torn_down_too_and_no_approval_is_asked_for(self, plans: Plans, did: Did) -> None:
+    def test_a_suspended_plan_is_torn_down_too(self, plans: Plans, did: Did) -> None:
+        plans.apply(undoing(suspend=True))
+        plans.until(lambda: plans.condition("a", "Suspended") == ("True", "Suspended"), "it is suspended")
+        delete(plans)
+        assert "-b" in did("a")
+
+    def test_under_manual_the_teardown_waits_for_an_approval_of_its_own(self, plans: Plans, did: Did) -> None:
         plans.apply(undoing(approval="Manual"))
         plans.until(lambda: "pending" in plans.status("a"), "it awaits approval")
-        plans.patch("a", suspend=True)
-        delete(plans)
+        before = plans.status("a")["pending"]["digest"]
+        delete(plans, "a", "--wait=false")
+        plans.until(lambda: plans.status("a")["pending"]["digest"] != before, "its teardown awaits one of its own")
+        assert "-b" not in did("a")
+        plans.annotate("a", approve=plans.status("a")["pending"]["digest"])
+        plans.kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
         assert "-b" in did("a")
 
     def test_a_plan_without_teardown_is_refused_before_its_first_task(self, plans: Plans, did: Did) -> None:

@@ -381,7 +381,7 @@ class TestParameters:
         found = self.observed(control, kind, raising(ValueError("the secret")))
         assert found == Refused("parameters: ValueError")
 
-    @pytest.mark.parametrize("error", [*FATAL, DOWN, asyncio.CancelledError()])
+    @pytest.mark.parametrize("error", [*FATAL, RuntimeError("no"), asyncio.CancelledError()])
     def test_whatever_else_it_raises_refuses_its_plan_alone(
         self, control: Controller, kind: type[Blocking], error: BaseException
     ) -> None:
