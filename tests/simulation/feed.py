@@ -129,16 +129,13 @@ class Told:
             return
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
-        if kind == "DELETED":
-            self.newest.pop(key, None)
-        else:
-            self.newest[key] = loads(dumps(body))
+        self.newest[key] = {**loads(dumps(body)), "gone": kind == "DELETED"}
         what = f"<- {kind or 'LISTED'} {key} {metadata['uid']} generation {metadata['generation']}"
         self._network.story.tell(self._process.name, what)
         self._observer.seen(kind, body)
 
     def listed(self, namespace: str | None, present: set[Key], /) -> None:
         for key in self.newest.keys() - present:
-            del self.newest[key]
+            self.newest[key]["gone"] = True
         if self._process.alive:
             self._observer.listed(namespace, present)

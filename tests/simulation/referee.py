@@ -182,9 +182,9 @@ class Referee:
         """Whether the process was told already that this is no longer wanted."""
         namespace, _, name = about.site.partition("/")
         newest = self.told[process].get((namespace, name))
-        if newest is not None and _older(newest["metadata"], about):
+        if newest is None or _older(newest["metadata"], about):
             return  # it learned more from an answer
-        if newest is None or newest["metadata"]["uid"] != about.uid:
+        if newest["gone"] or newest["metadata"]["uid"] != about.uid:
             self.blame("overtaken", f"{thing} begins though {process.name} knows that its Plan is gone", about.site)
             return
         deleting, spec = "deletionTimestamp" in newest["metadata"], newest["spec"]
