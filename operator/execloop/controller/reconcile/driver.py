@@ -146,6 +146,8 @@ class ExecutionDriver:
         if ctx.execution.finished_at is not None:
             state.change()
         seconds = max(reason.after, backoff(1.0, _LONGEST_WAIT, state.wait(), self._chance))
+        if status is None and ctx.execution.finished_at is None:  # this wait is no time of the execution
+            status = ctx.with_status(execution=executions.paused(ctx.execution, ctx.now)).snapshot.status
         return Decision(status or ctx.snapshot.status, LookAfter(seconds), durable=False)
 
     def until_due(self, ctx: ReconcileContext) -> float:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from execloop._engine.execution import Execution
+from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.executions import engine_state
 from execloop.controller.watch.snapshot import Key, parse_status
 from execloop.kube import ApiError
@@ -238,6 +239,16 @@ class TestClock:
         execution = control.execution()
         assert execution["result"] == "Converged"
         assert execution["startedAt"] < execution["finishedAt"]
+
+    def test_the_wait_for_a_thread_does_not_count_against_the_deadline(self, control: Controller) -> None:
+        control.max_threads = 0
+        control.start()
+        control.apply(executionTimeout="20s")
+        for _ in range(9):
+            control.clock.advance(control.reconcile() or 0)
+        control.code = control.reconciler._driver._runs._code = PlanHost(1, 1)
+        control.settle()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
 
     def test_a_backoff_ends_at_the_deadline(self, control: Controller) -> None:
         control.script({"x": DOWN})
