@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from execloop._engine.execution import Again, Converged, Interrupted
 from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused
 from execloop.controller.reconcile import executions
-from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, Decision, LookAfter
+from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter
 from execloop.controller.reconcile.context import TEARDOWN, ReconcileContext
 from execloop.controller.reconcile.standstill import refused, waiting
 from execloop.controller.status.conditions import Retrying, Stalled
@@ -114,7 +114,7 @@ class Teardown:
     async def _let_go(self, work: UnderWay, why: str) -> Decision | None:
         logger.info("the finalizer is removed: %s", why, extra={"plan": str(work.snapshot.key)})
         gone = await self._finalizer.remove(work)
-        return Decision(work.snapshot.status, AT_REST if gone else AT_ONCE, durable=False)
+        return Decision(work.snapshot.status, AT_REST if gone else LookAfter(0.0), durable=False)
 
     async def _namespace_goes(self, key: Key, now: float) -> bool:
         """Return whether nothing new is accepted there: tried with an Event, which needs no further right."""

@@ -138,6 +138,15 @@ class TestItsExecution:
         control.delete()
         assert control.reconcile() == 120
 
+    def test_a_conflict_at_the_removal_of_the_finalizer_is_tried_again(self, control: Controller) -> None:
+        control.apply(deletionPolicy="Teardown", dependsOn=[{"name": "missing"}])
+        control.reconcile()
+        control.delete()
+        control.cluster.before_next_request(lambda: control.label(team="ours"))
+        assert control.reconcile() == 0
+        control.reconcile()
+        assert control.names() == []
+
     def test_under_manual_it_waits_for_an_approval_of_its_own(self, control: Controller) -> None:
         converged(control, approval="Manual")
         undoing = control.undo(["x"], ["x"])
