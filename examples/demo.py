@@ -29,6 +29,8 @@ def say(text: str) -> None:
 
 def start_operator(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "execloop.cli", "operator", f"--kubeconfig={cluster.kubeconfig}"]
+    # The Plan `site` has no service account: the operator lets it reach its namespace, and make that.
+    command += ["--manifests-namespace=Namespace", "--manifests-namespace=site"]
     with log.open("wb") as file:
         return subprocess.Popen(
             [*command, f"--plans={EXAMPLES / 'plans'}"], stdout=file, stderr=file, start_new_session=True
