@@ -48,11 +48,11 @@ def blocked() -> Iterator[Blocked]:
 
 @asynccontextmanager
 async def plan_code(
-    *, workers: int = 10, threads: int = 10, long_call: float = LONG, **options: Any
+    *, workers: int = 10, threads: int = 10, long_call: float = LONG, beat: float = 0.001, **options: Any
 ) -> AsyncIterator[tuple[PlanHost, list[Hashable]]]:
     """Plan code that is watched, and the keys that it says are free again."""
     freed: list[Hashable] = []
-    code = PlanHost(workers, threads, freed.append, long_call=long_call, beat=0.001, **options)
+    code = PlanHost(workers, threads, freed.append, long_call=long_call, beat=beat, **options)
     watching = asyncio.create_task(code.watch())
     try:
         yield code, freed

@@ -37,7 +37,7 @@ __all__ = ["Observer", "PlanWatch"]
 logger = logging.getLogger(__name__)
 
 _PLANS = Resource(GROUP, VERSION, PLURAL, namespaced=True)
-_TIMES = WatchTimes(longest_refusal=30.0)  # rights and the CRD of Plans are what the whole operator waits for
+_TIMES = WatchTimes(longest_pause=10.0, longest_refusal=30.0)  # the whole operator waits for Plans
 _CHUNK = 500
 _REQUEST_SECONDS = 30
 _CONNECT_SECONDS = 10

@@ -8,7 +8,7 @@ import pytest
 
 from execloop.controller.plancode.errors import Escaped, LoopGivenUp, OutOfTime, StillRunning, TooManyBlocked
 from tests.asynchronous import in_event_loop
-from tests.plan_code import Blocked, blocked, given_up, plan_code, until
+from tests.plan_code import LONG, Blocked, blocked, given_up, plan_code, until
 
 
 class Panic(BaseException):
@@ -263,9 +263,9 @@ class TestPlaces:
 
     @in_event_loop
     async def test_async_code_that_is_known_to_take_long_takes_none(self) -> None:
-        async with plan_code(workers=1, long_call=0.0) as (code, _):
+        async with plan_code(workers=1, long_call=0.0, beat=LONG) as (code, _):
             await code.on_loop("a", lambda: asyncio.sleep(0.001))
-            code._long_call = 600.0
+            code._long_call = LONG
             long = asyncio.create_task(code.on_loop("a", forever))
             await until(lambda: code._calls)
             assert await code.on_loop("b", lambda: asyncio.sleep(0, "has a place")) == "has a place"
