@@ -127,6 +127,8 @@ class Metrics:
         queue_depth: Callable[[], int],
         in_progress: Callable[[], int],
         blocked: Callable[[], int],
+        suspected: Callable[[], int],
+        waiting_calls: Callable[[], int],
         statuses: Callable[[], Iterable[PlanStatus]],
     ) -> None:
         """These are asked at each scrape."""
@@ -135,6 +137,8 @@ class Metrics:
             ("queue_depth", "Plans that are due and wait for their reconcile.", queue_depth),
             ("reconciles_in_progress", "Plans whose reconcile is in progress.", in_progress),
             ("plans_blocked", "Plans barred until code of theirs returns that was left behind.", blocked),
+            ("plans_suspected", "Plans that may have ended a process, until a run of theirs completes.", suspected),
+            ("plan_calls_waiting", "Calls of plan code that wait for one of the places.", waiting_calls),
         ):
             Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)
         self.registry.register(_Plans(statuses))

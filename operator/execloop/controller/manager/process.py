@@ -90,6 +90,8 @@ class Process:
             queue_depth=operator.queue.depth,
             in_progress=lambda: len(operator.working),
             blocked=lambda: len(operator.code.barred),
+            suspected=lambda: len(suspects),
+            waiting_calls=lambda: operator.code.waiting,
             statuses=self._statuses,
         )
 

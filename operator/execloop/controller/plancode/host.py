@@ -66,6 +66,8 @@ class PlanHost:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
         """Keys whose plan code was left behind while it runs: it must not run again until it has ended."""
+        self.waiting = 0
+        """Calls that wait for a place."""
         self._places, self._async_places = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
         self._on_free, self._on_long, self._note = on_free, on_long, note
         self._long_call, self._beat, self._patience = long_call, beat, patience
@@ -159,7 +161,11 @@ class PlanHost:
         hold, long = (self._long_call * share for share in (_ASYNC_SHARES if asynchronous else _BLOCKING_SHARES))
         known = asynchronous and key in self._long
         if held := not known:
-            await places.acquire()
+            self.waiting += 1
+            try:
+                await places.acquire()
+            finally:
+                self.waiting -= 1
 
         def give_back() -> None:
             nonlocal held

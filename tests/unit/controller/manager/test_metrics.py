@@ -28,7 +28,13 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: bool = True) -> None:
     found = list(statuses)
     metrics.observe_state(
-        leader=lambda: leads, queue_depth=lambda: 3, in_progress=lambda: 2, blocked=lambda: 1, statuses=lambda: found
+        leader=lambda: leads,
+        queue_depth=lambda: 3,
+        in_progress=lambda: 2,
+        blocked=lambda: 1,
+        suspected=lambda: 4,
+        waiting_calls=lambda: 5,
+        statuses=lambda: found,
     )
     metrics.observe_watches(lambda: {"red": True, "blue": False})
 
@@ -78,10 +84,15 @@ def test_what_has_not_happened_yet_counts_as_0(metrics: Metrics) -> None:
 
 def test_state_is_read_when_it_is_asked_for(metrics: Metrics) -> None:
     observe(metrics)
-    found = {
-        name: value(metrics, name) for name in ("leader", "queue_depth", "reconciles_in_progress", "plans_blocked")
+    expected = {
+        "leader": 1,
+        "queue_depth": 3,
+        "reconciles_in_progress": 2,
+        "plans_blocked": 1,
+        "plans_suspected": 4,
+        "plan_calls_waiting": 5,
     }
-    assert found == {"leader": 1, "queue_depth": 3, "reconciles_in_progress": 2, "plans_blocked": 1}
+    assert {name: value(metrics, name) for name in expected} == expected
 
 
 def test_plans_count_by_condition(metrics: Metrics) -> None:

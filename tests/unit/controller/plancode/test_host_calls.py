@@ -258,8 +258,10 @@ class TestPlaces:
                 await call.has_begun()
                 waiting = asyncio.create_task(code.call("b", lambda: "in time", within=0.2))
                 await asyncio.wait({waiting}, timeout=0.3)
+                assert code.waiting == 1
             await holding
             assert await waiting == "in time"
+            assert code.waiting == 0
 
     @in_event_loop
     async def test_async_code_that_is_known_to_take_long_takes_none(self) -> None:
