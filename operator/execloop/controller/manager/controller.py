@@ -99,7 +99,7 @@ class Operator:
             if reconciler.referred(key, metadata):
                 queue.add(key)
 
-        drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"))
+        drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
         references = References(kube, settings.namespaces, referred, metrics.restarts("references"))
         reconciler = assemble(
             Validator(registry, settings.access),

@@ -264,6 +264,11 @@ class Cache:
     def get(self, key: Key) -> PlanState | None:
         return self._states.get(key)
 
+    def holds(self, key: Key, uid: str) -> bool:
+        """Return whether the Plan of this key is known, and has this uid."""
+        state = self._states.get(key)
+        return state is not None and state.uid == uid
+
     def put(self, key: Key, body: dict[str, Any], *, listed: bool = False) -> Change:
         """Take an object of the watch, or of a list, and say what that changes."""
         change = self._put(key, body, listed=listed)

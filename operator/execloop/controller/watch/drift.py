@@ -62,7 +62,8 @@ class DriftWatches:
     """`drifted` is called for each change to an object that a Plan manages and that carries its label.
 
     A watch ends with the last Plan that manages its kind. Without the right to watch a kind its Plans work by
-    `interval`; that is said once. Made on the event loop that it serves.
+    `interval`; that is said once. `exists` says whether a Plan of that key and uid is there: one may go while its code
+    runs. Made on the event loop that it serves.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class DriftWatches:
         namespaces: Sequence[str],
         drifted: Callable[[Key], None],
         restarted: Callable[[Restart], None] = lambda _reason: None,
+        *,
+        exists: Callable[[Key, str], bool] = lambda _key, _uid: True,
     ) -> None:
         self._kube, self._namespaces, self._drifted = kube, tuple(namespaces) or ("",), drifted
-        self._restarted = restarted
+        self._restarted, self._exists = restarted, exists
         self._loop = asyncio.get_running_loop()
         self._owners: dict[str, Key] = {}
         self._managed: dict[Key, _Managed] = {}
@@ -91,6 +94,8 @@ class DriftWatches:
             self._release(key, managed.kinds)
 
     def _declare(self, key: Key, uid: str, kinds: _Kinds, problem: str) -> None:
+        if not self._exists(key, uid):
+            return
         before = self._managed.get(key, _Managed("", {}))
         if (before.uid, before.kinds, before.problem) == (uid, kinds, problem):
             return

@@ -94,6 +94,15 @@ class TestWatches:
         await watching.close()
 
     @in_event_loop
+    async def test_a_plan_that_went_while_its_code_ran_leaves_nothing(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        watching.watches = DriftWatches(FakeCluster().kube, (), watching.drifted.append, exists=lambda *_: False)
+        await watching.declare(A, Manages(MAPS))
+        assert made == []
+        assert not watching.watches._owners
+        await watching.close()
+
+    @in_event_loop
     async def test_it_is_watched_in_the_namespaces_of_the_operator(self, made: list[FakeWatch]) -> None:
         watching = Watching("red", "blue")
         await watching.declare(A, Manages(MAPS))
