@@ -105,6 +105,13 @@ recovery: venv ## Kill, stop and cut off the operator on a real API server, and 
 soak: venv ## Let 1,000 Plans fail and drift for MINUTES=10, and write docs/benchmarks/soak.md and .svg
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),10)
 
+.PHONY: nightly
+nightly: venv ## What takes too long for each change: 20,000 lives, the faults, ten minutes of trouble, every Python (about an hour)
+	$(MAKE) simulate LIVES=20000 FIRST=$$(date +%Y%m%d)0000
+	$(MAKE) recovery
+	$(MAKE) soak MINUTES=10
+	$(MAKE) test-pythons
+
 .PHONY: cluster
 cluster: venv ## Leave a control plane running; the last line is the path of its kubeconfig
 	@$(BIN)/python -m tests.cluster up

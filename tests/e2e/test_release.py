@@ -1,5 +1,6 @@
 """The life of a release, as a platform team has it: each test goes on where the one before it stopped."""
 
+import json
 import re
 import shutil
 import time
@@ -124,6 +125,49 @@ def test_a_standby_takes_over_when_the_leader_is_killed(site: Site, plans: Plans
     plans.wait("afterwards", seconds=60)
     tell(f"leader killed to the next Plan Ready: {time.monotonic() - start:.1f} s")
     assert holder(site)
+
+
+def is_stalled(plans: Plans, name: str) -> bool:
+    return plans.condition(name, "Stalled") == ("True", "PlanCrashes")
+
+
+def endings(site: Site) -> list[str]:
+    """Why each container's last process ended."""
+    statuses = [status for pod in operators(site) for status in pod["status"]["containerStatuses"]]
+    return [status.get("lastState", {}).get("terminated", {}).get("reason", "") for status in statuses]
+
+
+@pytest.mark.timeout(600)
+def test_a_plan_whose_container_is_killed_for_memory_stalls_and_its_neighbour_converges(
+    site: Site, plans: Plans, tell: Tell
+) -> None:
+    start = time.monotonic()
+    plans.apply(manifest("hungry", "eats-memory"), manifest("beside-hungry", "jobs", parameters={"image": IMAGE}))
+    plans.until(lambda: is_stalled(plans, "hungry"), "it has stalled", 420)
+    tell(f"three containers killed for memory, to Stalled: {time.monotonic() - start:.1f} s")
+    assert "OOMKilled" in endings(site)
+    plans.wait("beside-hungry", seconds=90)
+    plans.kubectl("delete", "plan", "hungry", "beside-hungry")
+
+
+@pytest.mark.timeout(600)
+def test_a_plan_that_hangs_the_interpreter_is_found_out_by_the_kubelet(site: Site, plans: Plans, tell: Tell) -> None:
+    impatient(site)
+    start = time.monotonic()
+    plans.apply(manifest("hanging", "hangs-interpreter"), manifest("beside", "jobs", parameters={"image": IMAGE}))
+    plans.until(lambda: is_stalled(plans, "hanging"), "it has stalled", 420)
+    tell(f"three containers killed by their liveness probe, to Stalled: {time.monotonic() - start:.1f} s")
+    plans.wait("beside", seconds=90)
+    plans.kubectl("delete", "plan", "hanging", "beside")
+
+
+def impatient(site: Site) -> None:
+    """The kubelet finds a hanging operator after 3 s instead of 60 s; nothing else differs."""
+    probe = {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3, "terminationGracePeriodSeconds": 1}
+    container = {"name": "operator", "livenessProbe": probe}
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    site.kubectl("patch", "deployment", RELEASE, f"--namespace={SYSTEM}", f"--patch={json.dumps(patch)}")
+    site.kubectl("rollout", "status", f"deployment/{RELEASE}", f"--namespace={SYSTEM}", "--timeout=120s")
 
 
 def test_an_uninstallation_names_the_plans_with_a_teardown_to_do_and_stops(site: Site, plans: Plans) -> None:
