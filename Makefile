@@ -29,7 +29,7 @@ test: venv ## Run every test that this machine can run
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests --ignore=tests/e2e
 
 .PHONY: simulate
-simulate: venv ## Live LIVES simulated lives of the operator, from the seed FIRST on (SEED=N tells one of them)
+simulate: venv ## Live LIVES simulated lives of the operator, from the seed FIRST on (SEED=N prints one of them)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed=$(SEED) --all,--first=$(or $(FIRST),1) --lives=$(or $(LIVES),10000))
 
 .PHONY: test-pythons
@@ -54,7 +54,7 @@ bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks
 	$(BIN)/python -m benchmarks.engine
 
 .PHONY: format
-format: venv ## Format the code and mend what the linter can
+format: venv ## Format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

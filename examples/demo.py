@@ -58,7 +58,7 @@ def show(cluster: Cluster) -> None:
     kubectl("wait", "plan/site", "--for=condition=Ready", "--timeout=30s")
     kubectl("wait", "plan/rotation", "--for=condition=Ready", "--timeout=30s")
     kubectl("wait", "plan/door", "--for=condition=Stalled", "--timeout=30s")
-    say("Drift: somebody changes the ConfigMap that the Plan `site` manages")
+    say("Drift: another hand changes the ConfigMap that the Plan `site` manages")
     patch = '--patch={"data":{"title":"Broken"}}'
     print(kubectl("patch", "configmap", "page", "--namespace=site", "--type=merge", patch), end="")
     began = time.monotonic()

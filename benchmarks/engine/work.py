@@ -28,7 +28,7 @@ class AsyncWork:
 
 
 class Waiting(AsyncWork):
-    """A hundredth of a second of somebody else's time."""
+    """Wait a hundredth of a second."""
 
     async def perform(self) -> None:
         await asyncio.sleep(0.01)

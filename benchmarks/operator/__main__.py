@@ -51,7 +51,9 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
     try:
         for plan in ("noop", "configmaps"):
             for turn in range(sitting.rounds):
-                first = turn % len(names)  # an API server grows slower: nobody is always the last
+                first = turn % len(
+                    names
+                )  # an API server grows slower, so each contender comes last as often as the others
                 for name in names[first:] + names[:first]:
                     if plan in CONTENDERS[name].plans:
                         found = await backlog(server, CONTENDERS[name], plan, TASKS, sitting.number)

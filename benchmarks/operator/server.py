@@ -22,7 +22,7 @@ NAMESPACE = "execloop-benchmark"
 WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY"})
 _PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
 _CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-# Of what a contender may write. The control plane's own writes, to leases for one, go on all the time.
+# Of what a contender may write. The control plane writes too, to Leases for example.
 _COUNTED = frozenset({"plans", "configmaps", "events"})
 _AT_ONCE = 32
 _PATIENCE = 600.0

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from execloop import Task, plan
 
 
-class Parameters(BaseModel, extra="forbid"):
-    database: Path = Field(description="The SQLite file; made when it is not there")
+class Parameters(BaseModel):
+    database: Path = Field(description="The SQLite file; created when it is missing")
     migrations: Path = Field(description="A folder of .sql files, applied in the order of their names")
 
 

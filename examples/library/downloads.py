@@ -1,6 +1,6 @@
 """Files of a folder are what their digests say, downloaded where they are not.
 
-Plain blocking code: with `parallelism` several downloads go on at once, each in a thread.
+Plain blocking code: with `parallelism` several downloads run at once, each in a thread.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class File(BaseModel, extra="forbid"):
+class File(BaseModel):
     url: HttpUrl
     sha256: Digest
 
 
-class Parameters(BaseModel, extra="forbid"):
+class Parameters(BaseModel):
     folder: Path = Field(description="Where the files belong")
     files: dict[FileName, File] = Field(description="What each is, by name")
 
@@ -45,7 +45,7 @@ class Download(Task):
             copyfileobj(response, stream)
 
     def post(self) -> None:
-        """Nobody ever sees a file that is half there, or another than was wanted."""
+        """Rename the file only when its digest is right: no reader sees half a file, or a wrong one."""
         if digest(self.partial) != self.wanted.sha256:
             raise FatalError(f"{self.wanted.url} is not the file that was wanted: its digest is another")
         self.partial.replace(self.path)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from execloop import Task, plan
 
 
-class Parameters(BaseModel, extra="forbid"):
+class Parameters(BaseModel):
     addresses: list[str] = Field(description="Such as db.example.com:5432")
     patience: float = Field(default=10.0, gt=0, description="Seconds after which no answer is an error")
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from execloop import Context, Task, plan, task
 
 
-class Parameters(BaseModel, extra="forbid"):
+class Parameters(BaseModel):
     name: str
     data: dict[str, str] = {}
 

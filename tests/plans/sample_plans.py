@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from execloop import Context, FatalError, Task, Wait, plan, task
 
 
-class Parameters(BaseModel, extra="forbid"):
+class Parameters(BaseModel):
     folder: Path = Field(description="Where the files are")
     count: Annotated[int, Field(ge=0)] = 2
     failures: int = 0

@@ -1,9 +1,13 @@
-"""README.md and the pages of docs/ use plain words: the list says what to write instead of a riddle.
+"""The pages and the code use plain words: the list says what to write instead of a riddle.
 
-Code, in blocks and in lines, is left out: it quotes what a program prints.
+Of a page, code is left out, in blocks and in lines: it quotes what a program prints. Of the code, every text is read:
+messages, docstrings and comments.
 """
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GENERATED = ("docs/reference/", "docs/benchmarks/")
 PAGES = {
-    name: path.read_text()
+    name: path
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
     if not (name := str(path.relative_to(ROOT))).startswith(GENERATED)
+}
+SOURCES = {
+    str(path.relative_to(ROOT)): path
+    for folder in ("operator", "release", "benchmarks", "examples")
+    for path in sorted((ROOT / folder).rglob("*.py"))
 }
 INSTEAD = {
     r"told": "reported, said, or an active verb",
@@ -40,6 +49,39 @@ def riddles(text: str) -> Iterator[str]:
             yield f"line {line}: {' '.join(found[0].split())!r}: write {instead}"
 
 
+def riddles_of_code(source: str) -> Iterator[str]:
+    """Each word of the list in a text of the code: the line where the text begins, the word, and what to write."""
+    for line, text in sorted([*_strings(source), *_comments(source)]):
+        for pattern, instead in INSTEAD.items():
+            for found in re.finditer(_spaced(pattern), text, re.IGNORECASE):
+                yield f"line {line}: {' '.join(found[0].split())!r}: write {instead}"
+
+
+def _strings(source: str) -> Iterator[tuple[int, str]]:
+    """Texts and docstrings, and of a formatted one what is written between its values."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def _comments(source: str) -> Iterator[tuple[int, str]]:
+    """Comments, those of successive lines as one."""
+    block: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        if block and token.start[0] != block[-1].start[0] + 1:
+            yield _joined(block)
+            block = []
+        block.append(token)
+    if block:
+        yield _joined(block)
+
+
+def _joined(block: list[tokenize.TokenInfo]) -> tuple[int, str]:
+    return block[0].start[0], "\n".join(token.string.removeprefix("#") for token in block)
+
+
 def _spaced(pattern: str) -> str:
     """A phrase may be broken at the end of a line."""
     return rf"\b(?:{pattern})\b".replace(" ", r"\s+")
@@ -47,7 +89,12 @@ def _spaced(pattern: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_uses_plain_words(page: str) -> None:
-    assert list(riddles(PAGES[page])) == []
+    assert list(riddles(PAGES[page].read_text())) == []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_texts_of_the_code_use_plain_words(source: str) -> None:
+    assert list(riddles_of_code(SOURCES[source].read_text())) == []
 
 
 @pytest.mark.parametrize(
@@ -62,3 +109,17 @@ def test_a_page_uses_plain_words(page: str) -> None:
 )
 def test_a_riddle_is_found_in_prose_and_not_in_code(text: str, expected: list[str]) -> None:
     assert list(riddles(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('x = "It was told."', ["line 1: 'told': write reported, said, or an active verb"]),
+        ('def f():\n    """The work goes\n    on."""', ["line 2: 'goes on': write continue"]),
+        ('x = f"{told} and {y} went on"', ["line 1: 'went on': write continue"]),
+        ("x = 1\n# It goes\n# on.", ["line 2: 'goes on': write continue"]),
+        ("told = mend(spoil)  # a reason", []),
+    ],
+)
+def test_a_riddle_is_found_in_texts_of_the_code_and_not_in_names(source: str, expected: list[str]) -> None:
+    assert list(riddles_of_code(source)) == expected

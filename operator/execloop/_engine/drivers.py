@@ -1,7 +1,7 @@
 """The two ways to attempt tasks: plain calls, and awaiting. What each does to a task is all they have of their own.
 
-Both take siblings, tell `advance` what became of them, go on with what it returns, and end when that is None. Each can
-go on where the other stopped, so a plan may mix sync and async as it likes.
+Both take siblings, report to `advance` what became of them, continue with what it returns, and end when that is None.
+Each can continue where the other stopped, so a plan may mix sync and async.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Driver:
                 siblings = advance(None)
 
     async def finish(self, reply: Reply | Unfinished, threads: Threads) -> Reply:
-        """Go on with a task whose function returned an awaitable; any other reply is returned as it is."""
+        """Finish a task whose function returned an awaitable; return any other reply as it is."""
         if not isinstance(reply, Unfinished):
             return reply
         task: Task = reply.task

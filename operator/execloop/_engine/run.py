@@ -204,7 +204,7 @@ class Run:
         self._interrupt()
 
     def _late(self) -> bool:
-        """Whether there is no longer time, or reason, to go on."""
+        """Whether there is no longer time, or reason, to continue."""
         if self._deadline is not None and self.clock.monotonic() >= self._deadline:
             self.stop.expire()
         return self.stop.requested

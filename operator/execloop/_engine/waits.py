@@ -20,7 +20,7 @@ SHORTEST_PAUSE = 0.1
 
 
 class Wait(Exception):
-    """Something must happen before the plan can go on: not an error, and not work.
+    """Something must happen before the plan can continue: not an error, and not work.
 
     Return it from `create()`, alone or among tasks; return it among a task's children; or raise it. The plan has then
     not converged, nothing is counted against the error budget, and the deadline runs on. The engine asks again after

@@ -1,4 +1,4 @@
-"""Plans by name. A name stands for one plan; what failed to import, and whoever shares a name, spoils nothing else."""
+"""Plans by name. A plan that failed to import, or two that share a name, affect no other plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the command ends: exit codes, and the error that is the user's to mend."""
+"""Exit codes of the command, and the error of a user's mistake."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ TERMINATED = 143
 
 
 class Mistake(click.ClickException):
-    """Wrong usage: said in a line or a few, never with a traceback."""
+    """Wrong usage: reported in a few lines, never with a traceback."""
 
     exit_code = WRONG_USAGE

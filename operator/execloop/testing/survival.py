@@ -1,4 +1,4 @@
-"""Crash-point exploration: fail at each call of a plan's code in turn, go on with the same world, see it converge."""
+"""Crash-point exploration: fail at each call of a plan's code in turn, continue in the same world, see it converge."""
 
 from __future__ import annotations
 

@@ -297,13 +297,16 @@ def test_the_message_is_the_condition_s_own(body: str, message: str) -> None:
 
 
 def test_what_is_not_there_is_not_found() -> None:
-    assert judge(None) == Health("NotFound", "it is not there")
+    assert judge(None) == Health("NotFound", "it does not exist")
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("status: odd", "its state cannot be read: status.conditions is not there: a part of it is no mapping"),
+        (
+            "status: odd",
+            "its state cannot be read: status.conditions cannot be read: a part of the path is not a mapping",
+        ),
         ("status: {conditions: odd}", "its state cannot be read: status.conditions is no list"),
         ("status: {conditions: [odd]}", "its state cannot be read: an item of status.conditions is no mapping"),
         ("status: {conditions: [{type: 1}]}", "its state cannot be read: a field of status.conditions is no text"),

@@ -36,7 +36,7 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Choice(["wide", "json", "yaml", "name"]), help="More columns, or another form."
 )
-@click.option("-w", "--watch", is_flag=True, help="Go on showing what changes.")
+@click.option("-w", "--watch", is_flag=True, help="Keep watching, and show what changes.")
 @click.option("-l", "--selector", metavar="LABELS", help="Only Plans with these labels, such as team=shop.")
 @click.option("--state", "states", multiple=True, metavar="STATE", help="Only Plans in this state. May be repeated.")
 @click.option("--plan", "code", metavar="PLAN", help="Only Plans that run this plan.")

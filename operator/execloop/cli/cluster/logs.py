@@ -30,7 +30,7 @@ Examples:
   execloop logs orders --since 1h"""
 )
 @name_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
 @click.option("--since", callback=in_seconds, metavar="DURATION", help="Only lines of the last so long, such as 10m.")
 @operator_place
 @connected

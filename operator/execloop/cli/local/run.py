@@ -64,7 +64,7 @@ def run(
 
 @contextmanager
 def _no_listener() -> Iterator[tuple[Listener, ...]]:
-    """What the plan itself prints goes where it does not spoil the JSON."""
+    """Send what the plan prints to stderr, so that stdout is JSON only."""
     with redirect_stdout(sys.stderr):
         yield ()
 

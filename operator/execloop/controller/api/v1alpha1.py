@@ -79,8 +79,7 @@ class ParametersFrom(Model):
     """Data key whose value is a YAML mapping of parameters. Without it each data key that the plan declares is a
     parameter of type string."""
     optional: bool = False
-    """When true, an object or a key that is not there gives no parameters; otherwise the Plan waits for it. Defaults
-    to false."""
+    """When true, a missing object or key gives no parameters; otherwise the Plan waits for it. Defaults to false."""
 
 
 class ErrorBackoff(Model):

@@ -26,9 +26,9 @@ class Health:
 
     def __init__(self) -> None:
         self.unready: Check = lambda: "starting"
-        """Why it cannot do its part yet, or any more."""
+        """Return why the operator is not ready, empty when it is."""
         self.unwell: Check = lambda: ""
-        """Why it should be started again: nothing that is wrong elsewhere, which a restart would not mend."""
+        """Return why a restart would help, empty when it would not. Trouble elsewhere is no reason."""
 
 
 @asynccontextmanager

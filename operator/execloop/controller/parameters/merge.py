@@ -49,9 +49,9 @@ class Merged:
     others: tuple[str, ...] = field(repr=False)
     """What must not be distinguishable from them: keys of Secrets, and beside a Secret what ConfigMaps gave."""
     versions: tuple[Version, ...]
-    """Of the objects that are there: they are a part of the fingerprint."""
+    """Of the objects that exist: they are a part of the fingerprint."""
     missing: tuple[str, ...]
-    """Objects and keys that are not there and not optional: `Secret db`, `key password of Secret db`."""
+    """Missing objects and keys that are not optional: `Secret db`, `key password of Secret db`."""
 
 
 def size(sources: Sequence[Source]) -> int:

@@ -1,7 +1,7 @@
 """Where plan code runs: blocking code in daemon threads, async code on an event loop in a thread of its own.
 
-So a plan that blocks holds up neither the watch of the API server nor the exit of the process. The controller makes
-one `PlanHost`; whoever asks plan code for something goes through it.
+So a plan that blocks delays neither the watch of the API server nor the exit of the process. The controller makes one
+`PlanHost`, and every call of plan code goes through it.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ class PlanHost:
         host.given_up = True
         culprit = host.stepping  # read last: see `_steps`
         name = "unknown" if culprit is None else str(culprit.key)
-        logger.error("the async code of Plan %s blocks its event loop; the others go on with a new one", name)
+        logger.error("the async code of Plan %s blocks its event loop; the other Plans continue on a new one", name)
         self._loop = None
         for call, outcome in host.calls.items():
             if call is culprit:

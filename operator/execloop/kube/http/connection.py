@@ -44,7 +44,8 @@ _WATCH = "WATCH"
 T = TypeVar("T")
 
 Answered: TypeAlias = "Callable[[str, int, float], None]"
-"""Told of each attempt: its method, or WATCH; the HTTP status, 0 when no answer came; seconds. From any thread."""
+"""Called after each attempt with its method (or WATCH), the HTTP status (0 without an answer) and its seconds.
+Any thread may call it."""
 
 
 class _Call(NamedTuple):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Discovery"]
 
-# A kind that was not there a moment ago may be there now: its definition has just been applied.
+# A kind that was missing a moment ago may exist now: its definition has just been applied.
 _MISS_SECONDS = 1.0
 _TABLE_SECONDS = 5.0
 _EVERYTHING = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"

@@ -36,7 +36,7 @@ def identity() -> str:
 
 
 def awake_or_not() -> float:
-    """Monotonic seconds that go on while the machine sleeps, where the system can count them."""
+    """Return monotonic seconds that include the sleep of the machine, where the system counts it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 

@@ -49,7 +49,7 @@ class Fields:
             if value is None:
                 return None
             if not isinstance(value, dict):
-                raise Malformed(f"{path} is not there: a part of it is no mapping")
+                raise Malformed(f"{path} cannot be read: a part of the path is not a mapping")
             value = value.get(name)
         return value
 

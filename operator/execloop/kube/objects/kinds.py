@@ -60,7 +60,7 @@ def _replica_set(it: Fields, _now: datetime) -> Health:
 
 def _stateful_set(it: Fields, _now: datetime) -> Health:
     if it.text("spec.updateStrategy.type") == "OnDelete":
-        return Health("Current", "its pods are updated when somebody deletes them")
+        return Health("Current", "a pod is updated only when it is deleted (OnDelete)")
     wanted, there = it.number("spec.replicas", 1), it.number("status.replicas", 0)
     partition = it.number("spec.updateStrategy.rollingUpdate.partition", -1)
     return (

@@ -25,7 +25,7 @@ def judge(found: Mapping[str, Any] | None, *, now: datetime | None = None) -> He
     `now` matters to a Pod that no node takes: for 15 s it is still InProgress.
     """
     if found is None:
-        return Health("NotFound", "it is not there")
+        return Health("NotFound", "it does not exist")
     try:
         it = Fields(found)
         group = it.text("apiVersion").rpartition("/")[0]
@@ -61,4 +61,4 @@ def _ready(it: Fields, _now: datetime) -> Health:
             return Health("InProgress", condition.words)
         if condition.type == "Ready" and condition.status == "True":
             return Health("Current", "it is ready")
-    return Health("Current", "it exists, and says nothing of its state")
+    return Health("Current", "it exists, and reports no state")
