@@ -90,7 +90,7 @@ release: venv ## Make and check all that a release publishes, in dist/release; p
 .PHONY: lock
 lock: venv ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra operator --extra cli \
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras \
 	  --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 .PHONY: bench-operator

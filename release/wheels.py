@@ -13,7 +13,7 @@ from pathlib import Path
 
 from release.locked import LOCK, needed
 
-EXTRAS = ("operator",)
+EXTRAS = ("operator", "cel", "page", "sql")
 EPOCH = "315532800"
 """For SOURCE_DATE_EPOCH: 1980, the first year that a zip file can tell."""
 _ROOT = LOCK.parent
