@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from execloop.cli.cluster.annotations import APPROVE, APPROVED_BY, annotation
-from execloop.cli.cluster.columns import condition, state, status
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, Mistake
+from execloop.resource.annotations import APPROVE, APPROVED_BY, annotation
+from execloop.resource.fields import condition, state, status
 
 __all__ = ["approve"]
 

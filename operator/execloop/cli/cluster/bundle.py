@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from execloop.cli.cluster.check import line
-from execloop.cli.cluster.events import events_of
 from execloop.cli.cluster.fitness import findings
-from execloop.cli.cluster.objects import related
 from execloop.cli.cluster.pods import operator_place
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.exits import CONVERGED, Mistake
+from execloop.resource.events import events_of
+from execloop.resource.related import related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,11 +63,13 @@ async def _contents(session: Session, plan: Plan, home: str) -> dict[str, str]:
     from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
 
     found = {"version.txt": version("execloop"), "plan.json": _json(redacted(plan))}
-    others = [redacted(one) for one in (await related(session, plan)).values() if one and one.get("kind") == "Plan"]
+    others = [
+        redacted(one) for one in (await related(session.kube, plan)).values() if one and one.get("kind") == "Plan"
+    ]
     if others:
         found["dependencies.json"] = _json(others)
     try:
-        found["events.json"] = _json([_event(one) for one in await events_of(session, plan)])
+        found["events.json"] = _json([_event(one) for one in await events_of(session.kube, plan)])
         lines = [line(one.mark, one.what, one.detail, one.next) async for one in findings(session, home)]
         found["check.txt"] = click.unstyle("\n".join(lines))
     except ApiError as error:

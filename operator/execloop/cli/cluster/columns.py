@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from execloop.cli.display.times import age
+from execloop.resource.fields import condition, state, status
+from execloop.resource.times import age
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from execloop.cli.cluster.session import Plan
+    from execloop.resource.fields import Plan
 
-__all__ = ["condition", "header", "row", "state", "status"]
+__all__ = ["header", "row"]
 
 _NARROW = ("NAME", "READY", "STATE", "STATUS", "AGE")
 _WIDE = ("PLAN", "PROGRESS", "ERRORS", "EXECUTION", "NEXT RUN", "LAST CONVERGED")
 _LONGEST = 100
-
-
-def status(plan: Plan) -> dict[str, Any]:
-    """Return a Plan's status, empty before an operator wrote one."""
-    found = plan.get("status")
-    return found if isinstance(found, dict) else {}
-
-
-def condition(plan: Plan, kind: str) -> dict[str, Any]:
-    """Return a condition, empty when the Plan does not have it."""
-    return next((one for one in status(plan).get("conditions") or () if one.get("type") == kind), {})
-
-
-def state(plan: Plan) -> str:
-    """Return the state in one word; `New` before an operator saw the Plan."""
-    return str(status(plan).get("state") or ("New" if not status(plan).get("conditions") else "-"))
 
 
 def header(*, wide: bool, everywhere: bool) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from execloop.cli.cluster.annotations import PREVIEW, now
-from execloop.cli.cluster.columns import status
 from execloop.cli.cluster.durations import in_seconds
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected, key
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, TIMEOUT
+from execloop.resource.annotations import PREVIEW, now
+from execloop.resource.fields import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from execloop.cli.cluster.columns import condition, status
-from execloop.cli.cluster.objects import related
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.terminal import printable
-from execloop.cli.display.times import age
 from execloop.cli.exits import CONVERGED
+from execloop.resource.fields import condition, status
+from execloop.resource.related import related
+from execloop.resource.times import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ async def explain(session: Session, name: str) -> int:
     from execloop.controller.status.explain import explain as explained  # noqa: PLC0415 - the command starts without it
 
     plan = await session.plan(name)
-    for line in in_words(explained(plan, await related(session, plan)), plan):
+    for line in in_words(explained(plan, await related(session.kube, plan)), plan):
         click.echo(line)
     return CONVERGED
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from execloop.cli.cluster.pods import LABEL
-from execloop.cli.display.times import moment
+from execloop.resource.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from execloop.cli.cluster.columns import header, row, state
+from execloop.cli.cluster.columns import header, row
 from execloop.cli.cluster.selection import names_argument
 from execloop.cli.cluster.session import Plan, Session, connected, key
 from execloop.cli.display.table import lines, show
 from execloop.cli.display.terminal import coloured
 from execloop.cli.exits import CONVERGED, Mistake
+from execloop.resource.fields import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

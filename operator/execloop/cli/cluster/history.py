@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from execloop.cli.cluster.columns import status
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.table import show
-from execloop.cli.display.times import age, moment, span
 from execloop.cli.exits import CONVERGED
+from execloop.resource.fields import status
+from execloop.resource.times import age, moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

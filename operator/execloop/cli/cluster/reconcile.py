@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from execloop.cli.cluster.annotations import REQUESTED_AT, now
-from execloop.cli.cluster.columns import condition
 from execloop.cli.cluster.selection import names_or_all, ordered, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED
+from execloop.resource.annotations import REQUESTED_AT, now
+from execloop.resource.fields import condition
 
 __all__ = ["reconcile"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from execloop.cli.cluster.annotations import SUSPEND
 from execloop.cli.cluster.selection import names_or_all, ordered, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED
+from execloop.resource.annotations import SUSPEND
 
 __all__ = ["resume"]
 

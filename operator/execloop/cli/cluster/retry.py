@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from execloop.cli.cluster.annotations import REQUESTED_AT, RETRY, now
-from execloop.cli.cluster.columns import state, status
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED, Mistake
+from execloop.resource.annotations import REQUESTED_AT, RETRY, now
+from execloop.resource.fields import state, status
 
 __all__ = ["retry"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
 import click
 
 from execloop.cli.exits import FAILED, Mistake
+from execloop.resource.fields import API, KIND, Plan, key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["API", "KIND", "MANAGER", "Place", "Plan", "Session", "connected", "key", "place_options"]
 
 P = ParamSpec("P")
-Plan: TypeAlias = dict[str, Any]
 
-API: Final = "execloop.dev/v1alpha1"
-KIND: Final = "Plan"
 MANAGER: Final = "execloop"
 """The field manager of all writes: Flux takes away what a manager whose name begins with `kubectl` set."""
 
@@ -79,11 +77,6 @@ class Session:
         except ApiError:
             return None
         return str(answer["status"]["userInfo"].get("username") or "") or None
-
-
-def key(plan: Plan) -> tuple[str, str]:
-    """Return namespace and name."""
-    return plan["metadata"]["namespace"], plan["metadata"]["name"]
 
 
 def place_options(function: Callable[..., Any]) -> Callable[..., Any]:

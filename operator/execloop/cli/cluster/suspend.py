@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from execloop.cli.cluster.annotations import SUSPEND
 from execloop.cli.cluster.durations import in_seconds
 from execloop.cli.cluster.selection import names_or_all, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.exits import CONVERGED
+from execloop.resource.annotations import SUSPEND
 
 __all__ = ["suspend"]
 

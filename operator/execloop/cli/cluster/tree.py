@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from execloop.cli.cluster.columns import state, status
-from execloop.cli.cluster.objects import health, inventory, related
 from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected, key
 from execloop.cli.display.terminal import coloured, printable
-from execloop.cli.display.times import age
 from execloop.cli.display.tree import Branch, draw
 from execloop.cli.exits import CONVERGED
+from execloop.resource.fields import state, status
+from execloop.resource.related import health, inventory, related
+from execloop.resource.times import age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ async def tree(session: Session, name: str) -> int:
     from execloop.controller.status.explain import dependencies  # noqa: PLC0415 - the command starts without it
 
     plan = await session.plan(name)
-    others = await related(session, plan)
+    others = await related(session.kube, plan)
     needs = [(str(one), health(others[one]) if one in others else "?") for one in dependencies(plan)]
-    for line in draw(grown(plan, needs, await inventory(session, plan))):
+    for line in draw(grown(plan, needs, await inventory(session.kube, plan))):
         click.echo(line)
     return CONVERGED
 

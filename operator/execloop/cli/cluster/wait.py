@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import click
 
-from execloop.cli.cluster.annotations import REQUESTED_AT, annotation
-from execloop.cli.cluster.columns import condition, state, status
 from execloop.cli.cluster.durations import in_seconds
 from execloop.cli.cluster.selection import names_or_all, select
 from execloop.cli.cluster.session import Plan, Session, connected, key
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, TIMEOUT
+from execloop.resource.annotations import REQUESTED_AT, annotation
+from execloop.resource.fields import condition, state, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,10 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from execloop.cli.cluster.columns import header, row
-from execloop.cli.display.times import age, span
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -47,16 +44,3 @@ def test_only_the_wide_table_has_long_messages_whole() -> None:
     found = plan(conditions=ready("x" * 200))
     assert len(row(found, wide=False, everywhere=False)[3]) == 100
     assert len(row(found, wide=True, everywhere=False)[3]) == 200
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (119, "119s"), (120, "2m"), (10_799, "179m"), (12_000, "3h20m"), (86_400, "24h"), (172_800, "2d")],
-)
-def test_spans_are_short(seconds: int, text: str) -> None:
-    assert span(seconds) == text
-
-
-@pytest.mark.parametrize("text", [None, "", "soon"])
-def test_what_is_no_time_is_a_dash(text: object) -> None:
-    assert age(text) == "-"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from execloop.cli.cluster.columns import state, status
-from execloop.cli.cluster.session import API, KIND
+from execloop.resource.fields import API, KIND, state, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from execloop.cli.cluster.session import Plan, Session
     from execloop.controller.status.explain import Reference
+    from execloop.kube import Kube
+    from execloop.resource.fields import Plan
 
 __all__ = ["health", "inventory", "related"]
 
@@ -19,7 +19,7 @@ _MOST = 200
 """Objects that one command reads."""
 
 
-async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
+async def related(kube: Kube, plan: Plan) -> dict[Reference, Plan | None]:
     """Return what a Plan depends on, and the Plans what they depend on; without what may not be read."""
     from execloop.controller.status.explain import dependencies  # noqa: PLC0415 - the command starts without it
     from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
@@ -31,7 +31,7 @@ async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
         if one in found:
             continue
         try:
-            found[one] = await session.kube.get(one.api_version, one.kind, one.name, one.namespace)
+            found[one] = await kube.get(one.api_version, one.kind, one.name, one.namespace)
         except (ApiError, ValueError):
             continue
         if one.kind == KIND and found[one] is not None:
@@ -39,7 +39,7 @@ async def related(session: Session, plan: Plan) -> dict[Reference, Plan | None]:
     return found
 
 
-async def inventory(session: Session, plan: Plan) -> list[tuple[str, str]]:
+async def inventory(kube: Kube, plan: Plan) -> list[tuple[str, str]]:
     """Return the objects that a Plan owns, and how each is; `?` where that cannot be read."""
     from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
 
@@ -50,7 +50,7 @@ async def inventory(session: Session, plan: Plan) -> list[tuple[str, str]]:
             found.append((label, "?"))
             continue
         try:
-            found.append((label, health(await session.kube.get(version, kind, name, namespace or None))))
+            found.append((label, health(await kube.get(version, kind, name, namespace or None))))
         except (ApiError, ValueError):
             found.append((label, "?"))
     return found

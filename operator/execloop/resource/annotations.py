@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from execloop.cli.cluster.session import Plan
+    from execloop.resource.fields import Plan
 
 __all__ = ["APPROVE", "APPROVED_BY", "PREVIEW", "REQUESTED_AT", "RETRY", "SUSPEND", "annotation", "now"]
 
