@@ -51,9 +51,9 @@ def needed(extras: Sequence[str], python_version: str = "") -> list[Locked]:
     environment = {key: str(value) for key, value in default_environment().items()}
     if python_version:
         environment |= {"python_version": python_version, "python_full_version": f"{python_version}.0"}
-    names = _closure("execloop", extras, environment)
+    names = closure("execloop", extras, environment)
     locked = read()
-    return [locked[name] for name in sorted(names - {"execloop"})]
+    return [locked[name] for name in sorted(names.keys() - {"execloop"})]
 
 
 def requires(name: str, extras: Sequence[str], environment: Mapping[str, str]) -> Iterator[Requirement]:
@@ -70,7 +70,8 @@ def _optional(extras: Sequence[str]) -> list[str]:
     return [line for name in extras if name for line in extra[name]]
 
 
-def _closure(name: str, extras: Sequence[str], environment: Mapping[str, str]) -> set[str]:
+def closure(name: str, extras: Sequence[str], environment: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return what this distribution needs, by name, each with the extras that are asked of it."""
     seen: dict[str, set[str]] = {}
     waiting = [(name, set(extras) or {""})]
     while waiting:
@@ -82,4 +83,4 @@ def _closure(name: str, extras: Sequence[str], environment: Mapping[str, str]) -
             (canonicalize_name(requirement.name), set(requirement.extras) or {""})
             for requirement in requires(name, sorted(wanted), environment)
         ]
-    return set(seen)
+    return seen

@@ -13,7 +13,7 @@ from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
 from release.image import version
-from release.locked import needed, requires
+from release.locked import closure, needed, requires
 from release.wheels import EXTRAS
 
 if TYPE_CHECKING:
@@ -66,12 +66,14 @@ def _spdx(identifier: str) -> dict[str, Any]:
 def _dependencies(locked: list[Locked], extras: tuple[str, ...]) -> list[dict[str, Any]]:
     environment = {key: str(value) for key, value in default_environment().items()}
     purls = {entry.name: _purl(entry.name, entry.version) for entry in locked}
+    asked = closure("execloop", extras, environment)
 
-    def edges(name: str, wanted: tuple[str, ...] = ()) -> list[str]:
+    def edges(name: str) -> list[str]:
+        wanted = sorted(asked[name])
         names = {canonicalize_name(requirement.name) for requirement in requires(name, wanted, environment)}
         return [purls[name] for name in sorted(names & purls.keys())]
 
-    own = {"ref": _purl("execloop", version()), "dependsOn": edges("execloop", extras)}
+    own = {"ref": _purl("execloop", version()), "dependsOn": edges("execloop")}
     return [own, *({"ref": purls[entry.name], "dependsOn": edges(entry.name)} for entry in locked)]
 
 

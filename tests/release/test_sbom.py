@@ -2,12 +2,13 @@
 
 from release.locked import needed
 from release.sbom import bill
+from release.wheels import EXTRAS
 
 
 def test_it_names_every_distribution_once_with_its_licence() -> None:
     components = bill()["components"]
     assert [(one["name"], one["version"]) for one in components] == [
-        (entry.name, entry.version) for entry in needed(["operator"])
+        (entry.name, entry.version) for entry in needed(EXTRAS)
     ]
     assert [one["name"] for one in components if not one.get("licenses")] == []
 
