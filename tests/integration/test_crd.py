@@ -88,7 +88,7 @@ def test_a_status_is_kept_as_the_operator_wrote_it(kubectl: Kubectl) -> None:
             "pending": {"digest": "sha256:4567", "count": 1, "tasks": ["copy"]},
             "lastHandledReconcileAt": "now",
             "history": [{"id": "8f2b", "generation": 1, "startedAt": time, "finishedAt": time, "result": "Converged"}],
-            "inventory": [{"apiVersion": "v1", "kind": "Namespace", "name": "team-a"}],
+            "inventory": ["Namespace//team-a", "Deployment.apps/team-a/web"],
         }
     )
     _set_status(kubectl, status.to_json())

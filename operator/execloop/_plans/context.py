@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from execloop._engine.execution import Execution
+from execloop._plans.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -49,6 +50,9 @@ class Context:
     """What the plan keeps between its runs: JSON values, at most 16 KiB, no value of a Secret. The operator keeps it in
     `status.kept`; in the library and the command it lasts as long as the plan. It is a memory of things that cannot be
     looked up, such as the id of a request: what the world says is truer."""
+    inventory: Inventory = field(default_factory=Inventory)
+    """The objects that the plan made, as `kind.group/namespace/name`. The operator keeps it in `status.inventory`, at
+    most 32 KiB; in the library and the command it lasts as long as the plan."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
 

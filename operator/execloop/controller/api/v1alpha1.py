@@ -26,7 +26,6 @@ __all__ = [
     "ErrorBackoff",
     "ExecutionStatus",
     "HistoryEntry",
-    "InventoryEntry",
     "ParametersFrom",
     "Pending",
     "PlanSpec",
@@ -303,19 +302,6 @@ class HistoryEntry(Model):
     """Who approved it."""
 
 
-class InventoryEntry(Model):
-    """An object that the Plan owns."""
-
-    api_version: str
-    """API version of the object."""
-    kind: str
-    """Kind of the object."""
-    namespace: str | None = None
-    """Namespace of the object, if it has one."""
-    name: str
-    """Name of the object."""
-
-
 class Suspension(Model):
     """A suspension with an end, as the annotation execloop.dev/suspend-until gave it."""
 
@@ -381,8 +367,8 @@ class PlanStatus(Model):
     """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
     history: tuple[HistoryEntry, ...] = ()
     """Executions that ended, newest first."""
-    inventory: tuple[InventoryEntry, ...] | None = None
-    """Objects that the Plan owns, for a plan that owns any."""
+    inventory: tuple[str, ...] | None = None
+    """Objects that the Plan owns, for a plan that owns any, each as kind.group/namespace/name; at most 32 KiB."""
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of this type; None without one."""

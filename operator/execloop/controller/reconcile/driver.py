@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from execloop._engine.execution import Failed, Interrupted
+from execloop._engine.execution import Interrupted
 from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused, Work
 from execloop.controller.reconcile import executions
 from execloop.controller.reconcile.approval import Withheld, decide, pending
 from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
-from execloop.controller.reconcile.kept import Kept, Unkept, checked
+from execloop.controller.reconcile.kept import keeping, keeps_more
 from execloop.controller.reconcile.outcome import conclude, next_observation
 from execloop.controller.reconcile.preview import answer
 from execloop.controller.reconcile.standstill import awaiting_approval, previewed, refused, settled
@@ -21,7 +21,6 @@ from execloop.controller.timing import backoff
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from execloop._engine.execution import Outcome
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.plancode.runner import Observed
     from execloop.controller.reconcile.commit import Commit
@@ -111,9 +110,9 @@ class ExecutionDriver:
             case Refused(message):
                 return self._refused(ctx, message)
             case outcome:
-                ctx, outcome = _keeping(ctx, outcome)
+                ctx, outcome = keeping(ctx, outcome)
                 due = ctx.work.state.progress_wait(ctx.execution.started_at.timestamp()) <= 0
-                return conclude(ctx, outcome, ran, self._chance, progress_due=due or _keeps_more(ctx))
+                return conclude(ctx, outcome, ran, self._chance, progress_due=due or keeps_more(ctx))
 
     def preview(self, ctx: ReconcileContext, observed: Observed) -> Decision:
         """Publish what would run."""
@@ -137,7 +136,7 @@ class ExecutionDriver:
         if isinstance(observed, Refused):
             return self._refused(ctx, observed.message)
         if isinstance(observed, Nothing | Work):
-            ctx, _ = _keeping(ctx, Interrupted(executions.engine_state(ctx.execution)))
+            ctx, _ = keeping(ctx, Interrupted(executions.engine_state(ctx.execution)))
         return settled(ctx, next_observation(ctx, self._chance))
 
     def postponed(self, ctx: ReconcileContext, reason: Postponed, status: PlanStatus | None = None) -> Decision:
@@ -176,20 +175,3 @@ class ExecutionDriver:
 def _awaits_approval(ctx: ReconcileContext) -> bool:
     """Return whether the execution stays paused while it is observed."""
     return ctx.spec.approval == "Manual" and ctx.snapshot.status.pending is not None
-
-
-def _keeping(ctx: ReconcileContext, outcome: Outcome) -> tuple[ReconcileContext, Outcome]:
-    """Take what the plan keeps into the status; what cannot be kept is fatal, since the plan would forget it."""
-    plan_state = ctx.work.plan_state
-    if plan_state is None:
-        return ctx, outcome
-    match checked(plan_state, ctx.resolved.redactor):
-        case Kept(state):
-            return ctx.with_status(kept=state), outcome
-        case Unkept(error):
-            return ctx, Failed(outcome.execution, error)
-
-
-def _keeps_more(ctx: ReconcileContext) -> bool:
-    """Return whether the plan keeps something else than what is stored: that must not be lost."""
-    return ctx.snapshot.status.kept != ctx.snapshot.stored.kept

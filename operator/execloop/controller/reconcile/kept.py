@@ -1,4 +1,4 @@
-"""What a plan keeps in `context.state`: checked, and written with the status."""
+"""What a plan keeps, `context.state` and `context.inventory`: checked, and written with the status."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from execloop._engine.errors import FatalError
+from execloop._engine.execution import Failed
+from execloop._plans.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from execloop._engine.execution import Outcome
     from execloop.controller.plancode.redaction import Redactor
+    from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["MOST_BYTES", "Kept", "Unkept", "checked"]
+__all__ = ["MOST_BYTES", "Kept", "Unkept", "checked", "inventory_of", "keeping", "keeps_more", "with_inventory"]
 
 MOST_BYTES: Final = 16 * 1024
 
@@ -44,3 +48,44 @@ def checked(state: Mapping[str, Any], redactor: Redactor) -> Kept | Unkept:
     if redactor.text(text) != text:
         return Unkept(FatalError("context.state holds a value of a Secret: keep a name or a hash in its place"))
     return Kept(json.loads(text) or None)
+
+
+def inventory_of(ctx: ReconcileContext) -> Inventory:
+    """Return the inventory that a plan begins with.
+
+    Where the stored status does not speak of the Plan as it is, another process may have ended before it wrote what
+    it added: the plan is to recover it.
+    """
+    stored, redactor = ctx.snapshot.stored, ctx.resolved.redactor
+    done = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
+    return Inventory(
+        ctx.snapshot.status.inventory or (),
+        secret=lambda entry: redactor.text(entry) != entry,
+        recover=not (done or ctx.work.state.recovered),
+    )
+
+
+def keeping(ctx: ReconcileContext, outcome: Outcome) -> tuple[ReconcileContext, Outcome]:
+    """Take what the plan keeps into the status; what cannot be kept is fatal, since the plan would forget it."""
+    made = ctx.work.plan_context
+    if made is None:
+        return ctx, outcome
+    ctx.work.state.recover(done=not made.inventory.recover)
+    ctx = with_inventory(ctx)
+    match checked(made.state, ctx.resolved.redactor):
+        case Kept(state):
+            return ctx.with_status(kept=state), outcome
+        case Unkept(error):
+            return ctx, Failed(outcome.execution, error)
+
+
+def with_inventory(ctx: ReconcileContext) -> ReconcileContext:
+    """Return the context with the inventory as the plan has it by now."""
+    made = ctx.work.plan_context
+    return ctx if made is None else ctx.with_status(inventory=made.inventory.snapshot() or None)
+
+
+def keeps_more(ctx: ReconcileContext) -> bool:
+    """Return whether the plan keeps something else than what is stored: that must not be lost."""
+    ours, stored = ctx.snapshot.status, ctx.snapshot.stored
+    return (ours.kept, ours.inventory) != (stored.kept, stored.inventory)

@@ -23,7 +23,7 @@ from execloop.controller.plancode.runner import (
     drive,
     observe,
 )
-from execloop.controller.reconcile import executions
+from execloop.controller.reconcile import executions, kept
 from execloop.controller.reconcile.standstill import progressing
 from execloop.controller.reconcile.validation import explain
 from execloop.kube import ApiError
@@ -127,8 +127,9 @@ class Runs:
             logger=PlanLogger(key, ctx.resolved.redactor),
             execution=self._state(ctx),
             state=copy.deepcopy(ctx.snapshot.status.kept or {}),
+            inventory=kept.inventory_of(ctx),
         )
-        ctx.work.made(context.state)
+        ctx.work.made(context)
         kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)
         context = connected(context, kube, partial(self._clients.official, key.namespace, account))
         definition, parameters = ctx.validated.definition, ctx.resolved.parameters
@@ -161,7 +162,8 @@ class Runs:
                 await first_error.wait(driving, max(wait, _QUICK))
                 if not driving.done():
                     with suppress(ApiError):  # the next write says it; the work continues
-                        await self._commit.write(ctx.work, progressing(ctx, _errors(run), _progress(run)))
+                        shown = kept.with_inventory(ctx)
+                        await self._commit.write(ctx.work, progressing(shown, _errors(run), _progress(run)))
                     state.progress_written()
             return _ended(ctx, run, await driving)
         finally:

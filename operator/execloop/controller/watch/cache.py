@@ -11,9 +11,10 @@ from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
 from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from execloop._engine.walk import Stop
+    from execloop._plans.context import Context
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.parameters.merge import Version
     from execloop.controller.timing import Times
@@ -41,8 +42,8 @@ class UnderWay:
     stop: Stop
     inputs: str | None = None
     """The fingerprint that it works on; None until the spec was validated and its references were read."""
-    plan_state: MutableMapping[str, Any] | None = None
-    """`context.state` of the plan that was made last; None before one was made."""
+    plan_context: Context | None = None
+    """That of the plan that was made last; None before one was made."""
     known: set[ExecutionIdentity] = field(default_factory=set)
     """The executions that this process read or wrote, and None: any other in the status is another operator's."""
 
@@ -51,9 +52,9 @@ class UnderWay:
         self.inputs = inputs
         self.state.versions = versions
 
-    def made(self, plan_state: MutableMapping[str, Any]) -> None:
-        """Note what the plan that was made writes its state to."""
-        self.plan_state = plan_state
+    def made(self, context: Context) -> None:
+        """Note what the plan that was made writes its state and its inventory to."""
+        self.plan_context = context
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +84,8 @@ class PlanState:
     """Seconds between the last two writes of progress; 0 before the first."""
     progress_due: float = 0.0
     """When progress is written next, in seconds of the Plan's timeline."""
+    recovered: bool = False
+    """Whether a plan of this process has looked for what an ended one may have made and not written down."""
     ignored: str | None = None
     """The approval that does not match, once an Event said so."""
     timeline: Timeline | None = None
@@ -150,9 +153,9 @@ class PlanState:
         self.snapshot = replace(self.snapshot, status=status)
 
     def drop_decision(self) -> None:
-        """Keep what an overtaken decision counted, and nothing that it concluded."""
+        """Keep what an overtaken decision counted and what the plan remembers, and nothing that it concluded."""
         decided, stored = self.snapshot.status, self.snapshot.stored
-        update = {"execution": decided.execution, "history": decided.history}
+        update = {name: getattr(decided, name) for name in ("execution", "history", "kept", "inventory")}
         self.snapshot = replace(self.snapshot, status=stored.model_copy(update=update))
         self.unsaved = None
 
@@ -194,6 +197,10 @@ class PlanState:
     def observing(self) -> None:
         """Note that `create()` is about to look: only a change from here on may be newer than what it sees."""
         self.look_again = False
+
+    def recover(self, *, done: bool) -> None:
+        """Note whether the plan knows all that an ended process may have made and not written down."""
+        self.recovered = done
 
     def ignore(self, approve: str) -> bool:
         """Note an approval that does not match; return whether it is new."""

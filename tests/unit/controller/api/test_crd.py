@@ -55,7 +55,7 @@ def test_the_file_says_what_the_models_say() -> None:
     assert yaml.safe_load(text) == crd()
 
 
-_TEXTS = ("pending.tasks[]", "waits[]")
+_TEXTS = ("pending.tasks[]", "waits[]", "inventory[]")
 """Items that are mere texts: their list says what they are."""
 
 

@@ -130,7 +130,7 @@ STORED: dict[str, Any] = {
             "approvedBy": "admin",
         }
     ],
-    "inventory": [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "settings"}],
+    "inventory": ["ConfigMap/default/settings"],
 }
 
 
