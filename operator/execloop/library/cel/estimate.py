@@ -1,7 +1,7 @@
 """How much an expression could need at most, before it is evaluated.
 
 cel-cpp ends loops after 10,000 iterations, but not what each of them may build: `items.map(i, text + text)` over 5,000
-items needs gigabytes. So each `+`, loop and comparison of the syntax tree is counted with the sizes of what it is given.
+items needs gigabytes. So each `+`, loop and comparison of the syntax tree is counted with the sizes of what it gets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Bound(NamedTuple):
     text: int
     length: int
 
-    def __or__(self, other: _Bound) -> _Bound:  # type: ignore[override]
+    def __or__(self, other: _Bound) -> _Bound:
         return _Bound(max(self.text, other.text), max(self.length, other.length))
 
     def bytes(self) -> int:
