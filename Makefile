@@ -48,6 +48,7 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m release.crds --check crds
 	$(BIN)/python -m release.chart --check
+	$(BIN)/python -m release.library --check docs/library
 
 .PHONY: bench-engine
 bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks/engine.md and .svg
@@ -61,6 +62,10 @@ format: venv ## Format the code and fix what the linter can
 .PHONY: crds
 crds: venv ## Generate crds/ from the Pydantic models
 	$(BIN)/python -m release.crds crds
+
+.PHONY: library
+library: venv ## Generate the tables of parameters in docs/library/ from the plans' models
+	$(BIN)/python -m release.library docs/library
 
 .PHONY: chart
 chart: venv ## Generate the chart's values.yaml, README and templates from its schema and crds/

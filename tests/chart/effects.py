@@ -135,6 +135,13 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         lambda r: [arg for arg in arguments(r) if "manifests-namespace" in arg],
         ["--manifests-namespace=team-*", "--manifests-namespace=ClusterRole"],
     ),
+    "operator.planFolders": (["/migrations"], {}, lambda r: "--plan-folder=/migrations" in arguments(r), True),
+    "operator.planAddresses": (
+        ["10.0.0.0/8", "*.svc"],
+        {},
+        lambda r: [arg for arg in arguments(r) if "plan-address" in arg],
+        ["--plan-address=10.0.0.0/8", "--plan-address=*.svc"],
+    ),
     "operator.allow": (["a=b,c-*"], {}, lambda r: "--allow=a=b,c-*" in arguments(r), True),
     "operator.crossNamespaceDependencies": (
         True,

@@ -1,10 +1,8 @@
 """A real Prometheus: from the PATH, else Debian's package, unpacked into the cache and not installed."""
 
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -12,50 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.binaries import cache
-from tests.cluster.errors import Unavailable
+from tests.cluster.debian import unpacked
 from tests.integration.endpoints import Endpoints
 
 _PACKAGE = "prometheus"
-_SECONDS = 120
 
 
 def find(program: str) -> Path:
     """`prometheus` or `promtool`. Raises Unavailable with the reason."""
     if found := shutil.which(program):
         return Path(found)
-    folder = cache() / "debian" / _PACKAGE
-    if not folder.is_dir():
-        _unpack(folder)
-    return folder / "usr" / "bin" / program
-
-
-def _unpack(folder: Path) -> None:
-    lacking = f"{_PACKAGE} is not on the PATH"
-    if os.environ.get("EXECLOOP_OFFLINE") == "1":
-        raise Unavailable(f"{lacking}, and EXECLOOP_OFFLINE=1 leaves the download out")
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise Unavailable(f"{lacking}, and there is no apt-get to get Debian's package with")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        _run(["apt-get", "download", "--quiet", _PACKAGE], temporary)
-        archive = next(Path(temporary).glob(f"{_PACKAGE}_*.deb"))
-        _run(["dpkg", "--extract", str(archive), "unpacked"], temporary)
-        unpacked = Path(temporary) / "unpacked"
-        try:
-            unpacked.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another test was faster
-                raise
-
-
-def _run(command: list[str], folder: str) -> None:
-    try:
-        subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=True)
-    except subprocess.CalledProcessError as error:
-        raise Unavailable(f"{_PACKAGE}: {command[0]}: {error.stderr.strip().rpartition(chr(10))[2]}") from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{_PACKAGE}: {command[0]} was not done after {_SECONDS} s") from None
+    return unpacked(_PACKAGE) / "usr" / "bin" / program
 
 
 class Prometheus:

@@ -36,6 +36,12 @@
 {{- range .Values.operator.manifestsNamespaces }}
 - {{ printf "--manifests-namespace=%s" . | quote }}
 {{- end }}
+{{- range .Values.operator.planFolders }}
+- {{ printf "--plan-folder=%s" . | quote }}
+{{- end }}
+{{- range .Values.operator.planAddresses }}
+- {{ printf "--plan-address=%s" . | quote }}
+{{- end }}
 {{- range .Values.operator.allow }}
 - {{ printf "--allow=%s" . | quote }}
 {{- end }}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from execloop._engine.execution import Execution
 from execloop._plans.inventory import Inventory
+from execloop._plans.limits import UNLIMITED, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -53,6 +54,8 @@ class Context:
     inventory: Inventory = field(default_factory=Inventory)
     """The objects that the plan made, as `kind.group/namespace/name`. The operator keeps it in `status.inventory`, at
     most 32 KiB; in the library and the command it lasts as long as the plan."""
+    limits: Limits = UNLIMITED
+    """What a built-in plan may reach besides the cluster. The operator has what its administrator set."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
 

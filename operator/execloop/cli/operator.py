@@ -81,6 +81,21 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Let built-in plans without a service account touch this namespace, or kind without one. May be repeated.",
 )
 @click.option(
+    "--plan-folder",
+    "plan_folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Let built-in plans read files below this folder, such as a mount with migrations. May be repeated.",
+)
+@click.option(
+    "--plan-address",
+    "plan_addresses",
+    multiple=True,
+    metavar="NET|HOST",
+    help="Let built-in plans ask this internal network (10.0.0.0/8) or host, in which * is any text. May be repeated.",
+)
+@click.option(
     "--trust-secrets-policy", is_flag=True, help="Take the policy about Secrets as in force where it may not be read."
 )
 @click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
@@ -118,6 +133,8 @@ def operator(
     require_service_account: bool,
     accounts_for: tuple[str, ...],
     manifests_namespaces: tuple[str, ...],
+    plan_folders: tuple[Path, ...],
+    plan_addresses: tuple[str, ...],
     trust_secrets_policy: bool,
     cross_namespace_dependencies: bool,
     leader_elect: bool,
@@ -130,6 +147,7 @@ def operator(
     log_level: str,
 ) -> NoReturn:
     """Converge the Plans of a cluster, until SIGTERM."""
+    from execloop._plans.limits import Limits  # noqa: PLC0415 - as below
     from execloop.controller.settings import Settings  # noqa: PLC0415 - needs the extra `operator`
 
     if namespaces and all_namespaces:
@@ -141,6 +159,7 @@ def operator(
         require_service_account_for=accounts_for,
         manifests_namespaces=manifests_namespaces,
         cross_namespace=cross_namespace_dependencies,
+        limits=Limits(plan_folders, plan_addresses),
     )
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)

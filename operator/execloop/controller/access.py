@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from execloop._plans.limits import Limits
 from execloop.kube.objects.reach import Reach
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Access:
     """What built-in plans without a service account may touch besides the objects of the Plan's namespace: other
     namespaces, in which `*` is any text, and kinds without a namespace.
     """
+
+    limits: Limits = field(default_factory=Limits)
+    """What built-in plans may reach besides the cluster: folders and internal addresses."""
 
     @classmethod
     def parse(cls, rules: Iterable[str], **others: object) -> Access:

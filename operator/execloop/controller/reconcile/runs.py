@@ -128,6 +128,7 @@ class Runs:
             execution=self._state(ctx),
             state=copy.deepcopy(ctx.snapshot.status.kept or {}),
             inventory=kept.inventory_of(ctx),
+            limits=ctx.validated.limits,
         )
         ctx.work.made(context)
         kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)

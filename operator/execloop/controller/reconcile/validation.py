@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from execloop._engine.errors import AmbiguousPlan, UnknownPlan
 from execloop._engine.options import Options
+from execloop._plans.limits import Limits
 from execloop.controller.access import Access
 from execloop.controller.api.v1alpha1 import PlanSpec, describe
 from execloop.controller.api.violations import describe_closed
@@ -47,6 +48,7 @@ class Validated:
     """That of the spec and the code, without the objects that the parameters come from."""
     reach: Reach | None = None
     """What its clients may touch; None: whatever the account, or the operator, may."""
+    limits: Limits = field(default_factory=Limits)
 
     def inputs(self, versions: Sequence[Version]) -> str:
         """Return the fingerprint with the objects that the parameters come from at these versions."""
@@ -91,7 +93,9 @@ def validate(
     definition, version, account = registered.definition, registered.version, access.account(spec)
     built_in = definition.module.startswith(_BUILT_IN)
     reach = access.reach(namespace, spec) if built_in and not applied else None
-    return Validated(spec, definition, version, account, _options(spec), fingerprint(spec, version), reach)
+    return Validated(
+        spec, definition, version, account, _options(spec), fingerprint(spec, version), reach, access.limits
+    )
 
 
 def _options(spec: PlanSpec) -> Options:

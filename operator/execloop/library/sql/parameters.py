@@ -1,0 +1,171 @@
+"""The parameters of the plan `sql`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from execloop._plans.duration import Duration
+from execloop.library.sql.dsn import SQLITE, connection_options
+from execloop.library.sql.migration import LONGEST
+from execloop.library.sql.statements import transaction_control
+
+__all__ = ["Database", "MigrationText", "Parameters"]
+
+_CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$"
+_NAME = r"^[A-Za-z0-9][-A-Za-z0-9_. ]{0,199}$"
+Named = TypeVar("Named", "MigrationText", "Database")
+Choice: TypeAlias = Literal["Refuse", "Allow"]
+
+
+def _dsn(value: str) -> str:
+    if not value.startswith(SQLITE):
+        connection_options(value)
+    return value
+
+
+Dsn: TypeAlias = Annotated[str, Field(max_length=4096), AfterValidator(_dsn)]
+Secret: TypeAlias = Annotated[str, Field(max_length=4096)]
+
+
+class MigrationText(BaseModel):
+    """A migration that is written in the parameters."""
+
+    model_config = _CONFIG
+
+    name: str = Field(pattern=_NAME, description="What the history calls it. It must not change")
+    sql: str = Field(min_length=1, max_length=LONGEST, description="The statements, with a semicolon between them")
+    transaction: bool = Field(
+        default=True,
+        description="Run it in one transaction. `false` for what PostgreSQL allows outside one only, such as"
+        " CREATE INDEX CONCURRENTLY: then it must be safe to repeat, since a crash may leave it half done",
+    )
+    repeatable: bool = Field(
+        default=False,
+        description="Run it after the others, and again whenever its text changes: views, functions, grants",
+    )
+
+    @model_validator(mode="after")
+    def _no_control(self) -> MigrationText:
+        if self.transaction and (word := transaction_control(self.sql)):
+            raise ValueError(
+                f"the statement {word} ends the migration's own transaction: remove it, or set transaction: false"
+            )
+        return self
+
+
+class Database(BaseModel):
+    """One of several databases."""
+
+    model_config = _CONFIG
+
+    name: str = Field(pattern=_NAME, description="What messages and task names call it")
+    dsn: Dsn | None = Field(
+        default=None, repr=False, description="Its connection string; without one, the plan's `dsn`"
+    )
+    dbname: str | None = Field(
+        default=None, max_length=63, description="The database, in place of the connection string's"
+    )
+    credential: str | None = Field(default=None, description="The key in `credentials` that has its password")
+
+
+def _unique(items: list[Named]) -> list[Named]:
+    seen: set[str] = set()
+    for place, item in enumerate(items):
+        if item.name in seen:
+            raise ValueError(f"item {place} has the name of an earlier one: each needs its own")
+        seen.add(item.name)
+    return items
+
+
+class Parameters(BaseModel):
+    """Which databases, which migrations, and the rules between them."""
+
+    model_config = _CONFIG
+
+    dsn: Dsn | None = Field(
+        default=None,
+        repr=False,
+        validation_alias=AliasChoices("dsn", "uri"),
+        description="The connection string, most often from a Secret; `uri` is another name of it",
+    )
+    username: str | None = Field(
+        default=None, max_length=63, description="The user, in place of the connection string's"
+    )
+    password: Secret | None = Field(
+        default=None, repr=False, description="The password, in place of the connection string's"
+    )
+    ca: str | None = Field(
+        default=None,
+        max_length=65536,
+        description="Certificates in PEM that the server's must be signed by (sslmode verify-full)",
+    )
+    databases: Annotated[list[Database], AfterValidator(_unique)] = Field(
+        default_factory=list, max_length=500, description="Several databases, in place of the one"
+    )
+    credentials: dict[str, Secret] = Field(
+        default_factory=dict, repr=False, description="Passwords by key, for `databases`; from a Secret"
+    )
+    migrations: Annotated[list[MigrationText], AfterValidator(_unique)] = Field(
+        default_factory=list, max_length=2000, description="The migrations, in their order"
+    )
+    config_map: str | None = Field(
+        default=None,
+        max_length=253,
+        description="A ConfigMap of the Plan's namespace whose keys that end in `.sql` are the migrations",
+    )
+    folder: str | None = Field(
+        default=None, max_length=4096, description="A folder of `.sql` files, below one that the administrator allows"
+    )
+    db_schema: str | None = Field(
+        default=None,
+        alias="schema",
+        pattern=_IDENTIFIER,
+        description="First in the search path, with the history; created when it is missing. Default: the server's",
+    )
+    table: str = Field(default="execloop_migrations", pattern=_IDENTIFIER, description="The history's table")
+    baseline: str | None = Field(
+        default=None, description="A database without a history has had the migrations up to this one: record them only"
+    )
+    out_of_order: Choice = Field(
+        default="Refuse", description="A migration that stands before one which is applied already"
+    )
+    missing: Choice = Field(
+        default="Refuse", description="A migration that is applied, and missing from the list before one that is listed"
+    )
+    accept: list[str] = Field(
+        default_factory=list,
+        max_length=2000,
+        description="Migrations whose changed text the history takes over, without running it",
+    )
+    lock_timeout: Duration = Field(
+        default=Duration("5s"),
+        description="A statement waits so long for a lock; then the migration waits for another attempt",
+    )
+    statement_timeout: Duration = Field(
+        default=Duration("0s"), description="A statement may take so long; `0s`: any time"
+    )
+    approve: Literal["Never", "Always"] = Field(
+        default="Never", description="`Always`: each migration needs an approval, also with `approval: Automatic`"
+    )
+
+    @model_validator(mode="after")
+    def _sources(self) -> Parameters:
+        given = [name for name, value in self._choices().items() if value]
+        if len(given) != 1:
+            which = " and ".join(given) if given else "none"
+            raise ValueError(f"give one of migrations, configMap and folder, not {which}")
+        if self.dsn is None and not self.databases:
+            raise ValueError("dsn is missing: give it, or databases")
+        for place, each in enumerate(self.databases):
+            if each.dsn is None and self.dsn is None:
+                raise ValueError(f"databases.{place}.dsn is missing, and there is no dsn for all of them")
+            if each.credential is not None and each.credential not in self.credentials:
+                raise ValueError(f"databases.{place}.credential: credentials has no such key")
+        return self
+
+    def _choices(self) -> dict[str, object]:
+        return {"migrations": self.migrations, "configMap": self.config_map, "folder": self.folder}
