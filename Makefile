@@ -10,9 +10,20 @@ JOBS ?= 5
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# A PYTHON that is given and has another version than .venv makes .venv anew.
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(VENV)/.ready),)
+ifneq ($(shell $(PYTHON) -V),$(shell $(BIN)/python -V))
+.PHONY: other-python
+other-python:
+$(VENV)/.ready: other-python
+endif
+endif
+endif
+
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "execloop needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(if $(filter other-python,$^),--clear )$(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -21,7 +32,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 venv: $(VENV)/.ready ## Make the virtual environment .venv with every tool
 
 .PHONY: demo
-demo: venv ## Start a real API server, apply Plans, watch them converge (KEEP=1 leaves it running)
+demo: venv ## Converge a plan here, then Plans on a real API server (KEEP=1 leaves it running)
 	@$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
 
 .PHONY: test

@@ -12,13 +12,21 @@ PROVIDERS: dict[str, Callable[[], Source]] = {
     "envtest archive": envtest.find,
     "kind": kind.find,
     "build from source": build.find,
+    "binaries without a controller manager": binaries.find_least,
 }
+_LEAST = PROVIDERS | {"binaries": binaries.find_least, "build from source": build.find_least}
+del _LEAST["binaries without a controller manager"]
 
 
-def start(folder: Path, *, detached: bool = False, disposable: bool = False) -> subprocess.Popen[str]:
-    """The supervisor of the first cluster that comes up. Raises NoCluster; StartFailed where one is broken."""
+def start(
+    folder: Path, *, detached: bool = False, disposable: bool = False, least: bool = False
+) -> subprocess.Popen[str]:
+    """The supervisor of the first cluster that comes up. Raises NoCluster; StartFailed where one is broken.
+
+    `least`: build no controller manager, which takes minutes.
+    """
     reasons = []
-    for name, find in PROVIDERS.items():
+    for name, find in (_LEAST if least else PROVIDERS).items():
         try:
             return launch(folder, find(), detached=detached, disposable=disposable)
         except Unavailable as reason:

@@ -15,9 +15,10 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from tests.cluster.binaries import REQUIRED, cache, control_plane, missing
+from tests.cluster.binaries import REQUIRED, cache, control_plane, make_cache, missing
 from tests.cluster.errors import Unavailable
 from tests.cluster.launch import Source
+from tests.cluster.progress import Progress
 
 VERSION = "v1.36.2"
 _RELEASE = f"https://github.com/kubernetes-sigs/controller-tools/releases/download/envtest-{VERSION}"
@@ -35,6 +36,7 @@ SHA512 = {
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64"}
 _SILENCE_SECONDS = 5
 _TRANSFER_SECONDS = 600
+_GUESS_SECONDS = 30
 _CHUNK_BYTES = 1 << 20
 
 
@@ -59,7 +61,7 @@ def this_machine() -> str:
 
 def install(url: str, sha512: str, folder: Path) -> None:
     """The folder is there whole, or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_cache(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".envtest-") as temporary:
         archive = Path(temporary) / "archive.tar.gz"
         _download(url, archive)
@@ -79,11 +81,14 @@ def _download(url: str, target: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=_SILENCE_SECONDS) as response, target.open("wb") as file:
             expected = response.headers.get("Content-Length")
+            progress = Progress(f"downloading {target.name}", int(expected or 0), _GUESS_SECONDS)
             while chunk := response.read(_CHUNK_BYTES):
                 file.write(chunk)
+                progress(file.tell())
                 if time.monotonic() > deadline:
                     raise Unavailable(f"{url} was not here after {_TRANSFER_SECONDS} s")
             received = file.tell()
+            progress.close()
     except (OSError, HTTPException, ValueError) as error:
         raise Unavailable(f"{url} cannot be had: {getattr(error, 'reason', None) or error}") from error
     if expected and received != int(expected):

@@ -34,8 +34,13 @@ def launch(folder: Path, source: Source, *, detached: bool = False, disposable: 
             start_new_session=True,
         )
         assert process.stdout
-        with process.stdout:
-            answer = process.stdout.readline()
+        try:
+            with process.stdout:
+                answer = process.stdout.readline()
+        except BaseException:  # Ctrl-C: what has started so far ends now, not when it is ready
+            process.terminate()
+            process.wait()
+            raise
         if answer:
             word, message = json.loads(answer)
         else:

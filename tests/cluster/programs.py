@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from tests.cluster.binaries import KUBE_VERSION
 
-_MODULES = Path(__file__).parent / "go"
 _STRIP = "-s -w"
 _STAMP = "k8s.io/component-base/version"
 _MAJOR, _MINOR = re.findall(r"\d+", KUBE_VERSION)[:2]
@@ -30,6 +29,12 @@ class Program(NamedTuple):
     package: str
     link: str = _STRIP
 
+    @property
+    def output(self) -> str:
+        """What `go build` names it: the last part of its path that is no version."""
+        path = self.module.path if isinstance(self.module, Published) and self.package == "." else self.package
+        return re.sub(r"/v\d+$", "", path).rpartition("/")[2]
+
 
 KIND = Published("sigs.k8s.io/kind", "v0.33.0", "h1:AjvDv3vOygb/VKLVQW87lfktIBzkxR8Ump9DjxC8+Lk=")
 _HELM = Published("helm.sh/helm/v4", "v4.3.1", "h1:UndCoLe9UPmNoL7IvWzaUXveL7T5t/ijoorEmgJdI9g=")
@@ -37,19 +42,21 @@ _COREDNS = Published("github.com/coredns/coredns", "v1.14.7", "h1:UPDkn4QN+xyNfj
 _CONTAINERD = Published(
     "github.com/containerd/containerd/v2", "v2.4.2", "h1:p6Qg+xbEz8lvwdhHDx0U469xENvp4LgGBx+E7djXkGw="
 )
-KUBERNETES = _MODULES / "kubernetes"
+KUBERNETES = Path(__file__).parent / "go" / "kubernetes"
+"""Etcd's server is in this module too: what both import compiles once."""
 
 
 def _kubernetes(name: str) -> Program:
     return Program(KUBERNETES, f"k8s.io/kubernetes/cmd/{name}", _LINK_KUBERNETES)
 
 
-CONTROL_PLANE = {
-    "etcd": Program(_MODULES / "etcd", "go.etcd.io/etcd/server/v3"),
-    "kube-controller-manager": _kubernetes("kube-controller-manager"),
+API_SERVER = {
+    "etcd": Program(KUBERNETES, "go.etcd.io/etcd/server/v3", _LINK_KUBERNETES),
     "kubectl": _kubernetes("kubectl"),
     "kube-apiserver": _kubernetes("kube-apiserver"),
 }
+"""All that the demo needs."""
+CONTROL_PLANE = API_SERVER | {"kube-controller-manager": _kubernetes("kube-controller-manager")}
 CLIENTS = {
     "kind": Program(KIND, "."),
     "helm": Program(_HELM, "./cmd/helm", f"{_STRIP} -X helm.sh/helm/v4/internal/version.version={_HELM.version}"),

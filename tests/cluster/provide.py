@@ -13,9 +13,10 @@ from tests.cluster.locks import locked
 
 
 @contextmanager
-def provide(folder: Path | None = None) -> Iterator[Cluster]:
+def provide(folder: Path | None = None, *, least: bool = False) -> Iterator[Cluster]:
     """A cluster that ends with its last user: all who name one folder at a time use the same.
 
+    With `least` it may lack a controller manager, where that would have to be built.
     Raises NoCluster, and StartFailed where there should be one and it is broken.
     """
     disposable = folder is None
@@ -27,14 +28,14 @@ def provide(folder: Path | None = None) -> Iterator[Cluster]:
                 use.enter_context(locked(place / "users", shared=True))
                 cluster = running(place)
                 if cluster is None:
-                    supervisor = _start(place, disposable=disposable)
+                    supervisor = _start(place, disposable=disposable, least=least)
                     cluster = Cluster.from_json((place / "cluster.json").read_text())
             yield cluster
     finally:
         if supervisor:
             supervisor.wait()  # also for the others' end: who started it reaps it
         elif disposable:
-            shutil.rmtree(place)
+            shutil.rmtree(place, ignore_errors=True)  # a supervisor that was ended may have done it
 
 
 def running(folder: Path) -> Cluster | None:
@@ -45,13 +46,13 @@ def running(folder: Path) -> Cluster | None:
     return cluster if cluster.ready() else None
 
 
-def _start(folder: Path, *, disposable: bool) -> subprocess.Popen[str]:
+def _start(folder: Path, *, disposable: bool, least: bool) -> subprocess.Popen[str]:
     """Asks the providers once: who comes later to the same folder gets the same answer, and no second build."""
     verdict = folder / "no-cluster.json"
     if verdict.exists():
         raise NoCluster(tuple(json.loads(verdict.read_text())))
     try:
-        return chain.start(folder, disposable=disposable)
+        return chain.start(folder, disposable=disposable, least=least)
     except NoCluster as none:
         verdict.write_text(json.dumps(none.reasons))
         raise

@@ -153,6 +153,29 @@ def test_nothing_outlives_a_user_that_was_killed(place: Path) -> None:
     assert not any(place.iterdir())
 
 
+def test_ctrl_c_while_a_cluster_starts_ends_what_has_started(place: Path) -> None:
+    command = [sys.executable, "-m", "tests.cluster", "up", f"--folder={place / 'left'}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as starting:
+        wait_until((place / "left" / "data" / "etcd.sock").exists, seconds=30, what="etcd")
+        with watched(place / "left") as lives:
+            starting.send_signal(signal.SIGINT)
+            assert starting.communicate()[1] == "interrupted; nothing is left running\n"
+            assert not lives()
+    assert starting.returncode == 128 + signal.SIGINT
+    assert not any(place.iterdir())
+
+
+def test_a_cluster_that_is_held_ends_with_standard_input(place: Path) -> None:
+    command = [sys.executable, "-m", "tests.cluster", "hold", f"--folder={place}"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
+        assert holding.stdout
+        assert holding.stdout.readline() == f"{place / 'kubeconfig'}\n"
+        with watched(place) as lives:
+            assert lives()
+            holding.communicate()
+            wait_until(lambda: not lives(), seconds=30, what="the control plane's end")
+
+
 def test_the_command_leaves_one_cluster_running_until_it_is_told_to_end_it(place: Path) -> None:
     folder = place / "left"
     try:

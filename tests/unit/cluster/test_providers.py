@@ -57,8 +57,26 @@ def test_binaries_of_kubebuilder_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_binaries_that_were_built_before_are_taken() -> None:
-    folder = programs(binaries.built(), *binaries.REQUIRED)
+    folder = programs(binaries.built(), *binaries.REQUIRED, "kube-controller-manager")
     assert binaries.find() == Source("control-plane", str(folder))
+
+
+def test_a_build_for_the_demo_is_enough_for_the_demo_alone() -> None:
+    folder = programs(binaries.built(), *binaries.REQUIRED)
+    assert binaries.find_least() == Source("control-plane", str(folder))
+    with pytest.raises(Unavailable, match="lacks kube-controller-manager"):
+        binaries.find()
+
+
+def test_the_demo_builds_no_controller_manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", f"{programs(tmp_path / 'path', 'go', script=GO.format(version='go1.26.8'))}")
+    assert left(Path(build.find_least().argument)) == sorted(binaries.REQUIRED)
+
+
+def test_a_cache_that_cannot_be_written_is_a_reason_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/1")
+    with pytest.raises(Unavailable, match=r"/proc/1/execloop/.* cannot be made: .*; set XDG_CACHE_HOME to a folder"):
+        build.find_least()
 
 
 def test_binaries_that_lack_one_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -271,7 +289,13 @@ def tools_on_path(tmp_path: Path, *tools: str, docker: str) -> Path:
 GO = """
 case $1 in
   env) echo {version} ;;
-  build) for word; do case $word in -o=*) echo "made by $PWD" > "${{word#-o=}}" ;; esac; done ;;
+  list) echo one; echo two ;;
+  build) echo one >&2
+    for word; do case $word in
+      -o=*) out="${{word#-o=}}" ;;
+      */v3) echo "made by $PWD with $2" > "$out/server" ;;
+      */cmd/*) echo "made by $PWD" > "$out/${{word##*/}}" ;;
+    esac; done ;;
 esac"""
 
 
@@ -280,14 +304,14 @@ def test_what_is_missing_is_built_with_go_from_the_path(monkeypatch: pytest.Monk
     programs(binaries.built(), "kubectl")
     folder = Path(build.find().argument)
     assert left(folder) == ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
-    assert (folder / "etcd").read_text().endswith("go/etcd\n")
+    assert (folder / "etcd").read_text().endswith("go/kubernetes with -v\n")
     assert (folder / "kubectl").read_text().startswith("#!/bin/sh")
 
 
 def test_a_build_that_fails_is_a_reason_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     script = '[ "$1" = env ] && echo go1.27.0 || { echo "no module proxy" >&2; exit 1; }'
     monkeypatch.setenv("PATH", f"{programs(tmp_path / 'path', 'go', script=script)}")
-    with pytest.raises(Unavailable, match="etcd cannot be built: no module proxy"):
+    with pytest.raises(Unavailable, match=r"etcd, .* cannot be built: no module proxy"):
         build.find()
     assert left(binaries.built()) == []
 

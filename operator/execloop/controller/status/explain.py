@@ -52,9 +52,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
     ),
     "ApprovalRequired": Cause("waits for an approval", "approve with `execloop approve`", said=True),
     "Waiting": Cause("waits, as its plan asks", "nothing to do if that comes; the operator asks the plan again"),
-    "ErrorsExceeded": Cause(
-        "has stalled: more errors than it tolerates", "fix the cause, then run `execloop reconcile`", said=True
-    ),
+    "ErrorsExceeded": Cause("has stalled", "fix the cause, then run `execloop reconcile`", said=True),
     "FatalError": Cause(
         "has stalled: an error that no retry helps", "fix the cause, then run `execloop reconcile`", said=True
     ),

@@ -1,4 +1,4 @@
-"""Plans for the demo: one that fails twice before it succeeds, one that never does."""
+"""The demo's plans for the operator: one that fails twice before it succeeds, and one that never does."""
 
 from pydantic import BaseModel, Field
 
@@ -14,7 +14,7 @@ class Rotation(BaseModel):
 
 @plan("rotate-key", parameters=Rotation)
 def rotate_key(parameters: Rotation, context: Context) -> list[Task]:
-    """A key that has to be rotated; the server which does it is moody."""
+    """Rotate a key. Its server fails a few times first."""
     done = attempts.get(context.uid, 0)
 
     def rotate() -> None:
@@ -26,11 +26,11 @@ def rotate_key(parameters: Rotation, context: Context) -> list[Task]:
     return [] if done > parameters.failures else [task("rotate the key", rotate)]
 
 
-@plan("unlock-door")
-def unlock_door(_parameters: object, _context: Context) -> list[Task]:
-    """A door that stays locked whatever one does."""
+@plan("copy-backup")
+def copy_backup(_parameters: object, _context: Context) -> list[Task]:
+    """Copy a backup to a disk that is full."""
 
-    def unlock() -> None:
-        raise PermissionError("the door is locked")
+    def copy() -> None:
+        raise OSError("no space left on the backup disk")
 
-    return [task("unlock the door", unlock)]
+    return [task("copy the backup", copy)]

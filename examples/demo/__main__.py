@@ -1,0 +1,141 @@
+"""python -m examples.demo [--keep]."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from examples.demo.background import ROOT, background
+from examples.demo.shell import EXAMPLES, execloop, kubectl, say, until
+from tests.cluster import provide
+
+if TYPE_CHECKING:
+    from tests.cluster import Cluster
+
+_END_SECONDS = 20
+
+
+def on_this_machine() -> None:
+    """What needs no cluster is seen while one is made ready."""
+    say("A plan on this machine: it finds out what is missing, and does it; one error is tolerated")
+    with tempfile.TemporaryDirectory() as folder:
+        run = ["run", "workspace", "--plans=plans", "-p", f"root={folder}"]
+        execloop(*run)
+        say("A file is deleted. The plan looks again, and does only that")
+        Path(folder, "users.csv").unlink()
+        execloop(*run)
+
+
+def start_operator(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "execloop.cli", "operator", f"--kubeconfig={cluster.kubeconfig}"]
+    # The Plans have no service account: the operator lets them reach the namespace `site`, and make it.
+    command += ["--manifests-namespace=Namespace", "--manifests-namespace=site"]
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [*command, f"--plans={EXAMPLES / 'plans'}"], stdout=file, stderr=file, start_new_session=True
+        )
+
+
+def in_a_cluster(cluster: Cluster) -> None:
+    """What a newcomer should see, in the order in which it happens."""
+    say("Four Plans for the operator")
+    kubectl(cluster, "apply", "--filename=plans.yaml")
+    reached(cluster, "site", "Converged")
+    reached(cluster, "backup", "Stalled")
+    reached(cluster, "rotation", "Converged")
+    reached(cluster, "release", "NeedsApproval")
+    execloop("get", cluster=cluster)
+
+    say("One has stalled. Why, and what now?")
+    execloop("explain", "backup", cluster=cluster)
+
+    say("One waits for a person")
+    execloop("approve", "release", "--yes", cluster=cluster)
+    execloop("wait", "release", cluster=cluster)
+
+    say("Drift: another hand changes the ConfigMap that the Plan `site` manages")
+    patch = '--patch={"data":{"title":"Broken"}}'
+    kubectl(cluster, "patch", "configmap", "page", "--namespace=site", "--type=merge", patch)
+    seconds = until(lambda: title(cluster) == "Hello", "the repair of the ConfigMap")
+    print(f"repaired after {seconds:.1f} s: the title is {title(cluster)!r} again")
+    until(lambda: "DriftRepaired" in cluster.kubectl("get", "events"), "the Event of the repair")
+    execloop("events", "site", cluster=cluster)
+
+
+def reached(cluster: Cluster, plan: str, state: str) -> None:
+    until(
+        lambda: cluster.kubectl("get", "plan", plan, "--output=jsonpath={.status.state}") == state, f"{plan}: {state}"
+    )
+
+
+def title(cluster: Cluster) -> str:
+    path = "--output=jsonpath={.data.title}"
+    return cluster.kubectl("get", "configmap", "page", "--namespace=site", path, check=False)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def demonstrate(stack: ExitStack, *, keep: bool) -> None:
+    folder = ROOT / ".cluster" if keep else Path(stack.enter_context(tempfile.TemporaryDirectory()), "cluster")
+    making = stack.enter_context(background(folder, keep=keep))
+    on_this_machine()
+    say("The same with Kubernetes: a real API server, and the operator beside it")
+    began = time.monotonic()
+    making.wait()
+    print(f"the API server is ready ({time.monotonic() - began:.1f} s more)")
+    cluster = stack.enter_context(provide(folder))
+    crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
+    cluster.kubectl("apply", "--server-side", crds)
+    cluster.kubectl("wait", "--for=condition=Established", crds)
+    operator = start_operator(cluster, folder / "operator.log")
+    if keep:
+        with ExitStack() as unfinished:
+            unfinished.callback(end, operator)
+            in_a_cluster(cluster)
+            unfinished.pop_all()
+        say_what_to_try(f"export KUBECONFIG={cluster.kubeconfig} PATH={folder / 'bin'}:{ROOT / '.venv/bin'}:$PATH")
+        print(f"\nThe operator's log: {folder / 'operator.log'}\nTo end all: kill {operator.pid} && make cluster-down")
+    else:
+        stack.callback(end, operator)
+        in_a_cluster(cluster)
+        say_what_to_try("make demo KEEP=1     # leaves all of it running, and prints how to reach it")
+
+
+def say_what_to_try(first: str) -> None:
+    say("What to try next")
+    print(f"""\
+{first}
+execloop get --watch             # in another terminal, while you do the rest
+execloop tree site               # all of a Plan: conditions, execution, objects
+kubectl delete configmap page -n site      # it comes back
+execloop suspend site --for 2m --reason "I edit the page"
+execloop reconcile backup --wait # a new execution with a new budget; it stalls again
+execloop new my-plan             # a package with a plan of your own, and its tests
+README.md and docs/plans-for-a-cluster.md  # how to write one""")
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        with ExitStack() as stack:
+            demonstrate(stack, keep="--keep" in sys.argv[1:])
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is left running", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
