@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from execloop.controller.watch.references import Reference, References
     from execloop.controller.watch.snapshot import Snapshot
 
-__all__ = ["AT_ONCE", "AT_REST", "AtRest", "Commit", "Decision", "LookAfter", "Requeue", "RunAfter"]
+__all__ = ["AT_ONCE", "AT_REST", "LEAST_WAIT", "AtRest", "Commit", "Decision", "LookAfter", "Requeue", "RunAfter"]
 
 _SETTLE = 0.2
 """Seconds in which changes that belong together arrive."""
+LEAST_WAIT = 1.0
+"""Seconds until a plan that waits is asked again, at least, however often what it manages changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,10 @@ class Commit:
                 state.schedule(None)
 
     def _with_another_look(self, state: PlanState, requeue: Requeue) -> Requeue:
-        """Look once more at a Plan at rest if something that it manages changed since its last observation began."""
+        """Look once more at a Plan at rest, or that waits, if something that it manages changed since it looked."""
+        if state.look_again and state.awaits_the_world and isinstance(requeue, RunAfter):
+            state.hasten(self._monotonic() + LEAST_WAIT)
+            return RunAfter(min(requeue.seconds, LEAST_WAIT))
         execution = state.snapshot.execution
         at_rest = execution is not None and execution.finished_at is not None
         if not state.look_again or not at_rest or isinstance(requeue, LookAfter) or requeue == AT_ONCE:

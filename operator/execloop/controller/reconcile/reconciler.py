@@ -13,7 +13,7 @@ from execloop._engine.walk import Stop
 from execloop.controller.plancode.runner import Nothing, Ran, Work
 from execloop.controller.plancode.suspects import PLAN_CRASHES
 from execloop.controller.reconcile import executions
-from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, AtRest, Decision, LookAfter, RunAfter
+from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, LEAST_WAIT, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
 from execloop.controller.reconcile.dependencies import UNMET
 from execloop.controller.reconcile.outcome import next_observation
@@ -229,13 +229,21 @@ class Reconciler:
         return True
 
     def drifted(self, key: Key) -> bool:
-        """Return whether a change of what a Plan manages makes it due now; one that is under way looks once more."""
+        """Return whether a change of what a Plan manages makes it due; one that is under way looks once more.
+
+        A plan that waits is asked again a second later: what changes together is looked at once.
+        """
         state = self._cache.get(key)
         if state is None:
             return False
         state.change()
         execution = state.snapshot.execution
-        return state.under_way is None and execution is not None and execution.finished_at is not None
+        if state.under_way is not None or execution is None:
+            return False
+        if state.awaits_the_world:
+            state.hasten(self._times.monotonic() + LEAST_WAIT)
+            return True
+        return execution.finished_at is not None
 
     def lost(self, state: PlanState) -> None:
         """Say that a Plan went before its teardown was done: a DELETE outran the PATCH that adds the finalizer."""

@@ -194,6 +194,17 @@ class PlanState:
         """Note that something which the plan manages changed: a Plan at rest is observed once more."""
         self.look_again = True
 
+    @property
+    def awaits_the_world(self) -> bool:
+        """Return whether the plan itself waits for something, which a change of what it manages may bring."""
+        reconciling, execution = self.snapshot.status.condition("Reconciling"), self.snapshot.execution
+        unfinished = execution is not None and execution.finished_at is None
+        return unfinished and reconciling is not None and reconciling.reason == "Waiting"
+
+    def hasten(self, due: float) -> None:
+        """Bring the next run forward to this time; a run that is due sooner stays."""
+        self.due = due if self.due is None else min(due, self.due)
+
     def observing(self) -> None:
         """Note that `create()` is about to look: only a change from here on may be newer than what it sees."""
         self.look_again = False

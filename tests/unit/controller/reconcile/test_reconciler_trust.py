@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from execloop._engine.execution import Execution
+from execloop._engine.waits import Wait
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.executions import engine_state
 from execloop.controller.watch.snapshot import Key, parse_status
@@ -133,6 +134,31 @@ class TestDrift:
         control.reconcile()
         assert script.runs == 2
         assert control.reconcile() == (600 if interval == "10m" else None)
+
+    def test_of_what_a_plan_waits_for_it_brings_the_next_look_forward(self, control: Controller) -> None:
+        script = control.script(Wait("the job", again_in=30), Wait("the job", again_in=30))
+        control.apply()
+        assert control.reconcile() == pytest.approx(30)
+        for left in (0.8, 0.6, 0.4):  # a further change does not delay the look that the first one asked for
+            assert control.reconciler.drifted(KEY)
+            control.clock.advance(0.2)
+            assert control.reconcile() == pytest.approx(left)
+        control.clock.advance(0.4)
+        control.reconcile()
+        assert script.runs == 2
+
+    def test_told_while_a_run_lasts_that_then_waits_it_causes_a_look_a_second_later(self, control: Controller) -> None:
+        told = control.meanwhile(lambda: control.reconciler.drifted(KEY))
+
+        def begin() -> Wait:
+            told()
+            return Wait("the job", again_in=30)
+
+        control.script({"begin": begin}, Wait("the job", again_in=30))
+        control.apply()
+        assert control.reconcile() == pytest.approx(1)
+        control.clock.advance(1)
+        assert control.reconcile() == pytest.approx(30)
 
     def test_told_before_the_last_look_of_an_execution_that_look_sees_it(self, control: Controller) -> None:
         script = control.script({"x": control.meanwhile(lambda: control.reconciler.drifted(KEY))})
