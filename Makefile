@@ -60,6 +60,7 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/python -m release.crds --check crds
 	$(BIN)/python -m release.chart --check
 	$(BIN)/python -m release.library --check docs/library
+	$(BIN)/python -m release.reference --check
 
 .PHONY: bench-engine
 bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks/engine.md and .svg
@@ -77,6 +78,10 @@ crds: venv ## Generate crds/ from the Pydantic models
 .PHONY: library
 library: venv ## Generate the tables of parameters in docs/library/ from the plans' models
 	$(BIN)/python -m release.library docs/library
+
+.PHONY: reference
+reference: venv ## Generate docs/reference/ of the command and of the library from the code
+	$(BIN)/python -m release.reference
 
 .PHONY: chart
 chart: venv ## Generate the chart's values.yaml, README and templates from its schema and crds/
@@ -135,6 +140,10 @@ cluster: venv ## Leave a control plane running; the last line is the path of its
 .PHONY: cluster-down
 cluster-down: venv ## End the control plane of `make cluster`
 	@$(BIN)/python -m tests.cluster down
+
+.PHONY: site
+site: venv ## Build the documentation as a site into dist/site, and check its links
+	@$(BIN)/python -m release.site dist/site
 
 .PHONY: clean
 clean: ## Remove what the other targets made (the cache of built binaries stays)

@@ -7,6 +7,7 @@
 | `python` | is run, after those before it on the page, and must not fail |
 | `console` | each `$ command` is run in the page's folder; what is shown below must be what it prints |
 | `sh` | is for the reader's own machine: only its syntax is checked |
+| `pycon` | is an example of a docstring, which tests/unit/test_public_api.py runs |
 | `yaml`, `toml`, `json` | is read; a Plan among it must be one |
 
 In what a command prints `…` stands for any text, and on a line of its own for any lines; seconds may differ.

@@ -19,7 +19,7 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/**/README.md"))]
 }
-LANGUAGES = {"", "text", "python", "console", "sh", "yaml", "toml", "json", "dockerfile"}
+LANGUAGES = {"", "text", "python", "pycon", "console", "sh", "yaml", "toml", "json", "dockerfile"}
 
 
 @pytest.fixture
