@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,7 @@ Every verb with its options, as `execloop VERB --help` prints them. [A guide wit
 `kubectl execloop VERB` is the same command.
 """
 _NO_BREAK = "\b"
+_WIDTH = 88
 
 
 def command_page() -> str:
@@ -68,7 +70,8 @@ def _prose(text: str | None) -> Iterator[str]:
 
 def _examples(command: click.Command) -> list[str]:
     epilog = inspect.cleandoc(command.epilog or "").replace(_NO_BREAK, "").strip()
-    return ["", "```text", *epilog.splitlines(), "```"] if epilog else []
+    lines = [part for line in epilog.splitlines() for part in wrap(line, _WIDTH) or [""]] if epilog else []
+    return ["", "```text", *lines, "```"] if lines else []
 
 
 def _code(text: str) -> str:

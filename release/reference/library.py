@@ -32,6 +32,8 @@ _PARTS = {
     "Yields:": "Yields",
 }
 _ENTRY = re.compile(r"(\*{0,2}[\w., ]+?):\s+(.*)", re.DOTALL)
+_BETWEEN = re.compile(r", (?![^()]*\))")  # not within the brackets of a default
+_WIDTH = 88
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -55,7 +57,9 @@ def _section(name: str, value: Any) -> str:
 
 
 def _doc(value: Any) -> str:
-    """Its own docstring, not that of its base nor the one that dataclasses write; of a union its members."""
+    """Its own docstring, not that of its base nor the one that dataclasses write; of a type what it stands for."""
+    if isinstance(value, str):
+        return f"A type: `{value}`."
     if members := get_args(value):
         return f"One of {', '.join(f'`{member.__name__}`' for member in members)}."
     doc = inspect.cleandoc(value.__doc__ or "")
@@ -74,7 +78,11 @@ def _methods(value: Any) -> Iterator[tuple[str, Any]]:
 def _signature(name: str, value: Any) -> list[str]:
     if not callable(value) or get_args(value) or _is_error(value):
         return []
-    return ["```text", f"{name}{_brackets(value)}", "```", ""]
+    text = f"{name}{_brackets(value)}"
+    if len(text) > _WIDTH:
+        arguments = "".join(f"    {each},\n" for each in re.split(_BETWEEN, _brackets(value)[1:-1]))
+        text = f"{name}(\n{arguments})"
+    return ["```text", *text.splitlines(), "```", ""]
 
 
 def _is_error(value: Any) -> bool:
@@ -83,14 +91,13 @@ def _is_error(value: Any) -> bool:
 
 def _brackets(function: Any) -> str:
     """The arguments without their types, which the docstring names in words."""
-    signature = inspect.signature(function)
-    plain = [
-        each.replace(annotation=each.empty)
-        for each in signature.parameters.values()
-        if each.name not in {"self", "cls"}
-    ]
-    text = str(inspect.Signature(plain))
+    text = str(inspect.Signature(_arguments(function)))
     return _ADDRESS.sub("", text)
+
+
+def _arguments(function: Any) -> list[inspect.Parameter]:
+    given = inspect.signature(function).parameters.values()
+    return [each.replace(annotation=each.empty) for each in given if each.name not in {"self", "cls"}]
 
 
 def markdown(docstring: str) -> list[str]:

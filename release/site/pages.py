@@ -1,7 +1,7 @@
 """Stages what the site shows: the pages of docs/, and each file of the project that a page links to.
 
 On the site a file of the project is a page too, under `source/`: Markdown as it is, other text as a block of code, a
-folder as a list.
+folder as a list. A link whose text is the name of a page shows its title.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ __all__ = ["ROOT", "stage"]
 ROOT = Path(__file__).parents[2]
 _DOCS = ROOT / "docs"
 _LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
+_NAMED = re.compile(r"\[[\w./-]+\.md\](?=\(([^)\s#:]+))")
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 
@@ -45,6 +47,8 @@ def _staged(source: Path) -> str:
     if source.is_relative_to(_DOCS):
         return str(source.relative_to(_DOCS))
     name = f"source/{source.relative_to(ROOT)}"
+    if source.name == "README.md":
+        return f"{name.removesuffix('README.md')}about.md"  # an index would be the first page of its section
     return name if source.suffix == ".md" else f"{name}.md"
 
 
@@ -72,8 +76,13 @@ def _relinked(source: Path, text: str) -> tuple[str, list[Path]]:
         here = Path(_staged(source)).parent
         return f"{found[1]}{os.path.relpath(_staged(target), here)}{found[3]}"
 
+    def entitle(found: re.Match[str]) -> str:
+        target = source.parent / found[1]
+        title = _TITLE.search(target.read_text("utf-8")) if target.is_file() else None
+        return f"[{title[1]}]" if title else found[0]
+
     parts = _FENCED.split(text)
-    parts[::2] = [_LINK.sub(relink, part) for part in parts[::2]]
+    parts[::2] = [_LINK.sub(relink, _NAMED.sub(entitle, part)) for part in parts[::2]]
     return "".join(parts), linked
 
 
