@@ -10,7 +10,7 @@ import copy
 import inspect
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -46,6 +46,10 @@ PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
 _STEPS = 100
 
 
+class Creates(Protocol):
+    def create(self) -> Any: ...
+
+
 class Count(BaseModel):
     count: int = Field(gt=0)
 
@@ -73,8 +77,8 @@ class Controller:
         """Whether plan code has ended the process too often."""
         self.parameters: list[Any] = []
         """What the plan `free` was given, in order."""
-        self._scripts: dict[str, ScriptedPlan] = {}
-        self._undoing: dict[str, ScriptedPlan] = {}
+        self._scripts: dict[str, Creates] = {}
+        self._undoing: dict[str, Creates] = {}
         self.code = PlanHost(1, 1)
         self.start()
 
@@ -109,13 +113,17 @@ class Controller:
 
     def script(self, *steps: Step, name: str = "a") -> ScriptedPlan:
         """From now on its `create()` answers with these, one after another, and then with no task."""
-        self._scripts[name] = ScriptedPlan(*steps)
-        return self._scripts[name]
+        self._scripts[name] = script = ScriptedPlan(*steps)
+        return script
+
+    def plan(self, plan: Creates, name: str = "a", *, teardown: bool = False) -> None:
+        """From now on its `create()`, or its `teardown()`, does what this plan's does."""
+        (self._undoing if teardown else self._scripts)[name] = plan
 
     def undo(self, *steps: Step, name: str = "a") -> ScriptedPlan:
         """The same for its `teardown()`."""
-        self._undoing[name] = ScriptedPlan(*steps)
-        return self._undoing[name]
+        self._undoing[name] = script = ScriptedPlan(*steps)
+        return script
 
     def put(self, kind: str, name: str, data: dict[str, str] | None = None) -> None:
         """A ConfigMap, Secret or ServiceAccount, as it is from now on. Values of a Secret are given in the clear."""

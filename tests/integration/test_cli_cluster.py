@@ -88,6 +88,19 @@ def test_tasks_are_shown_and_approved(plans: Plans, command: Command, operator: 
     assert "no tasks of Plan a wait" in command("approve", "a", "--yes").output
 
 
+def test_a_task_that_needs_an_approval_is_shown_with_what_it_will_do(
+    plans: Plans, command: Command, operator: Operator, did: Did
+) -> None:
+    plans.apply(manifest("a", "drops"))
+    plans.until(lambda: plans.condition("a") == ("Unknown", "ApprovalRequired"), "drop awaits approval")
+    assert did("a") == ["create"]
+    shown = command("approve", "a", "--yes").output.splitlines()
+    assert shown[:3] == ["  1. drop", "       DROP TABLE old;", "       DROP TABLE older;"]
+    plans.wait("a")
+    assert did("a") == ["create", "drop"]
+    assert "no tasks of Plan a wait" in command("approve", "a", "--yes").output
+
+
 def test_a_suspension_has_a_reason_and_an_end_and_is_lifted(plans: Plans, command: Command, operator: Operator) -> None:
     plans.apply(manifest("a", "marks"))
     plans.wait("a")

@@ -25,7 +25,7 @@ from execloop._engine.returned import NotTasks, Taken, take_created
 from execloop._engine.tasks import Task, is_async, task_name
 from execloop._engine.threads import SHARED, Threads
 from execloop._engine.waits import pause, waits_of
-from execloop._engine.walk import WAIT, Reply, Stop, Walk
+from execloop._engine.walk import WAIT, Reply, Stop, Walk, Withhold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +74,7 @@ class Run:
         awaits: bool = True,
         deadline: float | None = None,
         judge: Callable[[BaseException], Exception] = countable,
+        withhold: Withhold | None = None,
     ) -> None:
         _check_plan(plan)
         started_at = clock.now() if execution.started_at is None else execution.started_at
@@ -83,6 +84,7 @@ class Run:
         self.notify = notify
         self.walk: Walk | None = None
         self.outcome: Outcome | None = None
+        self._withhold = withhold
         self._deadline = deadline
         if deadline is None and options.timeout is not None:
             self._deadline = self.execution.deadline(options.timeout) - clock.now() + clock.monotonic()
@@ -239,7 +241,7 @@ class Run:
             return
         self._driver.awaited = taken.awaited
         self._driver.check()
-        self.walk = Walk(taken.tasks, self.execution, self.options, self.stop, self.notify, taken.waits)
+        self.walk = Walk(taken.tasks, self.execution, self.options, self.stop, self.notify, taken.waits, self._withhold)
         if self.notify:
             names = tuple(map(task_name, taken.tasks))
             self.notify(RunStarted(self.execution, names, self.walk.errors_left))

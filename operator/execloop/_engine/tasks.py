@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AWAIT",
     "CALL",
+    "LONGEST_DETAIL",
     "PHASES",
     "SKIP",
     "AnyTask",

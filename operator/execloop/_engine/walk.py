@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from execloop._engine.tasks import Task
     from execloop._engine.waits import Wait
 
-__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Followed", "Place", "Reply", "Step", "Stop", "Walk"]
+__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Followed", "Place", "Reply", "Step", "Stop", "Walk", "Withhold"]
 
 
 class _Signal(Enum):
@@ -82,6 +82,10 @@ Step: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
 Reply: TypeAlias = "tuple[Task, ...] | Followed | Failure | Done | Literal[_Signal.RUNNING] | None"
 
 
+Withhold: TypeAlias = "Callable[[TaskPath], bool]"
+"""Whether a task must not run now, because it needs an approval, say; asked before it and its siblings run."""
+
+
 class Stop:
     """Asks a run to end at its next task boundary; may be set from any thread.
 
@@ -103,20 +107,31 @@ class Stop:
 
 
 class _Frame:
-    """Siblings, whose children they are, and what was attempted before the first of them."""
+    """Siblings, whose children they are, and what was attempted before the first of them.
 
-    __slots__ = ("before", "below", "parent", "pending", "tasks")
+    `chosen` are the positions of those that may run, where not all may.
+    """
 
-    def __init__(self, tasks: tuple[Task, ...], parent: Place | None, below: _Frame | None, before: int) -> None:
+    __slots__ = ("before", "below", "chosen", "parent", "pending", "tasks")
+
+    def __init__(
+        self,
+        tasks: tuple[Task, ...],
+        parent: Place | None,
+        below: _Frame | None,
+        before: int,
+        chosen: tuple[int, ...] | None = None,
+    ) -> None:
         self.tasks = tasks
-        self.pending: Iterator[Task] = iter(tasks)
+        self.chosen = chosen
+        self.pending: Iterator[Task] = iter(tasks if chosen is None else [tasks[position] for position in chosen])
         self.parent = parent
         self.below = below
         self.before = before
 
     @property
     def taken(self) -> int:
-        return len(self.tasks) - length_hint(self.pending)
+        return len(self.tasks if self.chosen is None else self.chosen) - length_hint(self.pending)
 
 
 class Place:
@@ -127,7 +142,7 @@ class Place:
     def __init__(self, frame: _Frame) -> None:
         """The place of the task that was taken last from these siblings."""
         self.frame = frame
-        self.position = frame.taken - 1
+        self.position = frame.taken - 1 if frame.chosen is None else frame.chosen[frame.taken - 1]
         self.made: TaskPath | None = None
 
     @property
@@ -155,6 +170,7 @@ class Walk:
         stop: Stop,
         notify: Callable[[Event], None] | None = None,
         waits: tuple[Wait, ...] = (),
+        withhold: Withhold | None = None,
     ) -> None:
         self.options = options
         self.stop = stop
@@ -172,10 +188,11 @@ class Walk:
         self._waited: set[int] = set()
         """Which of `tasks` wait, or have something below them that does."""
         self._created_waits = waits
+        self._withhold = withhold
         self._errors_before = execution.errors
         self._running = 0
         self._place: Place | None = None
-        self._frame = _Frame(tasks, None, None, 0)
+        self._frame = _Frame((), None, None, 0)
         self._steps = self._walk()
 
     @property
@@ -210,6 +227,7 @@ class Walk:
     def begin(self) -> Step | None:
         """Return the first step."""
         self._wait(None, self._created_waits)
+        self._descend(self.tasks, None)
         return next(self._steps, None)
 
     def advance(self, reply: Reply) -> Step | None:
@@ -272,7 +290,28 @@ class Walk:
             self._wait(place.path, reply.waits)
         if children:
             self.known += len(children)
-            self._frame = _Frame(children, place, self._frame, self.count)
+            self._descend(children, place)
+
+    def _descend(self, tasks: tuple[Task, ...], parent: Place | None) -> None:
+        chosen = None if self._withhold is None else self._chosen(tasks, parent)
+        self._frame = _Frame(tasks, parent, None if parent is None else self._frame, self.count, chosen)
+
+    def _chosen(self, tasks: tuple[Task, ...], parent: Place | None) -> tuple[int, ...]:
+        """Return the positions of the tasks that may run now."""
+        path = None if parent is None else parent.path
+        chosen = []
+        for position, task in enumerate(tasks):
+            place = TaskPath(path, position, task)
+            try:
+                withheld = self._withhold is not None and self._withhold(place)
+            except Exception as error:  # noqa: BLE001 - what a task shows of itself is code of the plan's
+                self._fail(place, Failure("pre", error))
+                continue
+            if withheld:
+                self._waited.add(place.root)
+            else:
+                chosen.append(position)
+        return tuple(chosen)
 
     def _wait(self, path: TaskPath | None, waits: tuple[Wait, ...]) -> None:
         for wait in waits:

@@ -36,6 +36,25 @@ class Names(BaseModel):
     undo_seconds: float = 0.0
 
 
+@plan("drops")
+class Drops:
+    """Marks `create`, and `drop`, which needs an approval."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def create(self) -> list[Task]:
+        there = marks(self.context)
+        return [
+            one for one in (drop(self.context), task("create", mark, self.context, "create")) if one.name not in there
+        ]
+
+
+@task("drop", detail=lambda _context: "DROP TABLE old;\nDROP TABLE older;", approval=True)
+def drop(context: Context) -> None:
+    mark(context, "drop")
+
+
 @plan("undoes", parameters=Names)
 class Undoes:
     """Each name is marked; `teardown()` marks `-name`, after `undo_fails` failures."""

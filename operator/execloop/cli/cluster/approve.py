@@ -9,7 +9,7 @@ from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, Mistake
 from execloop.resource.annotations import APPROVE, APPROVED_BY, annotation
-from execloop.resource.fields import condition, state, status
+from execloop.resource.fields import state, status
 
 __all__ = ["approve"]
 
@@ -59,7 +59,7 @@ async def approve(session: Session, name: str, yes: bool, digest: str | None) ->
 
 def _pending(plan: Plan) -> dict[str, object]:
     found = status(plan).get("pending")
-    if condition(plan, "Ready").get("reason") != "ApprovalRequired" or not found:
+    if plan.get("spec", {}).get("mode") == "Preview" or not found:  # a preview's tasks need no approval
         name = plan["metadata"]["name"]
         raise Mistake(f"no tasks of Plan {name} wait for an approval; its state is {state(plan)}")
     return dict(found)
@@ -68,7 +68,11 @@ def _pending(plan: Plan) -> dict[str, object]:
 def _show(pending: dict[str, object]) -> None:
     names, count = pending.get("tasks"), pending.get("count")
     shown = names if isinstance(names, list) else []
+    found = pending.get("details")
+    details = {one["name"]: one["detail"] for one in found} if isinstance(found, list) else {}
     for number, one in enumerate(shown, start=1):
         click.echo(f"{number:>3}. {printable(str(one))}")
+        for line in str(details.get(one, "")).splitlines():
+            click.echo(f"       {printable(line)}")
     if isinstance(count, int) and count > len(shown):
         click.echo(f"     and {count - len(shown)} more, which the status does not name")

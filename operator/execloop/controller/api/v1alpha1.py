@@ -268,6 +268,15 @@ class ExecutionStatus(Model):
     """Runs in a row that asked for the same tasks again; not of an execution that has ended."""
 
 
+class PreviewTask(Model):
+    """A task that a run would do, or that waits for an approval."""
+
+    name: str
+    """Its name."""
+    detail: str | None = None
+    """What it would change, in the plan's own words."""
+
+
 class Pending(Model):
     """Tasks that wait for an approval, or that a Preview would run."""
 
@@ -277,6 +286,8 @@ class Pending(Model):
     """How many tasks there are."""
     tasks: tuple[str, ...] = ()
     """Names of the first 20 of them."""
+    details: tuple[PreviewTask, ...] | None = None
+    """What those of the first 20 would change that say so, in the plan's own words."""
 
 
 class HistoryEntry(Model):
@@ -309,15 +320,6 @@ class Suspension(Model):
     """When it ends."""
     lifted: _Instant | None = None
     """When the operator found it over and continued; the same date suspends no more."""
-
-
-class PreviewTask(Model):
-    """A task that a run would do."""
-
-    name: str
-    """Its name."""
-    detail: str | None = None
-    """What it would change, in the plan's own words."""
 
 
 class PreviewAnswer(Model):

@@ -13,10 +13,11 @@ from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.errors import FatalError
 from execloop._engine.execution import CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.options import Options
-from execloop._engine.returned import NotTasks, Taken, take_created
+from execloop._engine.returned import NotTasks, take_created
 from execloop._engine.run import Run, out_of_time
-from execloop._engine.tasks import AnyTask, Children, is_async
+from execloop._engine.tasks import AnyTask, Children, is_async, needs_approval
 from execloop._engine.waits import Wait, waits_of
+from execloop.controller.plancode.asked import Asked, ask
 from execloop.controller.plancode.construction import Refusal, UnmadePlan
 from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from execloop._engine.plan import Plan
-    from execloop._engine.walk import Stop
+    from execloop._engine.walk import Stop, Withhold
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.watch.cache import Key
 
@@ -56,6 +57,8 @@ class Work:
 
     tasks: tuple[AnyTask, ...]
     waits: tuple[Wait, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    """What those tasks say of themselves that were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,10 @@ class Ran(NamedTuple):
     attempted: int = 0
     """Tasks, those that failed among them."""
     failed: int = 0
+    withheld: tuple[Asked, ...] = ()
+    """The tasks that did not run because they need an approval."""
+    covered: tuple[Asked, ...] = ()
+    """The tasks that an approval of their own let run."""
 
 
 Observed: TypeAlias = Nothing | Work | Postponed | Refused | CreateFailed | Failed | Interrupted
@@ -119,22 +126,28 @@ async def observe(
     options: Options | None = None,
     *,
     left: float | None = None,
+    asks: Callable[[AnyTask], bool] = needs_approval,
 ) -> Observed:
-    """Ask a plan, and run nothing; it may take `left` seconds, not counting the wait for a place."""
+    """Ask a plan, and run nothing; it may take `left` seconds, not counting the wait for a place.
 
-    def taken(created: object) -> Taken:
-        return take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
+    `asks` tells the tasks whose details are read too.
+    """
 
-    async def awaited() -> Taken:
+    def taken(created: object) -> Nothing | Work:
+        found = take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
+        if not found.tasks and not found.waits:
+            return Nothing()
+        return Work(found.tasks, found.waits, tuple(ask(one) for one in found.tasks if asks(one)))
+
+    async def awaited() -> Nothing | Work:
         return taken(await cast("Any", plan.create()))
 
     left = _left(execution, options) if left is None and options is not None else left
     try:
         if is_async(plan.create):
             await _prepare(code, key, plan, left)
-            found = await code.on_loop(key, awaited, within=left)
-        else:
-            found = await code.call(key, lambda: taken(plan.create()), within=left)
+            return await code.on_loop(key, awaited, within=left)
+        return await code.call(key, lambda: taken(plan.create()), within=left)
     except NotNow as reason:
         return Postponed(str(reason), reason.after)
     except Refusal as error:
@@ -144,7 +157,6 @@ async def observe(
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
         waits = waits_of(error)
         return Work((), waits) if waits else _not_created(execution, error)
-    return Work(found.tasks, found.waits) if found.tasks or found.waits else Nothing()
 
 
 def _left(execution: Execution, options: Options) -> float | None:
@@ -210,11 +222,12 @@ def drive(
     *,
     left: float | None = None,
     failed: Callable[[], None] | None = None,
+    withhold: Withhold | None = None,
 ) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed | Refused]]:
     """Return the run, and what drives it; progress can be read from the run meanwhile.
 
     `left` are the seconds to the deadline, else the system's clock says how many. `failed` is called at each error, in
-    whatever thread it happens.
+    whatever thread it happens. `withhold` tells the tasks that must not run now.
     """
 
     def judge(error: BaseException) -> Exception:
@@ -225,7 +238,7 @@ def drive(
 
     left = _left(execution, options) if left is None else left
     deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
-    run = Run(plan, execution, options, stop=stop, judge=judge, deadline=deadline)
+    run = Run(plan, execution, options, stop=stop, judge=judge, deadline=deadline, withhold=withhold)
 
     async def driving() -> Outcome | Postponed | Refused:
         try:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from execloop._engine.execution import Interrupted
+from execloop._engine.execution import Again, CreateFailed, Interrupted
 from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused, Work
 from execloop.controller.reconcile import executions
-from execloop.controller.reconcile.approval import Withheld, decide, pending
+from execloop.controller.reconcile.approval import Gate, Withheld, decide, pending, uncovered
 from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.kept import keeping, keeps_more
 from execloop.controller.reconcile.outcome import conclude, next_observation
 from execloop.controller.reconcile.preview import answer
-from execloop.controller.reconcile.standstill import awaiting_approval, previewed, refused, settled
+from execloop.controller.reconcile.standstill import also_asking, awaiting_approval, previewed, refused, settled
 from execloop.controller.status.conditions import Stalled
 from execloop.controller.status.events import approved
 from execloop.controller.timing import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from execloop.controller.api.v1alpha1 import PlanStatus
+    from execloop.controller.api.v1alpha1 import Pending, PlanStatus
     from execloop.controller.plancode.runner import Observed
+    from execloop.controller.reconcile.approval import Granted
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
     from execloop.controller.reconcile.runs import Runs
@@ -72,18 +73,39 @@ class ExecutionDriver:
     ) -> Decision | None:
         if ctx.spec.mode == "Preview" and not ctx.teardown:
             return self.preview(ctx, observed or await self._runs.observe(ctx))
-        if approval and ctx.spec.approval == "Manual":
+        if not approval:
+            return await conclude(ctx, await self._runs.attempt(ctx, observed))
+        manual = ctx.spec.approval == "Manual"
+        if manual or observed is not None or _awaits_approval(ctx):
             observed = observed or await self._runs.observe(ctx)
-            if isinstance(observed, Work) and observed.tasks:
-                verdict = decide(ctx, observed.tasks)
+            asking = self._asking(ctx, observed)
+            if isinstance(asking, Decision):
+                return asking
+            ctx, observed = asking
+        return await conclude(ctx, await self._runs.attempt(ctx, observed, None if manual else Gate(ctx)))
+
+    def _asking(self, ctx: ReconcileContext, observed: Observed) -> Decision | tuple[ReconcileContext, Observed]:
+        """Return the decision to wait for an approval; else the context of a run, and what it is of."""
+        if isinstance(observed, Postponed | Interrupted | Refused):
+            return ctx, observed
+        if isinstance(observed, Work):
+            manual = ctx.spec.approval == "Manual"
+            broken = next((one.error for one in observed.asked if one.error is not None), None) if manual else None
+            if broken is not None:
+                observed = CreateFailed(executions.engine_state(executions.resumed(ctx.execution, ctx.now)), broken)
+            elif asked := observed.asked if manual else uncovered(ctx, observed.asked):
+                verdict = decide(ctx, asked, () if manual else observed.asked)
                 if isinstance(verdict, Withheld):
-                    return self._await_approval(ctx, verdict)
-                ctx = ctx.with_status(execution=executions.resumed(verdict.execution, ctx.now))
-                if verdict.now:
-                    self._recorder.record(ctx.snapshot, approved(verdict.execution))
-            elif not isinstance(observed, Postponed | Interrupted | Refused):  # nothing waits for an approval any more
-                ctx = ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now))
-        return await conclude(ctx, await self._runs.attempt(ctx, observed))
+                    if len(asked) == len(observed.tasks):
+                        return self._await_approval(ctx, verdict.pending, observed.waits)
+                else:
+                    ctx = self._granted(ctx, verdict)
+        return ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now)), observed
+
+    def _granted(self, ctx: ReconcileContext, verdict: Granted) -> ReconcileContext:
+        if verdict.now:
+            self._recorder.record(ctx.snapshot, approved(verdict.execution))
+        return ctx.with_status(execution=verdict.execution, pending=None)
 
     async def answer(self, ctx: ReconcileContext) -> Decision:
         """Ask the plan what a run would do, and answer in the status; when it is due next does not change."""
@@ -112,7 +134,24 @@ class ExecutionDriver:
             case outcome:
                 ctx, outcome = keeping(ctx, outcome)
                 due = ctx.work.state.progress_wait(ctx.execution.started_at.timestamp()) <= 0
-                return conclude(ctx, outcome, ran, self._chance, progress_due=due or keeps_more(ctx))
+                decision = conclude(ctx, outcome, ran, self._chance, progress_due=due or keeps_more(ctx))
+                if ran.withheld and isinstance(outcome, Again) and decision.status.condition("Stalled") is None:
+                    return self._withheld(ctx, ran, outcome, decision)
+                return decision
+
+    def _withheld(self, ctx: ReconcileContext, ran: Ran, outcome: Again, decision: Decision) -> Decision:
+        """Return what follows from a run in which tasks did not run because they need an approval."""
+        ctx = replace(ctx, snapshot=replace(ctx.snapshot, status=decision.status))
+        verdict = decide(ctx, ran.withheld, ran.covered)
+        if isinstance(verdict, Withheld):
+            if ran.names or outcome.failed:
+                return also_asking(ctx, decision, verdict.pending)
+            return self._await_approval(ctx, verdict.pending, outcome.waiting)
+        ctx = self._granted(ctx, verdict)
+        if outcome.failed:
+            return replace(decision, status=ctx.snapshot.status)
+        status = ctx.with_status(next_run_at=None).snapshot.status
+        return replace(decision, status=status, requeue=AT_ONCE, durable=True)
 
     def preview(self, ctx: ReconcileContext, observed: Observed) -> Decision:
         """Publish what would run."""
@@ -120,8 +159,8 @@ class ExecutionDriver:
         match observed:
             case Nothing():
                 return previewed(ctx, pending(ctx, ()), again)
-            case Work(tasks, _):
-                return previewed(ctx, pending(ctx, tasks), again)
+            case Work(_, _, asked):
+                return previewed(ctx, pending(ctx, asked), again)
             case Interrupted():
                 return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
             case ended:
@@ -165,13 +204,14 @@ class ExecutionDriver:
         """Return the decision to leave all as it is until the next run is due."""
         return Decision(ctx.snapshot.status, RunAfter(seconds), durable=False)
 
-    def _await_approval(self, ctx: ReconcileContext, verdict: Withheld) -> Decision:
+    def _await_approval(self, ctx: ReconcileContext, asked: Pending, waits: Sequence[object]) -> Decision:
         approve = ctx.snapshot.approve
         ignored = approve if approve is not None and ctx.work.state.ignore(approve) else None
-        again = LookAfter(_LONGEST_WAIT) if ctx.teardown else next_observation(ctx, self._chance)
-        return awaiting_approval(ctx, verdict.pending, again, ignored)
+        soon = ctx.teardown or waits
+        again = LookAfter(_LONGEST_WAIT) if soon else next_observation(ctx, self._chance)
+        return awaiting_approval(ctx, asked, again, ignored)
 
 
 def _awaits_approval(ctx: ReconcileContext) -> bool:
     """Return whether the execution stays paused while it is observed."""
-    return ctx.spec.approval == "Manual" and ctx.snapshot.status.pending is not None
+    return ctx.snapshot.status.pending is not None and ctx.execution.paused_since is not None

@@ -49,7 +49,7 @@ def begun(snapshot: Snapshot, inputs: str, now: float, history_limit: int, why: 
         status = recorded(status, ended(before, "Superseded", now), worked_on, history_limit, why)
     execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now))
     handled = status.last_handled_reconcile_at if snapshot.requested_at is None else snapshot.requested_at
-    return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled})
+    return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled, "pending": None})
 
 
 def wait_after_restart(status: PlanStatus, spec: PlanSpec, now: float) -> float:

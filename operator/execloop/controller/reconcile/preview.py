@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import CreateFailed, Failed
-from execloop._engine.tasks import detail_of
 from execloop.controller.api.v1alpha1 import PreviewAnswer, PreviewTask
 from execloop.controller.plancode.runner import Nothing, Refused, Work
 from execloop.controller.status.conditions import cut
 
 if TYPE_CHECKING:
-    from execloop._engine.tasks import AnyTask
+    from execloop.controller.plancode.asked import Asked
     from execloop.controller.plancode.runner import Observed
     from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["answer", "asks"]
+__all__ = ["answer", "asks", "described"]
 
 _SHOWN = 20
 _NAME_BYTES, _DETAIL_BYTES, _ERROR_BYTES = 253, 512, 1024
@@ -33,8 +32,8 @@ def answer(ctx: ReconcileContext, observed: Observed) -> PreviewAnswer | None:
     match observed:
         case Nothing():
             return PreviewAnswer(request=request)
-        case Work(tasks, waits):
-            shown = tuple(_task(ctx, one) for one in tasks[:_SHOWN])
+        case Work(tasks, waits, asked):
+            shown = tuple(described(ctx, one, _DETAIL_BYTES) for one in asked[:_SHOWN])
             texts = tuple(cut(ctx.resolved.redactor.text(one.message), _NAME_BYTES) for one in waits[:_SHOWN])
             return PreviewAnswer(request=request, count=len(tasks), tasks=shown, waits=texts)
         case Refused(message):
@@ -45,14 +44,8 @@ def answer(ctx: ReconcileContext, observed: Observed) -> PreviewAnswer | None:
             return None
 
 
-def _task(ctx: ReconcileContext, task: AnyTask) -> PreviewTask:
-    (name,) = ctx.names((task,))
-    return PreviewTask(name=cut(name, _NAME_BYTES), detail=_detail(ctx, task))
-
-
-def _detail(ctx: ReconcileContext, task: AnyTask) -> str | None:
-    try:
-        detail = detail_of(task)
-    except Exception as error:  # noqa: BLE001 - an attribute of the plan's author
-        return cut(ctx.shown(error), _DETAIL_BYTES)
-    return cut(ctx.resolved.redactor.text(detail), _DETAIL_BYTES) if detail else None
+def described(ctx: ReconcileContext, asked: Asked, most: int) -> PreviewTask:
+    """Return a task as it may be shown, with at most so many bytes of its detail."""
+    detail = asked.detail if asked.error is None else ctx.shown(asked.error)
+    shown = cut(ctx.resolved.redactor.text(detail), most) if detail else None
+    return PreviewTask(name=cut(ctx.resolved.redactor.text(asked.name), _NAME_BYTES), detail=shown)

@@ -200,7 +200,7 @@ class Reconciler:
                 return self._driver.concluded(ctx, Ran(type(observed)(state, observed.error)))
             case Work() | Nothing() if ctx.spec.mode == "Preview":
                 return self._driver.preview(ctx, observed)
-            case Work(tasks, _) if converged:
+            case Work(tasks, _, _) if converged:
                 if (wait := await self._unmet(ctx)) is not None:
                     return wait
                 ctx = self._begin(ctx, repairs=_shown(ctx.names(tasks)))

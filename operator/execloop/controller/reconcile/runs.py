@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from execloop._engine.execution import Again, Converged, Execution, Failed, Interrupted
 from execloop._engine.run import out_of_time
+from execloop._engine.tasks import needs_approval
 from execloop._plans.context import Context, connected
 from execloop.controller.plancode.construction import UnmadePlan, unmade
 from execloop.controller.plancode.logger import PlanLogger
@@ -24,6 +25,7 @@ from execloop.controller.plancode.runner import (
     observe,
 )
 from execloop.controller.reconcile import executions, kept
+from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import progressing
 from execloop.controller.reconcile.validation import explain
 from execloop.kube import ApiError
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from execloop._engine.run import Run
+    from execloop._engine.tasks import AnyTask
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.plancode.suspects import PlanCrashes
+    from execloop.controller.reconcile.approval import Gate
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
     from execloop.controller.timing import Times
@@ -74,31 +78,36 @@ class Runs:
         ctx.work.state.observing()
         plan, state = self._unmade(ctx), self._state(ctx)
         if ctx.execution.finished_at is not None:  # no deadline holds at rest
-            return await observe(self._code, ctx.key, plan, state)
-        return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx))
+            return await observe(self._code, ctx.key, plan, state, asks=_asked(ctx))
+        return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx), asks=_asked(ctx))
 
-    async def attempt(self, ctx: ReconcileContext, observed: Observed | None = None) -> Ran:
-        """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError."""
-        ran = await self._attempt(ctx, observed)
+    async def attempt(self, ctx: ReconcileContext, observed: Observed | None = None, gate: Gate | None = None) -> Ran:
+        """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError.
+
+        `gate` withholds the tasks that need an approval of their own.
+        """
+        ran = await self._attempt(ctx, observed, gate)
+        if gate is not None:
+            ran = ran._replace(withheld=tuple(gate.withheld), covered=tuple(gate.covered))
         self._ran(ran)
         return ran
 
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
-        self, ctx: ReconcileContext, observed: Observed | None
+        self, ctx: ReconcileContext, observed: Observed | None, gate: Gate | None
     ) -> Ran:
         if executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now):
             return Ran(Failed(self._state(ctx), out_of_time(ctx.options)))
         if observed is None and not _reads_as_done(ctx):
             if (hindrance := self._hindrance(ctx)) is not None:
                 return Ran(hindrance)
-            return await self._drive(ctx, self._unmade(ctx))
+            return await self._drive(ctx, self._unmade(ctx), gate)
         match observed or await self.observe(ctx):
             case Nothing():
                 return Ran(Converged(self._state(ctx).after_run(0)))
-            case Work(tasks, waits):
+            case Work(tasks, waits, _):
                 if _reads_as_done(ctx) and not await self._commit.write(ctx.work, progressing(ctx, 0, None)):
                     return Ran(Interrupted(self._state(ctx)))
-                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits))
+                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), gate)
             case ended:
                 return Ran(ended)
 
@@ -140,7 +149,7 @@ class Runs:
         lenient = ctx.teardown or ctx.execution.finished_at is not None
         return unmade(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
 
-    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared) -> Ran:
+    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared, gate: Gate | None) -> Ran:
         """Drive a run, and write its progress now and then; the first error brings a write forward."""
         state, left = ctx.work.state, self._left(ctx)
         if isinstance(plan, UnmadePlan):
@@ -155,6 +164,7 @@ class Runs:
             ctx.work.stop,
             left=left,
             failed=first_error,
+            withhold=gate,
         )
         driving = asyncio.create_task(coroutine)
         try:
@@ -210,7 +220,14 @@ def _reads_as_done(ctx: ReconcileContext) -> bool:
     """Return whether who reads the stored status would believe that no work is under way, or that none may be."""
     stored = ctx.snapshot.stored
     at_rest = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
-    return stored.pending is not None or at_rest
+    paused = stored.execution is not None and stored.execution.paused_since is not None
+    return (stored.pending is not None and paused) or at_rest
+
+
+def _asked(ctx: ReconcileContext) -> Callable[[AnyTask], bool]:
+    """Return which tasks are read: all of them where a person reads them, else those that need an approval."""
+    every = ctx.spec.approval == "Manual" or ctx.spec.mode == "Preview" or asks(ctx)
+    return (lambda _: True) if every else needs_approval
 
 
 def _errors(run: Run) -> int:

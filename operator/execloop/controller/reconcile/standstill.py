@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter, Requeue
 from execloop.controller.reconcile.executions import at, ended, paused
 from execloop.controller.status.conditions import (
+    MESSAGE_BYTES,
     Awaiting,
     Done,
     Kept,
@@ -17,16 +19,17 @@ from execloop.controller.status.conditions import (
     while_tearing_down,
 )
 from execloop.controller.status.events import SPENT, approval_ignored, approval_wanted, transition
+from execloop.controller.status.explain import sentence
 
 if TYPE_CHECKING:
-    from execloop.controller.api.v1alpha1 import Pending, PlanStatus
+    from execloop.controller.api.v1alpha1 import Condition, Pending, PlanStatus
     from execloop.controller.reconcile.context import ReconcileContext
     from execloop.controller.reconcile.suspension import Suspended
     from execloop.controller.status.conditions import State
     from execloop.controller.watch.references import Reference
     from execloop.controller.watch.snapshot import Snapshot
 
-__all__ = ["awaiting_approval", "previewed", "progressing", "refused", "settled", "suspended", "waiting"]
+__all__ = ["also_asking", "awaiting_approval", "previewed", "progressing", "refused", "settled", "suspended", "waiting"]
 
 _NAMES_SHOWN = 5
 _OVER = {"next_run_at": None, "progress": None}
@@ -104,6 +107,21 @@ def awaiting_approval(ctx: ReconcileContext, pending: Pending, requeue: Requeue,
     return Decision(status, requeue, events=() if asked else (approval_wanted(_asks(pending), ctx.snapshot.key.name),))
 
 
+def also_asking(ctx: ReconcileContext, decision: Decision, pending: Pending) -> Decision:
+    """Return what follows from a run beside which some tasks wait for an approval: it says so, and asks once."""
+    asks, name, before = _asks(pending), ctx.snapshot.key.name, ctx.snapshot.stored.pending
+    shown = tuple(_also(condition, asks) for condition in decision.status.conditions)
+    status = decision.status.model_copy(update={"conditions": shown, "pending": pending})
+    if before is not None and before.digest == pending.digest:
+        return replace(decision, status=status)
+    return replace(decision, status=status, durable=True, events=(*decision.events, approval_wanted(asks, name)))
+
+
+def _also(condition: Condition, asks: str) -> Condition:
+    said = sentence("ApprovalRequired", f"{condition.message}; {asks}", MESSAGE_BYTES)
+    return condition.model_copy(update={"message": said})
+
+
 def _asks(pending: Pending) -> str:
     shown = ", ".join(pending.tasks[:_NAMES_SHOWN]) + (", …" if pending.count > _NAMES_SHOWN else "")
     return f"{pending.count} {'task waits' if pending.count == 1 else 'tasks wait'} for an approval: {shown}"
@@ -115,7 +133,7 @@ def progressing(ctx: ReconcileContext, errors: int, progress: str | None) -> Pla
     if errors:
         execution = execution.model_copy(update={"errors": execution.errors + errors})
     state = Progressing("tasks remain", failed=execution.errors > 0)
-    update = {"execution": execution, "next_run_at": None, "progress": progress, "pending": None}
+    update = {"execution": execution, "next_run_at": None, "progress": progress}
     return ctx.advance(state, ctx.now, **update)
 
 

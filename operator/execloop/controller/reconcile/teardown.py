@@ -85,8 +85,8 @@ class Teardown:
             if wait := self._driver.until_due(ctx):
                 return self._driver.unchanged(ctx, wait)
             return await self._observe_again(ctx)
-        manual = ctx.spec.approval == "Manual"
-        approval = manual and not await self._namespace_goes(ctx.key, ctx.now)
+        asks = ctx.spec.approval == "Manual" or ctx.snapshot.status.pending is not None
+        approval = not (asks and await self._namespace_goes(ctx.key, ctx.now))
         return await self._driver.proceed(ctx, self._concluded, approval=approval)
 
     async def _concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from execloop.controller.api.v1alpha1 import Condition, PlanStatus
 from execloop.controller.status.explain import cut, sentence
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "MESSAGE_BYTES",
     "Awaiting",
     "Done",
     "Kept",
@@ -29,7 +30,7 @@ __all__ = [
     "while_tearing_down",
 ]
 
-MESSAGE_BYTES = 1024
+MESSAGE_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ _LONGER_IN_GO = re.compile("[<>&\u2028\u2029]")
 
 
 def bounded(status: PlanStatus) -> PlanStatus:
-    """Return the status, of a large one with its texts cut, as much of its history as there is room for, newest first,
-    and as many names of pending tasks.
+    """Return the status; of a large one with its texts cut, the details of pending tasks left out, and as much of its
+    history, newest first, and as many names of pending tasks as there is room for.
     """
     if _size(status.to_json()) <= MOST_BYTES:
         return status
@@ -71,7 +71,7 @@ def _short_execution(execution: ExecutionStatus) -> ExecutionStatus:
 
 
 def _short_pending(pending: Pending) -> Pending:
-    return pending.model_copy(update={"tasks": tuple(cut(name, _NAME) for name in pending.tasks)})
+    return pending.model_copy(update={"tasks": tuple(cut(name, _NAME) for name in pending.tasks), "details": None})
 
 
 def _short_entry(entry: HistoryEntry) -> HistoryEntry:

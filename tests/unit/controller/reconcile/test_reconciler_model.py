@@ -46,7 +46,7 @@ class Life(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.control = Controller(self.runner)
         self.world = World(self.why_not)
-        self.control._scripts["a"] = self.world  # type: ignore[assignment]  # all that is asked of it is create()
+        self.control.plan(self.world)
         self.delay: float | None = 0.0
 
     def teardown(self) -> None:

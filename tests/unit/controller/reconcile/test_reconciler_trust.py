@@ -107,7 +107,7 @@ class TestSnapshot:
         assert script.performed == []
 
     def test_an_approval_of_the_spec_before_is_not_spent(self, control: Controller) -> None:
-        control.script(*[["x"]] * 4)
+        script = control.script(*[["x"]] * 4)
         control.apply(approval="Manual")
         control.reconcile()
         control.annotate(approve=control.status()["pending"]["digest"])
@@ -119,7 +119,7 @@ class TestSnapshot:
         control.cluster.before_next_request(happens)
         control.reconcile()
         control.reconcile()
-        assert (control.conditions()["Ready"], control._scripts["a"].performed) == (("Unknown", "ApprovalRequired"), [])
+        assert (control.conditions()["Ready"], script.performed) == (("Unknown", "ApprovalRequired"), [])
 
 
 class TestDrift:
