@@ -13,6 +13,8 @@ _EXTRAS = {
     "kopf": "operator",
     "kubernetes": "operator",
     "prometheus_client": "operator",
+    "jinja2": "page",
+    "markupsafe": "page",
 }
 
 

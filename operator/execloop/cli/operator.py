@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from execloop.controller.access import Access
+    from execloop.controller.manager.process import Beside
     from execloop.controller.settings import Election, Settings
+    from execloop.page.settings import PageSettings
 
 __all__ = ["operator"]
 
@@ -117,6 +119,16 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Note there which plan code runs, to find out who ended the process.  [default: in the temporary folder]",
 )
 @click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz, /readyz and /metrics on this port.")
+@click.option(
+    "--page", "address", metavar="[HOST]:PORT", help="Serve the live page there, such as :8090. Needs the extra `page`."
+)
+@click.option("--page-audience", metavar="NAME", help="An audience that tokens need besides the API server's own.")
+@click.option(
+    "--page-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The key that signs cookies, the same for every replica.  [default: one that ends with the process]",
+)
 @click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -143,6 +155,9 @@ def operator(
     lease_duration: int | None,
     journal: Path | None,
     health_port: int | None,
+    address: str | None,
+    page_audience: str | None,
+    page_key: Path | None,
     log_format: Literal["plain", "json"],
     log_level: str,
 ) -> NoReturn:
@@ -164,10 +179,11 @@ def operator(
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
-    _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level))
+    page = _page(address, audience=page_audience, key=page_key)
+    _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level), page)
 
 
-def _operate(settings: Settings) -> NoReturn:
+def _operate(settings: Settings, page: PageSettings | None) -> NoReturn:
     from execloop.controller.manager.departure import leave  # noqa: PLC0415
     from execloop.controller.manager.logs import configure  # noqa: PLC0415
     from execloop.controller.manager.process import run  # noqa: PLC0415
@@ -179,13 +195,35 @@ def _operate(settings: Settings) -> NoReturn:
     read_deep_objects()
 
     async def live() -> NoReturn:
-        leave(await run(settings))  # from here: a loop that is closed waits for its threads, the interpreter for all
+        code = await run(settings, None if page is None else _beside(settings, page))
+        leave(code)  # from here: a loop that is closed waits for its threads, the interpreter for all
 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(live())
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
+
+
+def _page(address: str | None, **options: str | Path | None) -> PageSettings | None:
+    from execloop.page.settings import PageSettings  # noqa: PLC0415 - as above
+
+    given = [name for name, value in options.items() if value is not None]
+    if address is None:
+        if given:
+            raise Mistake(f"--page-{given[0]} needs --page")
+        return None
+    try:
+        return PageSettings.at(address, **options)
+    except ValueError as error:
+        raise Mistake(f"--page: {error}") from None
+
+
+def _beside(settings: Settings, page: PageSettings) -> Beside:
+    """Return what serves the page. Raises ModuleNotFoundError without the extra `page`."""
+    from execloop.page.server import serve  # noqa: PLC0415 - needs the extra `page`
+
+    return lambda connection: serve(connection, settings.namespaces, page)
 
 
 def _access(allowed: tuple[str, ...], **others: object) -> Access:

@@ -9,7 +9,7 @@ import os
 import signal
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prometheus_client import disable_created_metrics
 
@@ -25,14 +25,16 @@ from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.settings import Settings
 
-__all__ = ["run"]
+__all__ = ["Beside", "run"]
 
 logger = logging.getLogger(__name__)
+
+Beside: TypeAlias = "Callable[[Connection], contextlib.AbstractAsyncContextManager[object]]"
 
 _RETRY = 2.0
 _FAREWELL = 2.0
@@ -40,10 +42,10 @@ _LAST = 10.0
 """Seconds for an orderly stop: 5 for plan code that blocks, the rest to save what was done."""
 
 
-async def run(settings: Settings) -> int:
+async def run(settings: Settings, beside: Beside | None = None) -> int:
     """Until SIGTERM or SIGINT: 0. Or until the Lease is lost or the watch ends: 1, so that it is started again.
 
-    Raises ConfigurationError.
+    `beside` serves something else of the same cluster, from the start to the end. Raises ConfigurationError.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, without a use
     metrics = Metrics()
@@ -59,6 +61,8 @@ async def run(settings: Settings) -> int:
             except OSError as error:
                 reason = os.strerror(error.errno) if error.errno else str(error)
                 raise ConfigurationError(f"--health-port {settings.health_port}: {reason}") from None
+        if beside is not None:
+            await stack.enter_async_context(beside(connection))
         return await process.live()
 
 

@@ -7,12 +7,14 @@ import json
 import os
 import time
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
+from execloop.kube.config.credentials import StaticCredentials
 from execloop.kube.config.discover import discover
 from execloop.kube.errors import ApiError, ConfigurationError
 from execloop.kube.http.discovery import Discovery
@@ -75,6 +77,8 @@ class Connection:
         self.discovery = Discovery(self.request)
         self._sessions = Sessions(cluster)
         self._identity: dict[str, str] = {}
+        self._bare: Connection | None = None
+        """The cluster without credentials, for the bearers of tokens."""
 
     @classmethod
     def load(
@@ -105,6 +109,19 @@ class Connection:
         other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
         return other
 
+    def bearing(self, token: str) -> Connection:
+        """The same cluster as the bearer of a token, with no credential of ours: no certificate, no renewal.
+
+        Connections of one origin's bearers share their sessions; discovery stays with ours.
+        """
+        if self._bare is None:
+            bare = Connection(replace(self.cluster, credentials=StaticCredentials()), self._answered)
+            bare.discovery = self.discovery
+            self._bare = bare
+        other = self._bare._twin()  # noqa: SLF001 - ours
+        other._identity = {"Authorization": f"Bearer {token}"}  # noqa: SLF001 - ours
+        return other
+
     def guarded(self, permit: Callable[[], None]) -> Connection:
         """The same cluster and user; `permit` is called before each attempt at a write, and refuses it by raising."""
         other = self._twin()
@@ -123,6 +140,8 @@ class Connection:
     async def close(self) -> None:
         """Close the running loop's sessions. A loop that ends through asyncio.run() does so anyway."""
         await self._sessions.close()
+        if self._bare is not None:
+            await self._bare.close()
 
     async def request(
         self,

@@ -7,10 +7,11 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from execloop.kube.watch.stream import Page, Stream, WatchTimes, identity
+from execloop.kube.watch.source import ObjectSource
+from execloop.kube.watch.stream import Stream, WatchTimes, identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from execloop.kube.errors import ApiError
     from execloop.kube.objects.client import Kube
@@ -20,7 +21,6 @@ __all__ = ["Watch"]
 
 logger = logging.getLogger(__name__)
 
-_PAGE = "500"
 _LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
@@ -58,7 +58,7 @@ class Watch:
         self._on_denied = on_denied
         self._known: dict[Identity, _Known] = {}
         self._denied = False
-        source = _Metadata(kube, api_version, kind, label_selector, namespace)
+        source = _source(kube, api_version, kind, label_selector, namespace)
         self._stream = Stream(source, self, restarted=restarted, times=times, sleep=sleep, chance=chance)
 
     async def run(self) -> None:
@@ -107,39 +107,13 @@ class Watch:
             logger.exception("a listener to changes of %s failed", self._kind)
 
 
-class _Metadata:
-    """The objects of one kind in one namespace, empty for all, as the server's discovery finds them."""
+def _source(kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str) -> ObjectSource:
+    """Return the objects of one kind in one namespace, empty for all, as the server's discovery finds them."""
 
-    def __init__(self, kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str) -> None:
-        self._connection = kube.connection
-        self._api_version, self._kind, self._namespace = api_version, kind, namespace
-        self._selection = {"labelSelector": label_selector} if label_selector else {}
+    async def path() -> str:
+        resource = await kube.connection.discovery.look_up(api_version, kind)
+        return resource.path(namespace=namespace)
 
-    @property
-    def name(self) -> str:
-        return f"{self._kind} in {self._namespace}" if self._namespace else self._kind
-
-    async def pages(self, *, whole: bool) -> AsyncGenerator[Page, None]:
-        path, query = await self._path(), {**self._selection, **({} if whole else {"limit": _PAGE})}
-        while True:
-            page = await self._connection.request("GET", path, query=query, accept=_LIST)
-            metadata = page.get("metadata") or {}
-            yield Page(page.get("items") or [], metadata.get("resourceVersion"))  # null when there is none
-            if not (place := metadata.get("continue")):
-                return
-            query["continue"] = place
-
-    async def events(self, version: str, seconds: float) -> AsyncGenerator[dict[str, Any], None]:
-        query = {
-            **self._selection,
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": f"{seconds:.0f}",
-            "resourceVersion": version,
-        }
-        async for event in self._connection.stream(await self._path(), query, accept=_WATCH):
-            yield event
-
-    async def _path(self) -> str:
-        resource = await self._connection.discovery.look_up(self._api_version, self._kind)
-        return resource.path(namespace=self._namespace)
+    name = f"{kind} in {namespace}" if namespace else kind
+    selection = {"labelSelector": label_selector} if label_selector else {}
+    return ObjectSource(kube.connection, name, path, selection, list_as=_LIST, watch_as=_WATCH)

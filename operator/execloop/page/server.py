@@ -1,0 +1,96 @@
+"""The page's server: routes, headers, and the watch that keeps its summaries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from execloop.kube import ConfigurationError
+from execloop.page.access.identity import Identities
+from execloop.page.access.rights import Rights
+from execloop.page.access.session import Sessions, read_key
+from execloop.page.plans.store import Store, watch
+from execloop.page.presentation import Presentation
+from execloop.page.site import Site
+from execloop.page.views import listing, login, plan
+from execloop.page.views.gate import open_to_people
+from execloop.page.views.guard import add_headers, assets, guarded
+from execloop.page.views.live import Viewers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from execloop.kube import Connection
+    from execloop.page.settings import PageSettings
+
+__all__ = ["application", "build", "serve"]
+
+_FAREWELL_SECONDS = 0.5
+_MOST_BODY_BYTES = 64 * 1024
+_PLAN = "/plans/{namespace}/{name}"
+_TAB = f"{{tab:{'|'.join(plan.TABS)}}}"
+
+
+@asynccontextmanager
+async def serve(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> AsyncIterator[int]:
+    """Serve the page, and give its port. Raises ConfigurationError when that cannot be had, or the key not read."""
+    site = build(connection, namespaces, settings)
+    watching = [asyncio.create_task(one.run(), name="the watch of the page") for one in site.watches]
+    runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_FAREWELL_SECONDS)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise ConfigurationError(f"--page {settings.host or ''}:{settings.port}: {reason}") from None
+        yield runner.addresses[0][1]
+    finally:
+        for one in watching:
+            one.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        await runner.cleanup()
+
+
+def build(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> Site:
+    """Return all that the views stand on. Raises ConfigurationError when the key cannot be read."""
+    store = Store()
+    return Site(
+        settings=settings,
+        connection=connection,
+        store=store,
+        watches=watch(connection, namespaces, store),
+        identities=Identities(connection, settings.audience, time.monotonic),
+        rights=Rights(connection, time.monotonic),
+        sessions=Sessions(read_key(settings.key), time.time),
+        presentation=Presentation(),
+        viewers=Viewers(),
+        monotonic=time.monotonic,
+    )
+
+
+def application(site: Site) -> web.Application:
+    """Return the routes, with the guards around all of them."""
+    app = web.Application(middlewares=[guarded(site)], client_max_size=_MOST_BODY_BYTES)
+    app.on_response_prepare.append(add_headers)
+    people = partial(open_to_people, site)
+    app.add_routes(
+        [
+            web.get("/static/{name}", assets(site)),
+            web.get("/login", login.form(site)),
+            web.post("/login", login.sign_in(site)),
+            web.post("/logout", people(login.sign_out)),
+            web.get("/", people(listing.plans)),
+            web.get("/live", people(listing.live_list)),
+            web.get(_PLAN, people(plan.plan)),
+            web.get(f"{_PLAN}/{_TAB}", people(plan.plan)),
+            web.get(f"/live{_PLAN}/{_TAB}", people(plan.live_plan)),
+        ]
+    )
+    return app

@@ -1,0 +1,51 @@
+"""What every view of the page stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from execloop.kube import Kube
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from execloop.kube import Connection, Stream
+    from execloop.page.access.identity import Identities, Person
+    from execloop.page.access.rights import Rights
+    from execloop.page.access.session import Sessions
+    from execloop.page.plans.store import Store
+    from execloop.page.presentation import Presentation
+    from execloop.page.settings import PageSettings
+    from execloop.page.views.live import Viewers
+
+__all__ = ["Site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    settings: PageSettings
+    connection: Connection
+    store: Store
+    watches: Sequence[Stream]
+    identities: Identities
+    rights: Rights
+    sessions: Sessions
+    presentation: Presentation
+    viewers: Viewers
+    monotonic: Callable[[], float]
+
+    @property
+    def problem(self) -> str:
+        """Why the summaries may be old; empty when they are not."""
+        return "; ".join(problem for watch in self.watches if (problem := watch.problem))
+
+    def kube(self, person: Person, namespace: str) -> Kube:
+        """Return a client that acts as this person: the API server decides what it may do."""
+        return Kube(self.connection.bearing(person.token), namespace=namespace)
+
+    def render(self, template: str, person: Person | None, **context: Any) -> str:
+        """Return the HTML of a template for a person, None before anyone has signed in."""
+        token = "" if person is None else self.sessions.form_token(person.name)
+        shared = {"person": person, "form_token": token, "problem": self.problem, "actions": self.settings.actions}
+        return self.presentation.render(template, **shared, **context)

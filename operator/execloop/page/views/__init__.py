@@ -1,0 +1,1 @@
+"""The answers of the page: one module for each kind of page."""

@@ -1,0 +1,87 @@
+"""The way into each view: who asks, what is refused, and how an error looks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote
+
+from aiohttp import web
+
+from execloop.kube import ApiError
+from execloop.page.access.origin import on_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from execloop.page.access.identity import Person
+    from execloop.page.site import Site
+
+__all__ = ["Handler", "View", "cookie_name", "document", "failed", "open_to_people", "token_of", "wants_fragment"]
+
+logger = logging.getLogger(__name__)
+
+View: TypeAlias = "Callable[[Site, web.Request, Person], Awaitable[web.StreamResponse]]"
+Handler: TypeAlias = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
+
+_BEARER = "bearer "
+_ACCEPTS_STREAM = "text/event-stream"
+
+
+def cookie_name(host: str) -> str:
+    """Return the cookie's name: `__Host-` ties it to this host and to https, which a port-forward does not have."""
+    return "execloop-session" if on_loopback(host) else "__Host-execloop-session"
+
+
+def token_of(site: Site, request: web.Request) -> str | None:
+    """Return the bearer token of a request: the header that a proxy in front sets, else the cookie's."""
+    header = request.headers.get("Authorization", "")
+    if header[: len(_BEARER)].lower() == _BEARER:
+        return header[len(_BEARER) :].strip()
+    cookie = request.cookies.get(cookie_name(request.headers.get("Host", "")))
+    return None if cookie is None else site.sessions.token(cookie)
+
+
+def wants_fragment(request: web.Request) -> bool:
+    """Return whether a script asks, which cannot follow a redirection to the form."""
+    return "HX-Request" in request.headers or _ACCEPTS_STREAM in request.headers.get("Accept", "")
+
+
+def open_to_people(site: Site, view: View) -> Handler:
+    """Return the handler of a view that only a person whom the API server knows comes to."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        token = token_of(site, request)
+        try:
+            person = None if token is None else await site.identities.who(token)
+        except ApiError as error:
+            return failed(site, None, error, who=True)
+        if person is None:
+            return _stranger(request)
+        try:
+            return await view(site, request, person)
+        except ApiError as error:
+            return _stranger(request) if error.unauthorized else failed(site, person, error)
+
+    return handle
+
+
+def document(html: str, status: int = 200) -> web.Response:
+    """Return an HTML answer. A lone surrogate in a message must not cost the whole page."""
+    body = html.encode("utf-8", "replace")
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
+
+
+def failed(site: Site, person: Person | None, error: ApiError, *, who: bool = False) -> web.Response:
+    """Return the page that says what the API server answered. `who`: to the question who asks."""
+    if who:
+        logger.warning("the page cannot find out who asks: %s", error)
+    status = error.status if error.status in {403, 404} and not who else 503
+    context = {"error": error, "who": who, "status": status}
+    return document(site.render("error.html", person, **context), status)
+
+
+def _stranger(request: web.Request) -> web.StreamResponse:
+    if request.method != "GET" or wants_fragment(request):
+        return web.Response(status=401, text="sign in first\n")
+    raise web.HTTPSeeOther(f"/login?next={quote(request.raw_path, safe='')}")

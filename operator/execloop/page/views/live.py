@@ -1,0 +1,103 @@
+"""Server-sent events: a part of a page, sent again when what it shows has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiohttp import web
+
+from execloop.kube import ApiError
+from execloop.page.views.gate import token_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from execloop.page.access.identity import Person
+    from execloop.page.site import Site
+
+__all__ = ["Draw", "Drawing", "Viewers", "follow"]
+
+_GAP = 0.3
+"""The least seconds between two drawings of one stream."""
+_BEAT = 5.0
+"""The most seconds in which nothing is sent: the browser takes a longer silence for a cut connection."""
+_SHARE = 10
+"""All streams together draw for at most one part in so many of the operator's time."""
+_SLOWEST = 30.0
+"""Seconds for a browser to take one message."""
+_MOST = 200
+_HEADERS = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+
+
+class Viewers:
+    """How many streams are open."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A part of a page: `key` is equal where it looks the same, `html` draws it."""
+
+    key: object
+    html: Callable[[], Awaitable[str]]
+
+
+Draw: TypeAlias = "Callable[[Person], Awaitable[Drawing]]"
+
+
+async def follow(site: Site, request: web.Request, draw: Draw) -> web.StreamResponse:
+    """Send a part now and after each change, for as long as the person has the right; then end."""
+    if site.viewers.open >= _MOST:
+        return web.Response(status=503, headers={"Retry-After": "10"}, text="too many pages are open\n")
+    response = web.StreamResponse(headers=_HEADERS)
+    site.viewers.open += 1
+    try:
+        await response.prepare(request)
+        await _send(site, request, response, draw)
+    except (TimeoutError, ConnectionError):
+        pass  # the browser has gone, or takes too long: it connects again
+    finally:
+        site.viewers.open -= 1
+    return response
+
+
+async def _send(site: Site, request: web.Request, response: web.StreamResponse, draw: Draw) -> None:
+    shown: object = None
+    while True:
+        version = site.store.version
+        try:
+            token = token_of(site, request)
+            person = None if token is None else await site.identities.who(token)
+            if person is None:
+                return
+            drawing = await draw(person)
+            if drawing.key == shown:
+                text = _event("beat", "")
+            else:
+                text, shown = _event("", await drawing.html()), drawing.key
+        except ApiError as error:
+            if error.unauthorized or error.forbidden or error.not_found:
+                return  # the browser asks again, and is answered with the reason
+            text = _event("trouble", str(error))
+        async with asyncio.timeout(_SLOWEST):
+            await response.write(text)
+        await asyncio.sleep(max(_GAP, site.presentation.seconds * _SHARE * site.viewers.open))
+        await _newer(site, version)
+
+
+async def _newer(site: Site, version: int) -> None:
+    try:
+        async with asyncio.timeout(_BEAT):
+            await site.store.newer(version)
+    except TimeoutError:
+        pass
+
+
+def _event(name: str, data: str) -> bytes:
+    lines = [f"event: {name}"] if name else []
+    lines += [f"data: {line}" for line in data.splitlines() or [""]]
+    return ("\n".join(lines) + "\n\n").encode("utf-8", "replace")

@@ -1,0 +1,132 @@
+"""One Plan: a tab for each question, each with an address of its own. Everything is read as the person who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from execloop.controller.status.explain import KIND, dependencies, explain
+from execloop.kube import ApiError
+from execloop.page.plans.execution import history, under_way
+from execloop.page.plans.shown import as_stored
+from execloop.page.views.gate import document
+from execloop.page.views.live import Drawing, follow
+from execloop.resource.events import events_of, seen
+from execloop.resource.fields import API, state, status
+from execloop.resource.related import health, inventory, related
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from execloop.kube import Kube
+    from execloop.page.access.identity import Person
+    from execloop.page.site import Site
+    from execloop.resource.fields import Plan
+
+__all__ = ["TABS", "live_plan", "plan"]
+
+TABS: Final = ("overview", "objects", "history", "events", "yaml")
+_RELOAD = {"objects": 5.0, "events": 5.0}
+"""Seconds after which a tab is drawn again though the Plan has not changed: it shows more than the Plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address says."""
+
+    namespace: str
+    name: str
+    tab: str
+    left: str = ""
+    right: str = ""
+
+    @classmethod
+    def of(cls, request: web.Request) -> Asked:
+        found = request.match_info
+        tab = found.get("tab", "overview")
+        query = request.query
+        return cls(found["namespace"], found["name"], tab, query.get("left", ""), query.get("right", ""))
+
+
+async def plan(site: Site, request: web.Request, person: Person) -> web.StreamResponse:
+    """Return the whole page of one tab."""
+    asked = Asked.of(request)
+    return document(site.render("plan.html", person, **await _context(site, person, asked)))
+
+
+async def live_plan(site: Site, request: web.Request, _person: Person) -> web.StreamResponse:
+    """Stream what a tab shows whenever that changes."""
+    asked = Asked.of(request)
+
+    async def draw(person: Person) -> Drawing:
+        async def html() -> str:
+            return site.render("plan_body.html", person, **await _context(site, person, asked))
+
+        period = _RELOAD.get(asked.tab)
+        tick = int(site.monotonic() / period) if period else 0
+        return Drawing((_versions(site, asked), tick, site.problem), html)
+
+    return await follow(site, request, draw)
+
+
+def _versions(site: Site, asked: Asked) -> frozenset[tuple[str, str, str]]:
+    """Return the versions of a Plan and of all Plans that it waits for, directly or not."""
+    found: set[tuple[str, str, str]] = set()
+    pending, met = [(asked.namespace, asked.name)], set()
+    while pending:
+        key = pending.pop()
+        if key in met:
+            continue
+        met.add(key)
+        summary = site.store.get(*key)
+        found.add((*key, "" if summary is None else summary.version))
+        pending += () if summary is None else summary.needs
+    return frozenset(found)
+
+
+async def _context(site: Site, person: Person, asked: Asked) -> dict[str, Any]:
+    kube = site.kube(person, asked.namespace)
+    found = await kube.get(API, KIND, asked.name, asked.namespace)
+    if found is None:
+        raise ApiError(404, "NotFound", f"there is no Plan {asked.namespace}/{asked.name}")
+    return {
+        "asked": asked,
+        "plan": found,
+        "status": status(found),
+        "state": state(found),
+        "tabs": TABS,
+        **await _OF_TAB[asked.tab](kube, found, asked),
+    }
+
+
+async def _overview(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
+    others = await related(kube, found)
+    needs = [(one, health(others[one]) if one in others else "?") for one in dependencies(found)]
+    return {"explanation": explain(found, others), "needs": needs, "execution": under_way(found)}
+
+
+async def _objects(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
+    return {"objects": await inventory(kube, found)}
+
+
+async def _history(_kube: Kube, found: Plan, asked: Asked) -> dict[str, Any]:
+    return {"history": history(found, asked.left, asked.right)}
+
+
+async def _events(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
+    return {"events": [(seen(one), one) for one in reversed(await events_of(kube, found))]}
+
+
+async def _yaml(_kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
+    return {"yaml": yaml.safe_dump(as_stored(found), sort_keys=False, allow_unicode=True, width=100)}
+
+
+_OF_TAB: Final = {
+    "overview": _overview,
+    "objects": _objects,
+    "history": _history,
+    "events": _events,
+    "yaml": _yaml,
+}
