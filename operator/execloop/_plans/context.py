@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from execloop._engine.execution import Execution
 from execloop._plans.inventory import Inventory
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from execloop.kube import Kube
 
 __all__ = ["Context", "connected"]
+
+
+Version: TypeAlias = "Callable[[str, str, str, str], str | None]"
+
+
+def _unwatched(_api_version: str, _kind: str, _namespace: str, _name: str) -> None:
+    return None
 
 
 def _no_cluster() -> NoReturn:
@@ -56,8 +63,33 @@ class Context:
     most 32 KiB; in the library and the command it lasts as long as the plan."""
     limits: Limits = UNLIMITED
     """What a built-in plan may reach besides the cluster. The operator has what its administrator set."""
+    memory: MutableMapping[str, Any] = field(default_factory=dict)
+    """What the plan remembers to save itself work, any values. It lasts as long as the process, and may be empty at
+    any time."""
+    missing_sources: tuple[str, ...] = ()
+    """Optional sources of the parameters that do not exist: what they would give is unknown, so delete nothing for
+    its absence."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
+    _version: Version = field(default=_unwatched, init=False, repr=False, compare=False)
+
+    def version(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
+        """Return the resourceVersion of an object that carries the Plan's label, as the operator's watch knows it.
+
+        No request is sent. The object must be among the plan's `watches`.
+
+        Args:
+            api_version: As in its manifest.
+            kind: As in its manifest.
+            namespace: Empty for a kind without namespaces.
+            name: Its name.
+
+        Returns:
+            The version; empty when the watch knows no such object; None when nothing watches that kind: outside the
+            operator, before the first list, without the right to watch.
+
+        """
+        return self._version(api_version, kind, namespace, name)
 
     @property
     def kube(self) -> Kube:
@@ -70,9 +102,15 @@ class Context:
         return self._connect_official()
 
 
-def connected(context: Context, kube: Callable[[], Kube], api_client: Callable[[], ApiClient]) -> Context:
+def connected(
+    context: Context,
+    kube: Callable[[], Kube],
+    api_client: Callable[[], ApiClient],
+    version: Version = _unwatched,
+) -> Context:
     """Return a context whose clients are made by these functions, when a plan asks for them."""
     made = copy.copy(context)
+    object.__setattr__(made, "_version", version)
     object.__setattr__(made, "_connect", kube)
     object.__setattr__(made, "_connect_official", api_client)
     return made

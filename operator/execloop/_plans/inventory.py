@@ -17,7 +17,7 @@ __all__ = ["MOST_BYTES", "Inventory"]
 MOST_BYTES: Final = 32 * 1024
 """Of all entries together, as the status has them. Nothing is ever trimmed: a name that is lost is never deleted."""
 
-_ENTRY = re.compile(r"[A-Za-z][^/\s]*/[^/\s]*/[^/\s]+")
+_ENTRY = re.compile(r"[A-Za-z][^/]*/[^/]*/[^/]+")
 _AROUND = 1
 """Bytes that a list needs for each entry beside its text and quotes."""
 
@@ -73,6 +73,13 @@ class Inventory(MutableSet[str]):
 
     def update(self, entries: Iterable[str]) -> None:
         """Add all of them, or none. Raises FatalError."""
+        self._entries |= self.checked(entries)
+
+    def checked(self, entries: Iterable[str]) -> set[str]:
+        """Return those that are new, and add none: for a plan that has more to make than it makes now.
+
+        Raises FatalError when they could not all be added.
+        """
         new = set(entries) - self._entries
         for entry in sorted(new):
             if not _ENTRY.fullmatch(entry):
@@ -86,7 +93,7 @@ class Inventory(MutableSet[str]):
                 f"the names of {len(self._entries) + len(new)} objects have {size} bytes, at most {MOST_BYTES} are kept"
                 " in status.inventory: spread the objects over several Plans"
             )
-        self._entries |= new
+        return new
 
     def discard(self, value: str) -> None:
         """Take an entry out; the object is gone, or is another's now."""

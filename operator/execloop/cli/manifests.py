@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from execloop.controller.parameters.yaml import BadYaml, load_documents
+from execloop._yaml import BadYaml, load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

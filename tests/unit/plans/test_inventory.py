@@ -24,7 +24,7 @@ def test_it_is_a_set_of_names_in_order(first: set[str], second: set[str]) -> Non
     assert inventory.snapshot() == tuple(sorted(second - first))
 
 
-@pytest.mark.parametrize("entry", ["", "ConfigMap", "ConfigMap/a", "/a/b", "ConfigMap/a/b/c", "ConfigMap/a/", "A/ /b"])
+@pytest.mark.parametrize("entry", ["", "ConfigMap", "ConfigMap/a", "/a/b", "ConfigMap/a/b/c", "ConfigMap/a/"])
 def test_an_entry_that_names_no_object_is_refused(entry: str) -> None:
     with pytest.raises(FatalError, match=r"kind\.group/namespace/name"):
         Inventory().add(entry)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from execloop._yaml import BadYaml, load
 from execloop.cli.exits import Mistake
-from execloop.controller.parameters.yaml import BadYaml, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,6 +21,7 @@ from execloop.controller.timing import Times
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from execloop._plans.context import Version
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.plancode.runner import Ran
@@ -46,6 +47,7 @@ def assemble(
     stop: Callable[[], Stop] = Stop,
     ran: Callable[[Ran], None] = lambda _ran: None,
     admit: Callable[[Key, str, str], PlanCrashes | None] = lambda *_: None,
+    version: Version = lambda *_: None,
     trust_secrets_policy: bool = False,
 ) -> Reconciler:
     """Return a reconciler and the parts that it stands on."""
@@ -53,6 +55,7 @@ def assemble(
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
-    driver = ExecutionDriver(Runs(code, clients, commit, times, declare, ran, admit), commit, recorder, times)
+    runs = Runs(code, clients, commit, times, declare, ran, admit, version)
+    driver = ExecutionDriver(runs, commit, recorder, times)
     teardown = Teardown(kube, validator, sources, driver, finalizer, times)
     return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

@@ -112,6 +112,7 @@ class Operator:
             stop=lambda: WhileHeld(lambda: leadership.held),
             ran=metrics.ran,
             admit=suspects.admit,
+            version=drift.version,
             trust_secrets_policy=settings.trust_secrets_policy,
         )
         # Plan code has its own bound; what takes long must not use up this one.

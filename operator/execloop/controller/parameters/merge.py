@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from execloop.controller.parameters.yaml import BadYaml
+from execloop._yaml import BadYaml
 from execloop.controller.plancode.redaction import leaves, names
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Merged:
     """Of the objects that exist: they are a part of the fingerprint."""
     missing: tuple[str, ...]
     """Missing objects and keys that are not optional: `Secret db`, `key password of Secret db`."""
+    absent: tuple[str, ...] = ()
+    """The same of optional sources."""
 
 
 def size(sources: Sequence[Source]) -> int:
@@ -78,13 +80,14 @@ def merge(
     secrets: dict[str, None] = {}
     others: dict[str, None] = {}
     missing: list[str] = []
+    absent: list[str] = []
     for index, source in enumerate(sources):
         try:
             given = _given(source, reading, declares)
         except _Problem as problem:
             raise InvalidSource(f"spec.parametersFrom[{index}]: {problem}") from None
         if isinstance(given, _Absent):
-            missing += [] if source.reference.optional else [given.what]
+            (absent if source.reference.optional else missing).append(given.what)
             continue
         parameters |= given
         values, keys = leaves(given), names(given, public)
@@ -96,7 +99,7 @@ def merge(
     if not any(source.reference.kind == "Secret" for source in sources):
         others.clear()
     versions = tuple(dict.fromkeys(_versions(sources)))
-    return Merged(parameters | dict(inline), tuple(secrets), tuple(others), versions, tuple(missing))
+    return Merged(parameters | dict(inline), tuple(secrets), tuple(others), versions, tuple(missing), tuple(absent))
 
 
 class _Problem(Exception):

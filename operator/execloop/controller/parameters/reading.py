@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from execloop._engine.threads import Threads
-from execloop.controller.parameters.yaml import load
+from execloop._yaml import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

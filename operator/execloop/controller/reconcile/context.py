@@ -37,6 +37,8 @@ class Resolved:
     versions: tuple[Version, ...] = ()
     secrets_digest: bytes = field(default=b"", repr=False)
     """Of all values that came from Secrets: a key for what must not be guessed."""
+    absent: tuple[str, ...] = ()
+    """Optional sources that do not exist."""
     closed: bool = False
     """Whether a Secret is among the sources: then no message repeats what its author chose."""
 

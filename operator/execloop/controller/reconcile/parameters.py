@@ -86,7 +86,7 @@ def _resolved(merged: Merged, redactor: Redactor, validated: Validated) -> Resol
         return Retrying("ParametersNotFound", f"waits for {', '.join(merged.missing)} (not found)")
     secrets = hashlib.sha256("\0".join(merged.secrets).encode("utf-8", "surrogatepass")).digest()
     inputs, closed = validated.inputs(merged.versions), redactor is not _OPEN
-    return Resolved(merged.parameters, inputs, redactor, merged.versions, secrets, closed=closed)
+    return Resolved(merged.parameters, inputs, redactor, merged.versions, secrets, merged.absent, closed=closed)
 
 
 def _unguarded(spec: PlanSpec) -> Stalled:

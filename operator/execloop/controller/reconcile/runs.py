@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from execloop._engine.execution import Again, Converged, Execution, Failed, Interrupted
 from execloop._engine.run import out_of_time
 from execloop._engine.tasks import needs_approval
-from execloop._plans.context import Context, connected
+from execloop._plans.context import Context, Version, connected
 from execloop.controller.plancode.construction import UnmadePlan, unmade
 from execloop.controller.plancode.logger import PlanLogger
 from execloop.controller.plancode.runner import (
@@ -55,7 +55,8 @@ _QUICK = 0.5
 class Runs:
     """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run.
 
-    `admit(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that.
+    `admit(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that. `version` says how
+    the drift watch knows an object.
     """
 
     def __init__(
@@ -67,9 +68,10 @@ class Runs:
         declare: Callable[[Key, str, object], None],
         ran: Callable[[Ran], None],
         admit: Admit,
+        version: Version,
     ) -> None:
         self._code, self._clients, self._commit, self._times = code, clients, commit, times
-        self._declare, self._ran, self._admit = declare, ran, admit
+        self._declare, self._ran, self._admit, self._version = declare, ran, admit, version
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing."""
@@ -138,10 +140,12 @@ class Runs:
             state=copy.deepcopy(ctx.snapshot.status.kept or {}),
             inventory=kept.inventory_of(ctx),
             limits=ctx.validated.limits,
+            memory=ctx.work.state.memory,
+            missing_sources=ctx.resolved.absent,
         )
         ctx.work.made(context)
         kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)
-        context = connected(context, kube, partial(self._clients.official, key.namespace, account))
+        context = connected(context, kube, partial(self._clients.official, key.namespace, account), self._version)
         definition, parameters = ctx.validated.definition, ctx.resolved.parameters
         explained = partial(explain, definition, closed=ctx.resolved.closed)
         declare = partial(self._declare, key, uid)

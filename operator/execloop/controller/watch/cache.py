@@ -84,6 +84,8 @@ class PlanState:
     """Seconds between the last two writes of progress; 0 before the first."""
     progress_due: float = 0.0
     """When progress is written next, in seconds of the Plan's timeline."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What the plan's code remembers in this process, to save itself work."""
     recovered: bool = False
     """Whether a plan of this process has looked for what an ended one may have made and not written down."""
     ignored: str | None = None

@@ -54,6 +54,8 @@ class _Managed:
 
 
 class _Watched(NamedTuple):
+    watches: Mapping[str, Watch]
+    """By namespace; the empty one is all of them."""
     tasks: list[asyncio.Task[None]]
     by: set[Key]
 
@@ -87,6 +89,17 @@ class DriftWatches:
         kinds, problem = _read(key, getattr(plan, "watches", None) or ())
         self._loop.call_soon_threadsafe(self._declare, key, uid, kinds, problem)
 
+    def version(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
+        """Return what `Context.version` says. From any thread."""
+        watched = self._watches.get((api_version, kind))
+        if watched is None:
+            return None
+        everywhere = watched.watches.get("") if namespace else next(iter(watched.watches.values()))
+        watch = watched.watches.get(namespace) or everywhere
+        if watch is None or not watch.current:
+            return None
+        return watch.version(namespace, name) or ""
+
     def forget(self, key: Key) -> None:
         managed = self._managed.pop(key, None)
         if managed is not None:
@@ -110,8 +123,9 @@ class DriftWatches:
 
     def _watched(self, kind: _Kind) -> _Watched:
         if kind not in self._watches:
-            tasks = [self._loop.create_task(self._watch(kind, place)) for place in self._namespaces]
-            self._watches[kind] = _Watched(tasks, set())
+            watches = {place: self._watch(kind, place) for place in self._namespaces}
+            tasks = [self._loop.create_task(watch.run()) for watch in watches.values()]
+            self._watches[kind] = _Watched(watches, tasks, set())
         return self._watches[kind]
 
     def _release(self, key: Key, kinds: Iterable[_Kind]) -> None:
@@ -122,8 +136,8 @@ class DriftWatches:
                 for task in self._watches.pop(kind).tasks:
                     task.cancel()
 
-    async def _watch(self, kind: _Kind, namespace: str) -> None:
-        watch = Watch(
+    def _watch(self, kind: _Kind, namespace: str) -> Watch:
+        return Watch(
             self._kube,
             *kind,
             PLAN_UID_LABEL,
@@ -132,7 +146,6 @@ class DriftWatches:
             on_denied=partial(self._denied, kind),
             restarted=self._restarted,
         )
-        await watch.run()
 
     def _changed(self, kind: _Kind, event: EventType, metadata: dict[str, Any]) -> None:
         owner = self._owners.get((metadata.get("labels") or {}).get(PLAN_UID_LABEL, ""))

@@ -19,6 +19,7 @@ __all__ = ["Discovery"]
 # A kind that was missing a moment ago may exist now: its definition has just been applied.
 _MISS_SECONDS = 1.0
 _TABLE_SECONDS = 5.0
+_UNAVAILABLE = 503
 _EVERYTHING = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -41,6 +42,7 @@ class Discovery:
         self._missing: dict[tuple[str, str], _Miss] = {}
         self._table: dict[tuple[str, str], Resource] = {}
         self._table_until = 0.0
+        self._stale: set[str] = set()
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     async def find(self, api_version: str, kind: str) -> Resource:
@@ -65,16 +67,36 @@ class Discovery:
         key = api_version, kind
         if (resource := self._served.get(key)) is not None:
             return resource
-        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            if self._clock() >= self._table_until:
-                self._table = await self._read_table()
-                self._table_until = self._clock() + _TABLE_SECONDS
+        await self._refresh()
         if not self._table:  # a server without this kind of answer
             return await self.find(api_version, kind)
         if (resource := self._table.get(key)) is None:
             raise _no_such_kind(f"the cluster serves no kind {kind} in {api_version}")
         self._served[key] = resource
         return resource
+
+    async def preferred(self, group: str, kind: str) -> Resource | None:
+        """Return a kind of a group in the version that the server prefers; None when it serves no such kind.
+
+        Raises ApiError also when it cannot say, because a server behind it does not answer.
+        """
+        if (found := _of_group(self._served, group, kind)) is not None:
+            return found
+        await self._refresh()
+        if (found := _of_group(self._table, group, kind)) is not None:
+            return found
+        if not self._table or group in self._stale:
+            raise ApiError(
+                _UNAVAILABLE, "NoDiscovery", f"the API server cannot say now whether it serves {kind}.{group}"
+            )
+        return None
+
+    async def _refresh(self) -> None:
+        """Read the table of all kinds, unless it is new."""
+        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._clock() >= self._table_until:
+                self._table = await self._read_table()
+                self._table_until = self._clock() + _TABLE_SECONDS
 
     def forget(self) -> None:
         """The definitions have changed: ask again."""
@@ -109,6 +131,7 @@ class Discovery:
 
     async def _read_table(self) -> dict[tuple[str, str], Resource]:
         """Every kind; empty when the server does not answer in that form."""
+        self._stale = set()
         answers = [await self._read_all(path) for path in ("/api", "/apis")]
         return {(resource.api_version, resource.kind): resource for answer in answers for resource in answer}
 
@@ -119,6 +142,11 @@ class Discovery:
             if not error.not_found:
                 raise
             return []
+        self._stale |= {
+            item["metadata"].get("name") or ""
+            for item in answer.get("items", ())
+            if any(version.get("freshness") == "Stale" for version in item["versions"])
+        }
         return [
             Resource(
                 f"{group}/{version['version']}" if group else version["version"],
@@ -132,6 +160,15 @@ class Discovery:
             for resource in version.get("resources", ())
             if resource.get("responseKind")
         ]
+
+
+def _of_group(table: dict[tuple[str, str], Resource], group: str, kind: str) -> Resource | None:
+    """Return the first of a table, which has the versions in the server's order."""
+    return next((found for (version, name), found in table.items() if name == kind and _group(version) == group), None)
+
+
+def _group(api_version: str) -> str:
+    return api_version.rpartition("/")[0]
 
 
 def _no_such_kind(message: str) -> ApiError:

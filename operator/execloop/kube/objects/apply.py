@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "compare"]
 
+_BAD_REQUEST = 400
 _CONFLICT = 409
+_NO_DRY_RUN = "an admission webhook does not support dry runs, so what applying would change is unknown"
 _READS = 5
 
 
@@ -40,28 +42,41 @@ async def apply(
 
 
 async def compare(connection: Connection, path: str, wanted: dict[str, Any], owner: Owner) -> Comparison:
-    """One request for what is missing, else two: the live object, and what applying would make of it.
+    """One request for what is missing, else two: what applying would make of the object, and the live one.
 
     Only the server knows its defaults, conversions and admission; it has no false alarm. If a controller
     writes a status between the two, they are read again, so that only what the wish changes counts as drift.
     """
     for reads_left in reversed(range(_READS)):
+        applied = await _tried(connection, path, wanted, owner)
+        if applied is not None and "resourceVersion" not in applied["metadata"]:
+            return Missing(applied)  # a dry run stores nothing, so what it would create has no version
         live = await _live(connection, path)
-        if live is None:
+        if live is None and (applied is None or not reads_left):
             return Missing()
+        if live is None:
+            continue  # it went between the two requests
         _refuse_rival(live, path, owner)
-        try:
-            applied = await _patch(connection, path, wanted, owner, force=True, dry_run=True)
-        except ApiError as error:
-            if not error.not_found:
-                raise
-            return Missing()  # its namespace or its kind went between the two requests
+        if applied is None:
+            raise ApiError(_BAD_REQUEST, "NoDryRun", _NO_DRY_RUN, request=describe("PATCH", path))
         paths = differences(live, applied)
         if not paths:
             return Same(live)
         if not reads_left or live["metadata"]["resourceVersion"] == applied["metadata"]["resourceVersion"]:
-            return Drifted(paths, live)
+            return Drifted(paths, live, applied)
     raise AssertionError("the last read returns")
+
+
+async def _tried(connection: Connection, path: str, wanted: dict[str, Any], owner: Owner) -> dict[str, Any] | None:
+    """Return what applying would make of an object, None when the server cannot try it."""
+    try:
+        return await _patch(connection, path, wanted, owner, force=True, dry_run=True)
+    except ApiError as error:
+        if error.not_found:
+            return None  # its namespace or its kind is missing
+        if error.status == _BAD_REQUEST and "does not support dry run" in error.message:
+            return None
+        raise
 
 
 async def _live(connection: Connection, path: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from execloop.kube.http.connection import JSON, MERGE_PATCH
 from execloop.kube.objects.apply import apply, compare
 from execloop.kube.objects.comparison import Comparison, Missing
 from execloop.kube.objects.identity import identify
-from execloop.kube.objects.ownership import Owner
+from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -29,6 +29,7 @@ Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _DEFINITION = "CustomResourceDefinition"
 
@@ -168,16 +169,45 @@ class Kube:
         namespace: str | None = None,
         *,
         propagation: Propagation = "Background",
+        only: Mapping[str, Any] | None = None,
     ) -> None:
-        """Returns once the server accepts it, or has no such object; finalizers may keep it for longer."""
-        query = {"propagationPolicy": propagation}
+        """Returns once the server accepts it, or has no such object; finalizers may keep it for longer.
+
+        With `only`, the object as it was read, one that was changed or made anew since then is refused with 409.
+        """
+        query, body = {"propagationPolicy": propagation}, None
+        if only is not None:
+            read = {field: only["metadata"][field] for field in ("uid", "resourceVersion")}
+            body = {"preconditions": read, "propagationPolicy": propagation}
         try:
             path = await self._path(api_version, kind, name, namespace)
-            await self.connection.request("DELETE", path, query=query)
+            await self.connection.request("DELETE", path, query=query, body=body)
         except ApiError as error:
             if not error.not_found:
                 raise
         self._notice(kind)
+
+    @_needs_event_loop
+    async def versions(self, api_version: str, kind: str, namespace: str | None = None) -> dict[tuple[str, str], str]:
+        """Return the resourceVersion of each object that carries this owner's label, by namespace and name.
+
+        Reads metadata alone. `namespace=""` reads every namespace. Empty for an owner without a uid.
+        """
+        if self.owner.uid is None:
+            return {}
+        resource = await self.connection.discovery.find(api_version, kind)
+        where = self.namespace if namespace is None else namespace
+        self._check(resource, (where or "") if resource.namespaced else None)
+        query = {"labelSelector": f"{PLAN_UID_LABEL}={self.owner.uid}"}
+        items = await self._pages(resource.path(namespace=where), query, accept=METADATA_LIST)
+        found = (item["metadata"] for item in items)
+        return {(one.get("namespace", ""), one["name"]): one["resourceVersion"] for one in found}
+
+    async def placed(self, manifest: Mapping[str, Any]) -> tuple[Resource, str]:
+        """Return the kind of an object as the server serves it, and its namespace, empty for a kind without one."""
+        identity = identify(manifest)
+        resource = await self.connection.discovery.find(identity.api_version, identity.kind)
+        return resource, self._namespace(resource, identity.namespace) or ""
 
     @_needs_event_loop
     async def request(
@@ -237,11 +267,11 @@ class Kube:
             del placed["namespace"]
         return resource, identity.name, namespace, self.owner.mark({**wanted, "metadata": placed})
 
-    async def _pages(self, path: str, query: Mapping[str, str]) -> Objects:
+    async def _pages(self, path: str, query: Mapping[str, str], *, accept: str = JSON) -> Objects:
         items: Objects = []
         position: dict[str, str] = {}
         while True:
-            page = await self.connection.request("GET", path, query={**query, **position})
+            page = await self.connection.request("GET", path, query={**query, **position}, accept=accept)
             items += page["items"] or ()
             if not (token := page["metadata"].get("continue")):
                 return items

@@ -21,6 +21,9 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 class Missing:
     """The object does not exist; neither, perhaps, is its namespace or its kind."""
 
+    applied: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    """What the server would make of it; None where it cannot say, since the namespace or the kind is missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
@@ -28,6 +31,8 @@ class Drifted:
 
     paths: tuple[str, ...]
     live: dict[str, Any] = field(repr=False, compare=False)
+    applied: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What applying would make of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,16 @@ class Owner:
         labels = {**(metadata.get("labels") or {}), PLAN_UID_LABEL: self.uid}
         return {**wanted, "metadata": {**metadata, "labels": labels}}
 
+    def holds(self, live: Mapping[str, Any]) -> bool:
+        """Return whether an object is this owner's: it carries the Plan's label, or was applied by its manager."""
+        metadata = live["metadata"]
+        uid = (metadata.get("labels") or {}).get(PLAN_UID_LABEL)
+        if uid is not None and uid == self.uid:
+            return True
+        entries = metadata.get("managedFields") or ()
+        applied = any(entry.get("manager") == self.manager and entry.get("operation") == "Apply" for entry in entries)
+        return applied and self.rival(live) is None
+
     def rival(self, live: Mapping[str, Any]) -> str | None:
         """The other Plan that an object belongs to, as `namespace/name`.
 

@@ -7,6 +7,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from execloop.kube.objects.client import METADATA_LIST
 from execloop.kube.watch.source import ObjectSource
 from execloop.kube.watch.stream import Stream, WatchTimes, identity
 
@@ -21,7 +22,6 @@ __all__ = ["Watch"]
 
 logger = logging.getLogger(__name__)
 
-_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _WATCH = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
@@ -57,9 +57,22 @@ class Watch:
         self._on_event = on_event
         self._on_denied = on_denied
         self._known: dict[Identity, _Known] = {}
-        self._denied = False
+        self._denied = self._current = False
         source = _source(kube, api_version, kind, label_selector, namespace)
         self._stream = Stream(source, self, restarted=restarted, times=times, sleep=sleep, chance=chance)
+
+    def version(self, namespace: str, name: str) -> str | None:
+        """Return the resourceVersion of an object as of the last event, whatever thread asks.
+
+        None when there is no such object, or when the watch has not listed yet or is refused.
+        """
+        known = self._known.get((namespace, name)) if self._current and not self._denied else None
+        return None if known is None else known.version
+
+    @property
+    def current(self) -> bool:
+        """Whether it has listed, and was not refused since."""
+        return self._current and not self._denied
 
     async def run(self) -> None:
         """Continue until it is cancelled, whatever the server does."""
@@ -69,7 +82,7 @@ class Watch:
         self._remember(found["metadata"])
 
     def listed(self, present: set[Identity]) -> None:
-        self._denied = False
+        self._denied, self._current = False, True
         for namespace, name in self._known.keys() - present:
             labels = self._known.pop((namespace, name)).labels
             place = {"namespace": namespace} if namespace else {}
@@ -116,4 +129,4 @@ def _source(kube: Kube, api_version: str, kind: str, label_selector: str | None,
 
     name = f"{kind} in {namespace}" if namespace else kind
     selection = {"labelSelector": label_selector} if label_selector else {}
-    return ObjectSource(kube.connection, name, path, selection, list_as=_LIST, watch_as=_WATCH)
+    return ObjectSource(kube.connection, name, path, selection, list_as=METADATA_LIST, watch_as=_WATCH)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from execloop._yaml import MAX_DEPTH, MAX_VALUES, BadYaml, load, load_documents
 from execloop.controller.parameters.reading import Reading
-from execloop.controller.parameters.yaml import MAX_DEPTH, MAX_VALUES, BadYaml, load, load_documents
 
 
 @pytest.mark.parametrize(

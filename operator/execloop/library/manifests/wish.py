@@ -1,0 +1,102 @@
+"""One object as the plan wants it, and where it stands among the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from execloop._engine.errors import FatalError
+from execloop.library.manifests.entry import Entry, group_of
+from execloop.library.manifests.ignored import paths_for
+from execloop.library.manifests.order import FOUNDATIONS, rank, wave_of
+from execloop.library.manifests.substitution import substituted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from execloop.library.manifests.parameters import Parameters
+
+__all__ = ["Wanted", "dependencies", "wanted_of"]
+
+_NAMESPACE, _DEFINITION = FOUNDATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An object of the list, with the values, labels and annotations that all get."""
+
+    manifest: dict[str, Any] = field(repr=False)
+    entry: Entry
+    """With the Plan's namespace where the object names none, also for a kind without namespaces."""
+    wave: int
+    ignored: tuple[str, ...]
+    digest: bytes
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.wave, rank(self.entry.kind)
+
+
+def wanted_of(parameters: Parameters, namespace: str) -> list[Wanted]:
+    """Return the objects in the order in which they are applied. Raises FatalError that names the object."""
+    found: dict[Entry, Wanted] = {}
+    for index, given in enumerate(parameters.objects):
+        try:
+            manifest = _with_common(substituted(given, parameters.substitute), parameters)
+            wave = wave_of(manifest)
+        except ValueError as error:
+            raise FatalError(f"parameters.objects.{index}: {error}") from None
+        entry = Entry.of(manifest, manifest["metadata"].get("namespace") or namespace)
+        if entry in found:
+            raise FatalError(f"parameters.objects.{index}: {entry.label} is in the list twice; keep one of them")
+        ignored = paths_for(manifest, parameters.ignore)
+        found[entry] = Wanted(manifest, entry, wave, ignored, _digest(manifest, ignored))
+    return sorted(found.values(), key=lambda one: one.order)
+
+
+def _with_common(manifest: dict[str, Any], parameters: Parameters) -> dict[str, Any]:
+    common = {
+        field: {**(manifest["metadata"].get(field) or {}), **values}
+        for field, values in (
+            ("labels", parameters.common_metadata.labels),
+            ("annotations", parameters.common_metadata.annotations),
+        )
+        if values
+    }
+    return {**manifest, "metadata": {**manifest["metadata"], **common}} if common else manifest
+
+
+def _digest(manifest: dict[str, Any], ignored: tuple[str, ...]) -> bytes:
+    text = json.dumps([manifest, ignored], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def dependencies(wanted: Sequence[Wanted]) -> list[list[int]]:
+    """Return for each object the places of those that it waits for: lower waves, its namespace and its definition."""
+    found: list[list[int]] = []
+    namespaces = {one.entry.name: place for place, one in enumerate(wanted) if one.entry.kind == _NAMESPACE}
+    definitions = {_defines(one): place for place, one in enumerate(wanted) if one.entry.kind == _DEFINITION}
+    for place, one in enumerate(wanted):
+        lower = [other for other in range(place) if wanted[other].wave < one.wave]
+        needs = namespaces.get(one.entry.namespace), definitions.get((one.entry.group, one.entry.kind))
+        own = [need for need in needs if need is not None and need < place and need not in lower]
+        found.append(lower + own)
+    return found
+
+
+def _defines(one: Wanted) -> tuple[str, str]:
+    spec: Any = one.manifest.get("spec")
+    names: Any = spec.get("names") if isinstance(spec, dict) else None
+    kind = names.get("kind") if isinstance(names, dict) else None
+    return (str(spec.get("group", "")), str(kind)) if isinstance(spec, dict) else ("", "")
+
+
+def defined_scope(wanted: Sequence[Wanted], one: Wanted) -> str | None:
+    """Return the scope that a definition of the list gives a kind; None when none defines it."""
+    group, kind = group_of(one.manifest["apiVersion"]), one.entry.kind
+    for other in wanted:
+        if other.entry.kind == _DEFINITION and _defines(other) == (group, kind):
+            return str(other.manifest["spec"].get("scope", ""))
+    return None
