@@ -1,7 +1,7 @@
 """`python -m release.chart`: the generated files of charts/execloop.
 
 The schema is the one source of what values there are: values.yaml and README.md say the same. The CRD and the admission
-policies are templates made from crds/.
+policies are templates made from crds/. The dashboard is made by release/dashboard.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from release.dashboard import dashboard
 from release.generated import parser, settle
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def render() -> dict[Path, str]:
     return {
         CHART / "values.yaml": values_yaml(schema),
         CHART / "README.md": readme(schema, (CHART / "README.template.md").read_text()),
+        CHART / "files" / "dashboard.json": dashboard(),
         templates / "crds" / "plans.yaml": crd_template(definition.read_text()),
         **{
             templates / source: policies_template((_CRDS / source).read_text(), source, condition)

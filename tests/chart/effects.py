@@ -1,5 +1,6 @@
 """What each value of the chart is there for: a value, what must be with it, where to look, what is there."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -62,11 +63,16 @@ def monitor(rendered: Rendered) -> Any:
     return rendered.one("ServiceMonitor")
 
 
+def board(rendered: Rendered) -> Any:
+    return rendered.one("ConfigMap", "-dashboard")
+
+
 def kinds(rendered: Rendered) -> set[str]:
     return {manifest["kind"] for manifest in rendered}
 
 
 ON = {"networkPolicy": {"enabled": True}}
+SHOWN = {"grafanaDashboard": {"enabled": True}}
 SCRAPED = {"serviceMonitor": {"enabled": True}}
 
 EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
@@ -322,6 +328,14 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
     "serviceMonitor.enabled": (True, {}, lambda r: monitor(r)["spec"]["endpoints"][0]["path"], "/metrics"),
     "serviceMonitor.interval": ("1m", SCRAPED, lambda r: monitor(r)["spec"]["endpoints"][0]["interval"], "1m"),
     "serviceMonitor.labels": ({"a": "b"}, SCRAPED, lambda r: monitor(r)["metadata"]["labels"]["a"], "b"),
+    "grafanaDashboard.enabled": (
+        True,
+        {},
+        lambda r: json.loads(board(r)["data"]["execloop.json"])["title"],
+        "execloop",
+    ),
+    "grafanaDashboard.labels": ({"a": "b"}, SHOWN, lambda r: board(r)["metadata"]["labels"]["a"], "b"),
+    "grafanaDashboard.annotations": ({"a": "b"}, SHOWN, lambda r: board(r)["metadata"]["annotations"], {"a": "b"}),
     "networkPolicy.enabled": (True, {}, lambda r: policy(r)["policyTypes"], ["Ingress", "Egress"]),
     "networkPolicy.apiServerPorts": ([16443], ON, lambda r: policy(r)["egress"][1]["ports"], [{"port": 16443}]),
     "networkPolicy.metricsFrom": ([PEER], ON, lambda r: policy(r)["ingress"][0]["from"], [PEER]),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from release.dashboard import PANELS, Panel
 from tests.cluster import Cluster
 from tests.cluster.errors import Unavailable
 from tests.integration.endpoints import Endpoints
@@ -18,6 +19,12 @@ from tests.integration.prometheus import find, scraping
 
 ALERTS = Path(__file__).parents[2] / "examples" / "monitoring" / "alerts.yaml"
 METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
+QUERIES = [
+    query.replace("$job", ".*").replace("$__rate_interval", "1m")
+    for panel in PANELS
+    if isinstance(panel, Panel)
+    for query, _ in panel.queries
+]
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -63,6 +70,18 @@ def test_prometheus_knows_what_became_of_plans(
             plans.until(lambda e=expression, v=value: prometheus.value(e) == v, expression)  # type: ignore[misc]
 
 
+@pytest.mark.usefixtures("promtool")
+def test_each_panel_of_the_dashboard_shows_something(
+    operator: Endpoints, cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    plans = Plans(cluster, namespace)
+    plans.apply(manifest("good", "marks", parameters={"count": 2}))
+    plans.wait("good")
+    with scraping(operator, tmp_path) as prometheus:
+        for expression in QUERIES:
+            plans.until(lambda e=expression: bool(prometheus.query(e)), expression)  # type: ignore[misc]
+
+
 def test_no_label_names_a_plan(operator: Endpoints, cluster: Cluster, namespace: str) -> None:
     plans = Plans(cluster, namespace)
     plans.apply(manifest("a-very-special-name", "marks", parameters={"fix": "s3cret"}))
@@ -104,12 +123,13 @@ def test_prometheus_takes_the_alerts(rule_file: Path, promtool: Path) -> None:
 
 @pytest.mark.parametrize(
     ("alert", "series", "values"),
-    [
+    TROUBLE := [
         ("ExecloopHasNoLeader", "execloop_leader", "0x60"),
         ("ExecloopPlansStalled", 'execloop_plans{condition="Stalled",status="True"}', "2x60"),
         ("ExecloopPlansWait", 'execloop_queue_wait_seconds_bucket{le="+Inf"}', "0+10x60"),
         ("ExecloopPlanCodeBlocks", "execloop_plans_blocked", "1x60"),
         ("ExecloopIsForbidden", 'execloop_api_requests_total{verb="PATCH",code="403"}', "0+1x60"),
+        ("ExecloopWatchIsDown", 'execloop_watch_up{namespace="shop"}', "0x60"),
         ("ExecloopApiServerTrouble", 'execloop_api_requests_total{verb="GET",code="none"}', "0+1x60"),
         ("ExecloopFault", 'execloop_reconciles_total{result="fault"}', "0+1x60"),
     ],
@@ -147,4 +167,5 @@ def test_the_alerts_ask_for_metrics_that_there_are_and_are_explained() -> None:
     known = set(re.findall(r"`(execloop_\w+)`", METRICS.read_text()))
     asked = {name.removesuffix("_bucket") for rule in alerts for name in re.findall(r"execloop_\w+", rule["expr"])}
     assert asked <= known
+    assert {alert for alert, _, _ in TROUBLE} == {rule["alert"] for rule in alerts}
     assert {rule["alert"] for rule in alerts} == set(re.findall(r"`(Execloop\w+)`", OPERATIONS.read_text()))
