@@ -106,3 +106,15 @@ def test_a_changed_migration_stalls_the_plan_and_shows_no_password(
     plans.wait("shop-schema", "Stalled")
     assert "001-item was changed after it was applied" in plans.message("shop-schema")
     assert PASSWORD not in kubectl("get", "plan,events", "--output=json")
+
+
+def test_each_migration_may_ask_for_an_approval_of_its_own(
+    plans: Plans, kubectl: Kubectl, namespace: str, postgres: Postgres, database: str
+) -> None:
+    configmap, plan = example()
+    plan["spec"]["parameters"]["approve"] = "Always"
+    apply(kubectl, *rights(namespace), secret(postgres.dsn(database)), configmap, plan)
+    plans.until(lambda: digest(kubectl) != "", "an approval is wanted")
+    assert postgres.execute("SELECT to_regclass('item')", database) == [(None,)]
+    plans.annotate("shop-schema", approve=digest(kubectl))
+    plans.wait("shop-schema")

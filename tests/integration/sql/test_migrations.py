@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from execloop import Context, FatalError
+from execloop import Context, FatalError, Task
+from execloop._engine.tasks import detail_of
+from execloop._plans.limits import Limits
 from execloop.library.sql import Parameters, Sql
 from execloop.testing import aconverge, converge, survive_failures
 from tests.integration.sql.postgres import PASSWORD, Postgres
@@ -250,3 +252,39 @@ def test_a_server_that_does_not_answer_yet_is_waited_for() -> None:
     )
     with pytest.raises(AssertionError, match="it waits: connection failed"):
         converge(plan, within=2, errors_to_tolerate=0)
+
+
+def test_privileges_are_granted_after_the_migrations_and_again_when_they_are_revoked(
+    postgres: Postgres, database: str
+) -> None:
+    role = f"reader_{database}"
+    postgres.execute(f"CREATE ROLE {role}")
+    grants = [
+        {"role": role, "privileges": ["SELECT", "INSERT"], "tables": ["public.*"]},
+        {"role": role, "privileges": ["USAGE"], "schemas": ["shop"]},
+        {"role": role, "privileges": ["UPDATE"], "tables": ["shop.item"]},
+        {"role": role, "privileges": ["CREATE"], "database": database},
+    ]
+    shop = {"name": "shop", "sql": "CREATE SCHEMA shop; CREATE TABLE shop.item (id int)"}
+    assert converge(make(postgres, database, FIRST, shop, grants=grants), errors_to_tolerate=0).tasks == 7
+    postgres.execute(f"REVOKE UPDATE ON shop.item FROM {role}; REVOKE SELECT ON account FROM {role}", database)
+    tasks = asyncio.run(make(postgres, database, FIRST, shop, grants=grants).create())
+    (first, second) = (task for task in tasks if isinstance(task, Task))
+    assert first.name == f"grant SELECT on table public.* to {role}"
+    assert detail_of(second) == f'GRANT UPDATE ON TABLE "shop"."item" TO "{role}"'
+    assert converge(make(postgres, database, FIRST, shop, grants=grants)).tasks == 2
+
+
+def test_a_grant_to_a_role_that_is_missing_names_it(postgres: Postgres, database: str) -> None:
+    grants = [{"role": 'no"body', "privileges": ["SELECT"], "tables": ["account"]}]
+    with pytest.raises(Exception, match='role "no"body" does not exist'):
+        converge(make(postgres, database, FIRST, grants=grants), errors_to_tolerate=0)
+
+
+def test_addresses_that_are_not_allowed_are_not_connected_to(postgres: Postgres, database: str) -> None:
+    plan = Sql(
+        Parameters.model_validate({"dsn": postgres.dsn(database), "migrations": [FIRST]}),
+        Context("shop", limits=Limits()),
+    )
+    with pytest.raises(Exception, match=r"127\.0\.0\.1 has an internal address: have an administrator"):
+        converge(plan, errors_to_tolerate=0)

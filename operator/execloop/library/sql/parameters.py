@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from execloop._plans.duration import Duration
-from execloop.library.sql.dsn import SQLITE, connection_options
+from execloop.library.sql.connection import SQLITE, connection_options
 from execloop.library.sql.migration import LONGEST
 from execloop.library.sql.statements import transaction_control
 
-__all__ = ["Database", "MigrationText", "Parameters"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from execloop.library.sql.grants import Kind
+
+__all__ = ["Database", "GrantRule", "MigrationText", "Parameters"]
 
 _CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$"
+_OBJECT = r"^[^.\"\x00]{1,63}(\.[^.\"\x00]{1,63})?$"
 _NAME = r"^[A-Za-z0-9][-A-Za-z0-9_. ]{0,199}$"
 Named = TypeVar("Named", "MigrationText", "Database")
 Choice: TypeAlias = Literal["Refuse", "Allow"]
@@ -72,6 +78,42 @@ class Database(BaseModel):
     credential: str | None = Field(default=None, description="The key in `credentials` that has its password")
 
 
+Privilege: TypeAlias = Literal[
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "REFERENCES",
+    "TRIGGER",
+    "USAGE",
+    "CREATE",
+    "CONNECT",
+    "TEMPORARY",
+]
+Objects: TypeAlias = Annotated[list[Annotated[str, Field(pattern=_OBJECT)]], Field(max_length=200)]
+
+
+class GrantRule(BaseModel):
+    """Privileges that a role has, on objects of one or more kinds."""
+
+    model_config = _CONFIG
+
+    role: str = Field(min_length=1, max_length=63, description="Who has them; `public` is every role")
+    privileges: list[Privilege] = Field(min_length=1, max_length=20, description="Which")
+    tables: Objects = Field(default_factory=list, description="On which tables and views; `shop.*` is all of a schema")
+    sequences: Objects = Field(default_factory=list, description="On which sequences")
+    schemas: Objects = Field(default_factory=list, description="On which schemas")
+    database: str | None = Field(default=None, max_length=63, description="On which database")
+
+    def objects(self) -> Iterator[tuple[Kind, list[str]]]:
+        """Yield the objects of each kind."""
+        yield "TABLE", self.tables
+        yield "SEQUENCE", self.sequences
+        yield "SCHEMA", self.schemas
+        yield "DATABASE", [] if self.database is None else [self.database]
+
+
 def _unique(items: list[Named]) -> list[Named]:
     seen: set[str] = set()
     for place, item in enumerate(items):
@@ -120,6 +162,11 @@ class Parameters(BaseModel):
     folder: str | None = Field(
         default=None, max_length=4096, description="A folder of `.sql` files, below one that the administrator allows"
     )
+    grants: list[GrantRule] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Privileges that roles have once the migrations are applied; PostgreSQL only",
+    )
     db_schema: str | None = Field(
         default=None,
         alias="schema",
@@ -160,12 +207,17 @@ class Parameters(BaseModel):
             raise ValueError(f"give one of migrations, configMap and folder, not {which}")
         if self.dsn is None and not self.databases:
             raise ValueError("dsn is missing: give it, or databases")
+        if self.grants and any(dsn.startswith(SQLITE) for dsn in self._dsns()):
+            raise ValueError("grants: SQLite has no roles")
         for place, each in enumerate(self.databases):
             if each.dsn is None and self.dsn is None:
                 raise ValueError(f"databases.{place}.dsn is missing, and there is no dsn for all of them")
             if each.credential is not None and each.credential not in self.credentials:
                 raise ValueError(f"databases.{place}.credential: credentials has no such key")
         return self
+
+    def _dsns(self) -> list[str]:
+        return [dsn for dsn in (self.dsn, *(each.dsn for each in self.databases)) if dsn is not None]
 
     def _choices(self) -> dict[str, object]:
         return {"migrations": self.migrations, "configMap": self.config_map, "folder": self.folder}

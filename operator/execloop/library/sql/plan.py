@@ -6,25 +6,27 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from execloop._engine.errors import FatalError
 from execloop._engine.tasks import Task
 from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
-from execloop.library.sql.dsn import SQLITE, connection_options
+from execloop.library.addresses import Addresses
+from execloop.library.sql.connection import SQLITE, Session, connection_options
 from execloop.library.sql.errors import DatabaseError
+from execloop.library.sql.grants import expanded
 from execloop.library.sql.history import Rules, judge
 from execloop.library.sql.parameters import Database, Parameters
 from execloop.library.sql.postgresql import PostgreSql
-from execloop.library.sql.session import Session
 from execloop.library.sql.sources import read
 from execloop.library.sql.sqlite import Sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
 
     from execloop._plans.context import Context
+    from execloop.library.sql.grants import Grant
     from execloop.library.sql.history import Record, Step
     from execloop.library.sql.migration import Migration
 
@@ -43,6 +45,12 @@ class Server(Protocol):
     async def take(self, step: Step, before: Sequence[str]) -> None:
         """Take a step after those named in `before`, unless the history has it by now."""
 
+    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+        """Return the grants that roles do not have; write nothing."""
+
+    async def grant(self, grant: Grant) -> None:
+        """Grant a privilege."""
+
 
 @dataclass(slots=True)
 class _Target:
@@ -52,6 +60,16 @@ class _Target:
     server: Server
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Tasks run in order also under `parallelism`."""
+
+    async def attempt(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await work when its turn comes. Raises what it raises, with the label."""
+        async with self.turn:
+            try:
+                await work
+            except Wait as wait:
+                raise Wait(self.named(wait.message), wait.again_in) from None
+            except DatabaseError as error:
+                raise DatabaseError(self.named(str(error))) from None
 
     def named(self, text: str, separator: str = ": ") -> str:
         return f"{self.label}{separator}{text}" if self.label else text
@@ -74,6 +92,8 @@ class Sql:
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
         self._targets = tuple(_targets(parameters, context))
+        self._grants = tuple(expanded(parameters.grants))
+        self._approval = parameters.approve == "Always"
         self._rules = Rules(
             parameters.baseline,
             parameters.out_of_order == "Allow",
@@ -100,6 +120,8 @@ class Sql:
         try:
             async with places:
                 judgement = judge(migrations, await target.server.look(), self._rules)
+                settled = not (judgement.steps or judgement.problems)
+                lacking = await target.server.lacking(self._grants) if settled and self._grants else ()
         except Wait as wait:
             found.waits.append(Wait(target.named(wait.message), wait.again_in))
             return
@@ -111,9 +133,10 @@ class Sql:
         for step in judgement.steps:
             found.tasks.append(self._task(target, step, tuple(before)))
             before.append(step.migration.name)
+        found.tasks += [_Grant(target, grant, approval=self._approval) for grant in lacking]
 
     def _task(self, target: _Target, step: Step, before: tuple[str, ...]) -> Task:
-        return _Take(target, step, before, approval=self._parameters.approve == "Always")
+        return _Take(target, step, before, approval=self._approval)
 
 
 class _Take(Task):
@@ -124,14 +147,18 @@ class _Take(Task):
         self._target, self._step, self._before = target, step, before
 
     async def perform(self) -> None:
-        target = self._target
-        try:
-            async with target.turn:
-                await target.server.take(self._step, self._before)
-        except Wait as wait:
-            raise Wait(target.named(wait.message), wait.again_in) from None
-        except DatabaseError as error:
-            raise DatabaseError(target.named(str(error))) from None
+        await self._target.attempt(self._target.server.take(self._step, self._before))
+
+
+class _Grant(Task):
+    """Grant one privilege in one database."""
+
+    def __init__(self, target: _Target, grant: Grant, *, approval: bool) -> None:
+        self.name, self.detail, self.approval = target.named(grant.title), grant.statement, approval
+        self._target, self._grant = target, grant
+
+    async def perform(self) -> None:
+        await self._target.attempt(self._target.server.grant(self._grant))
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -159,7 +186,9 @@ def _server(parameters: Parameters, database: Database | None, session: Session,
     if database is not None:
         given["dbname"] = database.dbname
         given["password"] = parameters.credentials.get(database.credential or "") or parameters.password
-    return PostgreSql(options | {name: value for name, value in given.items() if value is not None}, session, author)
+    options |= {name: value for name, value in given.items() if value is not None}
+    # Most databases are inside the cluster; what is link-local or the operator's own machine is not for Plans.
+    return PostgreSql(options, session, author, Addresses(context.limits.addresses, private=True))
 
 
 def _file(path: str, context: Context) -> Path:

@@ -18,16 +18,18 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from execloop._engine.waits import Wait
-from execloop.library.sql.concurrent_index import ConcurrentIndex, concurrent_index
+from execloop.library.sql.connection import resolved
 from execloop.library.sql.errors import DatabaseError, explained
 from execloop.library.sql.history import Record
-from execloop.library.sql.statements import split
+from execloop.library.sql.statements import ConcurrentIndex, concurrent_index, split
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from execloop.library.addresses import Addresses
+    from execloop.library.sql.connection import Session
+    from execloop.library.sql.grants import Grant
     from execloop.library.sql.history import Step
-    from execloop.library.sql.session import Session
 
 __all__ = ["PostgreSql"]
 
@@ -64,8 +66,8 @@ ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, state = excluded.
 class PostgreSql:
     """`options`: of the connection. `author`: what the history says of who applied a migration."""
 
-    def __init__(self, options: Mapping[str, str], session: Session, author: str) -> None:
-        self._options, self._session, self._author = options, session, author
+    def __init__(self, options: Mapping[str, str], session: Session, author: str, addresses: Addresses) -> None:
+        self._options, self._session, self._author, self._addresses = options, session, author, addresses
 
     async def look(self) -> tuple[Record, ...]:
         """Return the history, and write nothing. Raises DatabaseError or Wait."""
@@ -83,6 +85,24 @@ class PostgreSql:
             else:
                 async with connection.transaction():
                     await self._in_transaction(connection, step, before)
+
+    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+        """Return the grants that roles do not have. Raises DatabaseError or Wait."""
+        async with self._connected() as connection, connection.transaction():
+            await connection.execute("SET TRANSACTION READ ONLY")
+            await self._bound(connection)
+            await self._use_schema(connection)
+            checks = sql.SQL(", ").join(grant.check for grant in grants)
+            found = await connection.execute(sql.SQL("SELECT {}").format(checks))
+            row = await found.fetchone() or ()
+            return tuple(grant for grant, has in zip(grants, row, strict=True) if not has)
+
+    async def grant(self, grant: Grant) -> None:
+        """Grant a privilege. Raises DatabaseError or Wait."""
+        async with self._connected() as connection, connection.transaction():
+            await self._bound(connection)
+            await self._use_schema(connection)
+            await connection.execute(grant.statement.encode())
 
     async def _in_transaction(self, connection: Connection, step: Step, before: Sequence[str]) -> None:
         await self._bound(connection)
@@ -158,7 +178,7 @@ class PostgreSql:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
         with ExitStack() as stack, explained():
-            options = self._trusting(stack)
+            options = self._trusting(stack) | await resolved(self._options, self._addresses)
             # A pooler between us and the server may hand each transaction to another session: keep none prepared.
             given = options | _KEEPALIVE
             connection = await psycopg.AsyncConnection.connect(**given, prepare_threshold=None)

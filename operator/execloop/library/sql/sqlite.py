@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from execloop.library.sql.connection import Session
+    from execloop.library.sql.grants import Grant
     from execloop.library.sql.history import Step
-    from execloop.library.sql.session import Session
 
 __all__ = ["Sqlite"]
 
@@ -43,6 +44,13 @@ class Sqlite:
 
     async def take(self, step: Step, before: Sequence[str]) -> None:
         await asyncio.to_thread(self._take, step, before)
+
+    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+        """Return all of them: SQLite has no roles, and the parameters allow no grants for it."""
+        return tuple(grants)
+
+    async def grant(self, grant: Grant) -> None:
+        raise DatabaseError(f"SQLite has no roles: {grant.title}")
 
     def _look(self) -> tuple[Record, ...]:
         file = self._file()

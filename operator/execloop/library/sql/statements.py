@@ -1,14 +1,14 @@
-"""SQL text, as far as a migration must be read: its statements, and which of them end a transaction."""
+"""SQL text, as far as it must be read: statements, which of them end a transaction, which build an index."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["first_words", "split", "transaction_control"]
+__all__ = ["ConcurrentIndex", "concurrent_index", "first_words", "split", "transaction_control"]
 
 # What may hold a semicolon that ends no statement, and the semicolon that does.
 _PART = re.compile(
@@ -24,6 +24,12 @@ _PART = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+_NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+_CREATE = re.compile(
+    rf"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<index>{_NAME})\s+ON\s+"
+    rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME}",
+    re.IGNORECASE,
+)
 _CONTROL: Final = frozenset({"ABORT", "BEGIN", "COMMIT", "ROLLBACK", "START"})
 
 
@@ -79,3 +85,34 @@ def _without_comments(text: str) -> str:
             kept.append(text[start : found.start()])
             start = place
     return " ".join([*kept, text[start:]])
+
+
+class ConcurrentIndex(NamedTuple):
+    """An index stands in the schema of its table; `schema` is None where the search path decides."""
+
+    schema: str | None
+    name: str
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        return (self.name,) if self.schema is None else (self.schema, self.name)
+
+
+def concurrent_index(statement: str) -> ConcurrentIndex | None:
+    """Return which index a statement creates concurrently; None when it does something else.
+
+    >>> concurrent_index("create index concurrently By_Name on shop.item (name)")
+    ConcurrentIndex(schema='shop', name='by_name')
+
+    """
+    found = _CREATE.match(statement)
+    if found is None:
+        return None
+    return ConcurrentIndex(_folded(found["schema"]), _folded(found["index"]) or "")
+
+
+def _folded(name: str | None) -> str | None:
+    """As PostgreSQL reads an identifier."""
+    if name is None:
+        return None
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

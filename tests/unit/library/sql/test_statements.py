@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execloop.library.sql.concurrent_index import concurrent_index
-from execloop.library.sql.statements import split, transaction_control
+from execloop.library.sql.statements import concurrent_index, split, transaction_control
 
 
 @pytest.mark.parametrize(
