@@ -122,6 +122,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option(
     "--page", "address", metavar="[HOST]:PORT", help="Serve the live page there, such as :8090. Needs the extra `page`."
 )
+@click.option("--page-actions", is_flag=True, help="Let people act on Plans through the page, with their own rights.")
 @click.option("--page-audience", metavar="NAME", help="An audience that tokens need besides the API server's own.")
 @click.option(
     "--page-key",
@@ -156,6 +157,7 @@ def operator(
     journal: Path | None,
     health_port: int | None,
     address: str | None,
+    page_actions: bool,
     page_audience: str | None,
     page_key: Path | None,
     log_format: Literal["plain", "json"],
@@ -179,7 +181,7 @@ def operator(
     election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
-    page = _page(address, audience=page_audience, key=page_key)
+    page = _page(address, actions=page_actions or None, audience=page_audience, key=page_key)
     _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level), page)
 
 
@@ -205,7 +207,7 @@ def _operate(settings: Settings, page: PageSettings | None) -> NoReturn:
         raise Mistake(str(error)) from None
 
 
-def _page(address: str | None, **options: str | Path | None) -> PageSettings | None:
+def _page(address: str | None, **options: object) -> PageSettings | None:
     from execloop.page.settings import PageSettings  # noqa: PLC0415 - as above
 
     given = [name for name, value in options.items() if value is not None]
@@ -214,7 +216,7 @@ def _page(address: str | None, **options: str | Path | None) -> PageSettings | N
             raise Mistake(f"--page-{given[0]} needs --page")
         return None
     try:
-        return PageSettings.at(address, **options)
+        return PageSettings.at(address, **{name: options[name] for name in given})
     except ValueError as error:
         raise Mistake(f"--page: {error}") from None
 

@@ -18,7 +18,7 @@ from execloop.page.access.session import Sessions, read_key
 from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
 from execloop.page.site import Site
-from execloop.page.views import listing, login, plan
+from execloop.page.views import actions, listing, login, plan
 from execloop.page.views.gate import open_to_people
 from execloop.page.views.guard import add_headers, assets, guarded
 from execloop.page.views.live import Viewers
@@ -93,4 +93,6 @@ def application(site: Site) -> web.Application:
             web.get(f"/live{_PLAN}/{_TAB}", people(plan.live_plan)),
         ]
     )
+    if site.settings.actions:
+        app.router.add_post(f"{_PLAN}/{{action:{'|'.join(actions.ACTIONS)}}}", people(actions.act))
     return app

@@ -251,9 +251,9 @@ class TestSigningIn:
 
     @in_event_loop
     async def test_signing_out_takes_the_cookie_away(self) -> None:
-        async with page(two_people()) as (client, _):
-            sent = {**HERE, **bearer("ann-token")}
-            async with client.post("/logout", headers=sent, allow_redirects=False) as answer:
+        async with page(two_people()) as (client, site):
+            sent, form = {**HERE, **bearer("ann-token")}, {"form_token": site.sessions.form_token("ann")}
+            async with client.post("/logout", data=form, headers=sent, allow_redirects=False) as answer:
                 assert "Max-Age=0" in answer.headers["Set-Cookie"]
 
     @in_event_loop

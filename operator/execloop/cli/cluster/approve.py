@@ -8,7 +8,8 @@ from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, Mistake
-from execloop.resource.annotations import APPROVE, APPROVED_BY, annotation
+from execloop.resource import requests
+from execloop.resource.annotations import APPROVE, annotation
 from execloop.resource.fields import state, status
 
 __all__ = ["approve"]
@@ -44,9 +45,8 @@ async def approve(session: Session, name: str, yes: bool, digest: str | None) ->
         click.echo("nothing was approved", err=True)
         return FAILED
     user = await session.user()
-    by = {APPROVED_BY: user} if user else {}
     try:
-        await session.patch(plan, {"metadata": {"annotations": {APPROVE: pending["digest"], **by}}})
+        await session.patch(plan, requests.approve(str(pending["digest"]), user))
     except ApiError as error:
         if error.status not in _FORBIDDEN:
             raise

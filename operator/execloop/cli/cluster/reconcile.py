@@ -8,7 +8,7 @@ from execloop.cli.cluster.selection import names_or_all, ordered, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED
-from execloop.resource.annotations import REQUESTED_AT, now
+from execloop.resource import requests
 from execloop.resource.fields import condition
 
 __all__ = ["reconcile"]
@@ -31,7 +31,7 @@ async def reconcile(session: Session, names: tuple[str, ...], every: bool, waits
     """
     plans = ordered(await select(session, names, every=every))
     for plan in plans:
-        asked = await session.patch(plan, {"metadata": {"annotations": {REQUESTED_AT: now()}}})
+        asked = await session.patch(plan, requests.reconcile())
         suspended = condition(asked, "Suspended") or asked["spec"].get("suspend")
         hint = "; it is suspended, and begins when it is resumed" if suspended else ""
         click.echo(f"plan {plan['metadata']['name']} asked to reconcile{hint}")

@@ -8,7 +8,7 @@ from execloop.cli.cluster.selection import names_or_all, ordered, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED
-from execloop.resource.annotations import SUSPEND
+from execloop.resource import requests
 
 __all__ = ["resume"]
 
@@ -31,8 +31,7 @@ async def resume(session: Session, names: tuple[str, ...], every: bool, waits: b
             if not every:
                 click.echo(f"plan {name} is not suspended")
             continue
-        said = dict.fromkeys(SUSPEND)
-        await session.patch(plan, {"spec": {"suspend": False}, "metadata": {"annotations": said}})
+        await session.patch(plan, requests.resume())
         click.echo(f"plan {name} resumed")
         if waits and (code := await wait_for(session, [plan], patience)) != CONVERGED:
             return code

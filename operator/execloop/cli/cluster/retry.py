@@ -8,12 +8,11 @@ from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.cluster.wait import timeout_option, wait_for
 from execloop.cli.exits import CONVERGED, Mistake
-from execloop.resource.annotations import REQUESTED_AT, RETRY, now
+from execloop.resource import requests
+from execloop.resource.annotations import RETRY
 from execloop.resource.fields import state, status
 
 __all__ = ["retry"]
-
-_AFTER_ERRORS = frozenset({"Retrying", "Stalled", "Running", "Waiting"})
 
 
 @click.command(
@@ -31,14 +30,14 @@ async def retry(session: Session, name: str, step: str | None, waits: bool, pati
     """Try again a Plan that had errors or stalled, without the pause; or one STEP of its execution."""
     plan = await session.plan(name)
     if step is None:
-        if state(plan) not in _AFTER_ERRORS:
+        if state(plan) not in requests.AFTER_ERRORS:
             raise Mistake(f"Plan {name} has nothing to try again: its state is {state(plan)}; see `execloop reconcile`")
-        wanted = {REQUESTED_AT: now()}
+        wanted = requests.reconcile()
     else:
         execution = (status(plan).get("execution") or {}).get("id")
         if execution is None:
             raise Mistake(f"Plan {name} has no execution yet, and so no step to try again")
-        wanted = {RETRY: f"{step}@{execution}"}
-    await session.patch(plan, {"metadata": {"annotations": wanted}})
+        wanted = {"metadata": {"annotations": {RETRY: f"{step}@{execution}"}}}
+    await session.patch(plan, wanted)
     click.echo(f"plan {name} asked to try {'again' if step is None else f'{step} again'}")
     return await wait_for(session, [plan], patience) if waits else CONVERGED

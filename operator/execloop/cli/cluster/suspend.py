@@ -10,7 +10,7 @@ from execloop.cli.cluster.durations import in_seconds
 from execloop.cli.cluster.selection import names_or_all, select
 from execloop.cli.cluster.session import Session, connected
 from execloop.cli.exits import CONVERGED
-from execloop.resource.annotations import SUSPEND
+from execloop.resource import requests
 
 __all__ = ["suspend"]
 
@@ -35,8 +35,7 @@ async def suspend(
     user = await session.user()
     until = None if length is None else datetime.now(UTC) + timedelta(seconds=length)
     text = None if until is None else until.strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = dict(zip(SUSPEND, (text, reason, user), strict=True))  # None takes away what an earlier suspension said
     for plan in plans:
-        await session.patch(plan, {"spec": {"suspend": True}, "metadata": {"annotations": said}})
+        await session.patch(plan, requests.suspend(until, reason, user))
         click.echo(f"plan {plan['metadata']['name']} suspended{f' until {text}' if text else ''}")
     return CONVERGED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ Handler: TypeAlias = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 
 _BEARER = "bearer "
 _ACCEPTS_STREAM = "text/event-stream"
+_FOREIGN_FORM = "This form is too old, or not one of this page. Go back, load the page again, and repeat the action."
 
 
 def cookie_name(host: str) -> str:
@@ -58,12 +60,18 @@ def open_to_people(site: Site, view: View) -> Handler:
             return failed(site, None, error, who=True)
         if person is None:
             return _stranger(request)
+        if request.method == "POST" and not await _made_here(site, request, person):
+            return document(site.render("message.html", person, status=403, message=_FOREIGN_FORM), 403)
         try:
             return await view(site, request, person)
         except ApiError as error:
             return _stranger(request) if error.unauthorized else failed(site, person, error)
 
     return handle
+
+
+async def _made_here(site: Site, request: web.Request, person: Person) -> bool:
+    return site.sessions.made_here(str((await request.post()).get("form_token", "")), person.name)
 
 
 def document(html: str, status: int = 200) -> web.Response:
@@ -76,7 +84,9 @@ def failed(site: Site, person: Person | None, error: ApiError, *, who: bool = Fa
     """Return the page that says what the API server answered. `who`: to the question who asks."""
     if who:
         logger.warning("the page cannot find out who asks: %s", error)
-    status = error.status if error.status in {403, 404} and not who else 503
+    status = (
+        error.status if HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR and not who else 503
+    )
     context = {"error": error, "who": who, "status": status}
     return document(site.render("error.html", person, **context), status)
 

@@ -11,6 +11,7 @@ from execloop.controller.status.explain import KIND, dependencies, explain
 from execloop.kube import ApiError
 from execloop.page.plans.execution import history, under_way
 from execloop.page.plans.shown import as_stored
+from execloop.page.views.actions import offered
 from execloop.page.views.gate import document
 from execloop.page.views.live import Drawing, follow
 from execloop.resource.events import events_of, seen
@@ -20,7 +21,6 @@ from execloop.resource.related import health, inventory, related
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from execloop.kube import Kube
     from execloop.page.access.identity import Person
     from execloop.page.site import Site
     from execloop.resource.fields import Plan
@@ -87,8 +87,7 @@ def _versions(site: Site, asked: Asked) -> frozenset[tuple[str, str, str]]:
 
 
 async def _context(site: Site, person: Person, asked: Asked) -> dict[str, Any]:
-    kube = site.kube(person, asked.namespace)
-    found = await kube.get(API, KIND, asked.name, asked.namespace)
+    found = await site.kube(person, asked.namespace).get(API, KIND, asked.name, asked.namespace)
     if found is None:
         raise ApiError(404, "NotFound", f"there is no Plan {asked.namespace}/{asked.name}")
     return {
@@ -97,29 +96,31 @@ async def _context(site: Site, person: Person, asked: Asked) -> dict[str, Any]:
         "status": status(found),
         "state": state(found),
         "tabs": TABS,
-        **await _OF_TAB[asked.tab](kube, found, asked),
+        **await _OF_TAB[asked.tab](site, person, found, asked),
     }
 
 
-async def _overview(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
-    others = await related(kube, found)
+async def _overview(site: Site, person: Person, found: Plan, asked: Asked) -> dict[str, Any]:
+    others = await related(site.kube(person, asked.namespace), found)
     needs = [(one, health(others[one]) if one in others else "?") for one in dependencies(found)]
-    return {"explanation": explain(found, others), "needs": needs, "execution": under_way(found)}
+    offers = await offered(site, person, found)
+    return {"explanation": explain(found, others), "needs": needs, "execution": under_way(found), "offers": offers}
 
 
-async def _objects(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
-    return {"objects": await inventory(kube, found)}
+async def _objects(site: Site, person: Person, found: Plan, asked: Asked) -> dict[str, Any]:
+    return {"objects": await inventory(site.kube(person, asked.namespace), found)}
 
 
-async def _history(_kube: Kube, found: Plan, asked: Asked) -> dict[str, Any]:
+async def _history(_site: Site, _person: Person, found: Plan, asked: Asked) -> dict[str, Any]:
     return {"history": history(found, asked.left, asked.right)}
 
 
-async def _events(kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
-    return {"events": [(seen(one), one) for one in reversed(await events_of(kube, found))]}
+async def _events(site: Site, person: Person, found: Plan, asked: Asked) -> dict[str, Any]:
+    events = await events_of(site.kube(person, asked.namespace), found)
+    return {"events": [(seen(one), one) for one in reversed(events)]}
 
 
-async def _yaml(_kube: Kube, found: Plan, _asked: Asked) -> dict[str, Any]:
+async def _yaml(_site: Site, _person: Person, found: Plan, _asked: Asked) -> dict[str, Any]:
     return {"yaml": yaml.safe_dump(as_stored(found), sort_keys=False, allow_unicode=True, width=100)}
 
 
