@@ -75,6 +75,12 @@ def test_a_schema_is_created_and_comes_first(postgres: Postgres, database: str) 
     assert postgres.execute("SELECT count(*) FROM shop.account, shop.execloop_migrations", database) == [(1,)]
 
 
+def test_a_history_in_another_schema_of_the_search_path_is_another_history(postgres: Postgres, database: str) -> None:
+    converge(make(postgres, database, FIRST))
+    assert converge(make(postgres, database, SECOND | {"sql": "CREATE TABLE own (id int)"}, schema="shop")).tasks == 1
+    assert postgres.execute("SELECT name FROM shop.execloop_migrations", database) == [("002-name",)]
+
+
 def test_a_migration_that_fails_leaves_nothing_and_the_next_waits(postgres: Postgres, database: str) -> None:
     wrong = {"name": "002", "sql": "CREATE TABLE half (id int);\nUPDATE acount SET id = 2"}
     with pytest.raises(Exception, match=r'002, line 2: relation "acount" does not exist \(42P01\)'):

@@ -14,14 +14,15 @@ from execloop.library.http.errors import BadAnswer
 from execloop.library.http.placeholders import filled_url, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
     from execloop.library.http.client import Answer
     from execloop.library.http.parameters import Parameters, Search
     from execloop.library.http.session import Session
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "find", "remember"]
 
+_CREATED: Final = "created"
 _MOST_PAGES: Final = 100
 _NEXT: Final = re.compile(r'<([^>]*)>[^,]*;\s*rel="?next"?', re.IGNORECASE)
 
@@ -33,17 +34,26 @@ class Found:
     etag: str | None = None
 
 
-async def find(session: Session, parameters: Parameters) -> Found | None:
+async def find(session: Session, parameters: Parameters, state: MutableMapping[str, Any]) -> Found | None:
     """Return the resource, None when it does not exist. Raises HttpError, Wait; FatalError for several."""
     url = parameters.url
     if parameters.search is not None:
-        url = await _searched(session, parameters.search)
+        url = await _searched(session, parameters.search) or state.get(_CREATED)
     if url is None:
         return None
     answer = await session.send("GET", url, expected=tuple(parameters.absent))
     if answer.status in parameters.absent:
+        state.pop(_CREATED, None)
         return None
     return Found(url, answer.json, answer.headers.get("ETag"))
+
+
+def remember(state: MutableMapping[str, Any], search: Search | None, created: Any) -> None:
+    """Keep the URL of what was created: some servers list it later, and a second one must not be created meanwhile."""
+    if search is not None and isinstance(created, dict):
+        url = _item_url(search, created)
+        if not any(names(url)):
+            state[_CREATED] = url
 
 
 async def _searched(session: Session, search: Search) -> str | None:
@@ -68,8 +78,11 @@ def _one(search: Search, matching: list[Any]) -> str | None:
         raise FatalError(f"search: {len(matching)} items match, and one is to be managed: narrow search.match")
     if not matching:
         return None
-    wanted = set(names(search.item_url))
-    fields = {name: at(matching[0], name) for name in wanted}
+    return _item_url(search, matching[0])
+
+
+def _item_url(search: Search, item: Any) -> str:
+    fields = {name: at(item, name) for name in names(search.item_url)}
     known = {name: str(value) for name, value in fields.items() if isinstance(value, str | int) and str(value)}
     return filled_url(search.item_url, known)
 

@@ -12,7 +12,7 @@ from execloop._plans.decorator import plan
 from execloop.library.cel.expression import compile_expression
 from execloop.library.http.compare import differences, merged, named
 from execloop.library.http.errors import HttpError, Refused
-from execloop.library.http.find import Found, find
+from execloop.library.http.find import Found, find, remember
 from execloop.library.http.operations import follow, note
 from execloop.library.http.parameters import Change, Parameters
 from execloop.library.http.placeholders import filled
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from execloop._plans.context import Context
+    from execloop.library.http.client import Answer
 
 __all__ = ["Http"]
 
@@ -44,7 +45,7 @@ class Http:
         given = self._parameters
         async with opened(given, self._context.limits.addresses) as session:
             await follow(self._context.state, given.poll, session)
-            found = await find(session, given)
+            found = await find(session, given, self._context.state)
         if found is None:
             return self._missing()
         if differing := self._differing(found):
@@ -59,7 +60,7 @@ class Http:
             return []
         async with opened(given, self._context.limits.addresses) as session:
             await follow(self._context.state, given.poll, session)
-            found = await find(session, given)
+            found = await find(session, given, self._context.state)
         if found is None:
             return []
         if self._context.state.get(_DELETED):
@@ -95,27 +96,29 @@ class Http:
     # -- doing it
 
     async def _create(self, session: Session, change: Change) -> None:
-        if await find(session, self._parameters) is not None:
+        if await find(session, self._parameters, self._context.state) is not None:
             return
         headers = {"Idempotency-Key": self._idempotency_key(change)}
         if change.method == _WHOLE:
             headers["If-None-Match"] = "*"
-        await self._change(session, change, change.url or self._parameters.url or "", self._body(change, None), headers)
+        url = change.url or self._parameters.url or ""
+        answer = await self._change(session, change, url, self._body(change, None), headers)
+        remember(self._context.state, self._parameters.search, answer.json)
 
     async def _update(self, session: Session, change: Change) -> None:
-        found = await find(session, self._parameters)
+        found = await find(session, self._parameters, self._context.state)
         if found is None or not self._differing(found):
             return
         await self._change(session, change, change.url or found.url, self._body(change, found), _only_if(found))
 
     async def _delete(self, session: Session, change: Change) -> None:
-        found = await find(session, self._parameters)
+        found = await find(session, self._parameters, self._context.state)
         if found is None:
             return
         await self._change(session, change, change.url or found.url, change.body, _only_if(found))
         self._context.state[_DELETED] = True
 
-    async def _change(self, session: Session, change: Change, url: str, body: Any, headers: dict[str, str]) -> None:
+    async def _change(self, session: Session, change: Change, url: str, body: Any, headers: dict[str, str]) -> Answer:
         try:
             answer = await session.send(
                 change.method, url, body=body, content_type=change.content_type, headers=headers
@@ -125,6 +128,7 @@ class Http:
                 raise Wait(f"{_shown(url)} was changed meanwhile", again_in=_SOON) from None
             raise
         note(self._context.state, self._parameters.poll, answer)
+        return answer
 
     def _body(self, change: Change, found: Found | None) -> Any:
         if change.body is not None:

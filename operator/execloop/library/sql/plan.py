@@ -131,7 +131,7 @@ class Sql:
         found.problems += map(target.named, judgement.problems)
         before: list[str] = []
         for step in judgement.steps:
-            found.tasks.append(self._task(target, step, tuple(before)))
+            found.tasks.append(self._task(target, step, tuple(before[-1:])))
             before.append(step.migration.name)
         found.tasks += [_Grant(target, grant, approval=self._approval) for grant in lacking]
 

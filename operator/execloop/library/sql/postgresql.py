@@ -157,8 +157,14 @@ class PostgreSql:
 
     # -- the history
 
+    @property
+    def _table(self) -> sql.Identifier:
+        """With its schema: another one of the search path may have a history of its own."""
+        schema, table = self._session.schema, self._session.table
+        return sql.Identifier(table) if schema is None else sql.Identifier(schema, table)
+
     async def _records(self, connection: Connection, *, create: bool = False) -> tuple[Record, ...]:
-        table = sql.Identifier(self._session.table)
+        table = self._table
         found = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table.as_string(connection)])
         row = await found.fetchone()
         if row is None or not row[0]:
@@ -169,7 +175,7 @@ class PostgreSql:
         return tuple(Record(*row) for row in await rows.fetchall())
 
     async def _record(self, connection: Connection, step: Step, state: str) -> None:
-        table = sql.Identifier(self._session.table)
+        table = self._table
         values = [step.migration.name, step.migration.checksum, state, self._author]
         await connection.execute(sql.SQL(_RECORD).format(table=table), values)
 
@@ -226,14 +232,14 @@ class PostgreSql:
     async def _lock(self, connection: Connection, function: str) -> None:
         """For each schema and history one migration at a time. Raises Wait while another session has the lock."""
         await self._use_schema(connection)
-        query = f"SELECT {function}(%s::bigint # hashtext(coalesce(current_schema(), ''))::bigint)"
-        found = await connection.execute(query.encode(), [self._key()])
+        query = f"SELECT {function}(%s::bigint # hashtext(coalesce(%s::text, current_schema(), ''))::bigint)"
+        found = await connection.execute(query.encode(), [self._key(), self._session.schema])
         row = await found.fetchone()
         if row is None or not row[0]:
             raise Wait("another session is migrating it", again_in=_LOCK_AGAIN)
 
     def _key(self) -> int:
-        digest = hashlib.sha256(f"execloop/{self._session.schema}/{self._session.table}".encode()).digest()
+        digest = hashlib.sha256(f"execloop/{self._session.table}".encode()).digest()
         return int.from_bytes(digest[:8], signed=True)
 
 

@@ -185,6 +185,19 @@ def test_a_list_that_never_ends_is_given_up(api: Api) -> None:
         converge(make(api, search=search(api, next="next")), errors_to_tolerate=0)
 
 
+def test_what_was_created_is_not_created_twice_where_the_list_shows_it_late(api: Api) -> None:
+    state: dict[str, Any] = {}
+    empty = answers(200, {"items": []})
+    api.faults = [empty, empty, None, empty]
+    create = {**CREATE, "url": f"{api.url}/teams"}
+    assert converge(make(api, state, search=search(api), expect={"name": "blue"}, create=create)).tasks == 1
+    assert list(api.objects) == ["/teams/0"]
+
+    api.objects.clear()
+    api.faults = [empty, None, empty, None, empty]
+    assert converge(make(api, state, search=search(api), expect={"name": "blue"}, create=create)).tasks == 1
+
+
 # -- asynchronous operations
 
 POLL = {"done": "object.status == 'done'", "failed": "object.status == 'failed'", "every": "1s"}
