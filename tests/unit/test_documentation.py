@@ -19,6 +19,7 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/**/README.md"))]
 }
+TESTS = [path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py"))]
 LANGUAGES = {"", "text", "python", "pycon", "console", "sh", "yaml", "toml", "json", "dockerfile"}
 
 
@@ -72,6 +73,13 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
 def test_every_module_that_a_page_names_exists(page: str) -> None:
     named = re.findall(r"`((?:controller|kube|cli|_engine|_plans|tests)/[\w/]+\.py)`", PAGES[page])
     assert [name for name in named if not any((ROOT / top / name).exists() for top in (".", "operator/execloop"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", PAGES[page]))
+    defined = {name for text in TESTS for name in re.findall(r"def (test_\w+)\(", text)} if named else set()
+    assert named - defined == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
