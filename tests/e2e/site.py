@@ -115,7 +115,7 @@ def _plans_image(context: Path) -> None:
     """Python files and nothing else: what `plans.image` mounts."""
     shutil.copytree(PLANS, context, ignore=shutil.ignore_patterns("__pycache__"))
     (context / "jobs.py").rename(context / "more_jobs.py")
-    text = (context / "more_jobs.py").read_text().replace('@plan("jobs"', '@plan("more-jobs"')
+    text = (context / "more_jobs.py").read_text().replace('@plan("queue"', '@plan("more-jobs"')
     (context / "more_jobs.py").write_text(text)
     (context / "Dockerfile").write_text("FROM scratch\nCOPY *.py /\n")
     docker("build", "--quiet", f"--tag={PLANS_IMAGE}", str(context))

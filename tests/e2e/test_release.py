@@ -22,6 +22,7 @@ JOBS_RULE = {
     "resources": ["jobs"],
     "verbs": ["get", "list", "watch", "create", "patch", "delete"],
 }
+PODS_RULE = {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]}
 _CONTAINER = re.compile(r"containerd://(\w+)")
 
 
@@ -35,7 +36,7 @@ def values(image: str = IMAGE, **others: Any) -> dict[str, Any]:
     return {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "plans": {"configMap": "plans", "image": {"reference": PLANS_IMAGE, "pullPolicy": "Never"}},
-        "rbac": {"extraRules": [JOBS_RULE]},
+        "rbac": {"extraRules": [JOBS_RULE, PODS_RULE]},
         "operator": {"requireServiceAccountFor": []},
         **others,
     }
@@ -87,16 +88,52 @@ def test_a_plan_in_yaml_makes_a_job_whose_pod_runs(site: Site, plans: Plans, tel
 
 
 def test_plans_in_python_come_from_a_config_map_and_from_an_image(site: Site, plans: Plans) -> None:
-    plans.apply(manifest("steps", "jobs", parameters={"image": IMAGE}))
+    plans.apply(manifest("steps", "queue", parameters={"image": IMAGE}))
     plans.wait("steps", seconds=90)
     assert plans.get("steps")["status"]["execution"]["runs"] > 1
     plans.apply(manifest("more", "more-jobs", parameters={"image": IMAGE, "prefix": "more"}))
     plans.wait("more", seconds=90)
 
 
+def python_step(name: str, code: str, *args: str, **fields: Any) -> dict[str, Any]:
+    """A step of the plan `jobs`, in the only image that the cluster has."""
+    command = ["python", "-c", code, *args]
+    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "Never", "command": command}
+    return {"name": name, "template": {"spec": {"containers": [container]}}, **fields}
+
+
+def test_a_graph_of_jobs_hands_outputs_on_and_shows_the_log_of_a_failure(site: Site, plans: Plans, tell: Tell) -> None:
+    lists = "open('/dev/termination-log', 'w').write('[2, 3]')"
+    squares = "import sys; open('/dev/termination-log', 'w').write(str(int(sys.argv[1]) ** 2))"
+    fails = "import sys; print('the sum is', sys.argv[1]); sys.exit(3)"
+    steps = [
+        python_step("list", lists, outputs="TerminationMessage"),
+        python_step(
+            "square",
+            squares,
+            "${{ item }}",
+            dependsOn=["list"],
+            forEach="steps.list.outputs",
+            outputs="TerminationMessage",
+            compensate={"template": python_step("undo", "print('undone')")["template"]},
+        ),
+        python_step("fail", fails, "${{ steps.square.outputs[0] + steps.square.outputs[1] }}", dependsOn=["square"]),
+    ]
+    start = time.monotonic()
+    plans.apply(manifest("graph", "jobs", parameters={"steps": steps}))
+    plans.wait("graph", "Stalled", seconds=120)
+    tell(f"a graph of 6 Jobs, one after the other or side by side: {time.monotonic() - start:.1f} s")
+    assert "fail failed: exit code 3: the sum is 13; undone: square" in plans.message("graph")
+    steps[2] = python_step("fail", "print('fine')", dependsOn=["square"])
+    plans.apply(manifest("graph", "jobs", parameters={"steps": steps}))
+    plans.wait("graph", seconds=120)
+    found = json.loads(plans.kubectl("get", "jobs", "--selector=execloop.dev/step=list", "--output=json"))["items"]
+    assert len(found) == 1, "a step whose inputs did not change runs once"
+
+
 def test_an_upgrade_brings_the_crd_and_goes_on_with_what_is_in_flight(site: Site, plans: Plans, tell: Tell) -> None:
     parameters = {"image": IMAGE, "prefix": "journey", "steps": 6, "seconds": 8}
-    plans.apply(manifest("journey", "jobs", parameters=parameters))
+    plans.apply(manifest("journey", "queue", parameters=parameters))
     plans.until(lambda: '"journey-2"' in plans.kubectl("get", "jobs", "--output=json"), "it is under way", 120)
     execution = plans.status("journey")["execution"]
     seconds = site.upgrade(values())
@@ -142,7 +179,7 @@ def test_a_plan_whose_container_is_killed_for_memory_stalls_and_its_neighbour_co
     site: Site, plans: Plans, tell: Tell
 ) -> None:
     start = time.monotonic()
-    plans.apply(manifest("hungry", "eats-memory"), manifest("beside-hungry", "jobs", parameters={"image": IMAGE}))
+    plans.apply(manifest("hungry", "eats-memory"), manifest("beside-hungry", "queue", parameters={"image": IMAGE}))
     plans.until(lambda: is_stalled(plans, "hungry"), "it has stalled", 420)
     tell(f"three containers killed for memory, to Stalled: {time.monotonic() - start:.1f} s")
     assert "OOMKilled" in endings(site)
@@ -154,7 +191,7 @@ def test_a_plan_whose_container_is_killed_for_memory_stalls_and_its_neighbour_co
 def test_a_plan_that_hangs_the_interpreter_is_found_out_by_the_kubelet(site: Site, plans: Plans, tell: Tell) -> None:
     impatient(site)
     start = time.monotonic()
-    plans.apply(manifest("hanging", "hangs-interpreter"), manifest("beside", "jobs", parameters={"image": IMAGE}))
+    plans.apply(manifest("hanging", "hangs-interpreter"), manifest("beside", "queue", parameters={"image": IMAGE}))
     plans.until(lambda: is_stalled(plans, "hanging"), "it has stalled", 420)
     tell(f"three containers killed by their liveness probe, to Stalled: {time.monotonic() - start:.1f} s")
     plans.wait("beside", seconds=90)
@@ -171,7 +208,7 @@ def impatient(site: Site) -> None:
 
 
 def test_an_uninstallation_names_the_plans_with_a_teardown_to_do_and_stops(site: Site, plans: Plans) -> None:
-    plans.apply(manifest("kept", "jobs", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
+    plans.apply(manifest("kept", "queue", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
     plans.until(lambda: "finalizers" in plans.get("kept")["metadata"], "it has its finalizer")
     with pytest.raises(HelmFailed, match="team-a/kept"):
         site.helm("uninstall", RELEASE, "--timeout=120s")
@@ -194,7 +231,7 @@ def test_the_second_attempt_uninstalls_it_and_leaves_the_plans(site: Site, plans
 
 def test_a_new_release_takes_over_what_the_old_one_kept(site: Site, plans: Plans) -> None:
     site.upgrade(values(uninstall={"removeFinalizers": True}))
-    plans.apply(manifest("kept", "jobs", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
+    plans.apply(manifest("kept", "queue", parameters={"image": IMAGE, "prefix": "kept"}, deletionPolicy="Teardown"))
     plans.wait("kept", seconds=90)
     assert plans.get("kept")["metadata"]["finalizers"]
     plans.wait("hello")

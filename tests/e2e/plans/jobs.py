@@ -18,7 +18,7 @@ class Parameters(BaseModel):
     """How long each step takes."""
 
 
-@plan("jobs", parameters=Parameters)
+@plan("queue", parameters=Parameters)
 class Jobs:
     """Each step is a Kubernetes Job, one after the other; done when the last of them has succeeded."""
 
