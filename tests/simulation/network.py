@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
     from random import Random
 
-    import aiohttp
-
     from tests.simulation.processes import Process
     from tests.simulation.story import Story
 
@@ -187,19 +185,17 @@ class Link(Connection):
     """A process's connection: the real one's retries, guard and impersonation, over the network above."""
 
     def __init__(self, network: Network, process: Process) -> None:
-        super().__init__(cast("Any", SimpleNamespace(server="https://api", namespace="system")))
+        super().__init__(cast("Any", SimpleNamespace(server="https://api", namespace="system", proxy=None)))
         self._network, self._process = network, process
 
-    def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None, accept: str, timeout: aiohttp.ClientTimeout
-    ) -> _Call:
-        return _Call(method, path, cast("Any", dict(query or {})), {"Accept": accept}, None, timeout)
+    def _call(self, method: str, path: str, query: Mapping[str, str] | None, accept: str) -> _Call:
+        return _Call(method, path, cast("Any", dict(query or {})), {"Accept": accept}, None)
 
-    async def _attempt(self, call: _Call) -> dict[str, Any]:
+    async def _attempt(self, call: _Call, _seconds: float) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":
             self._permit()
         body = None if call.body is None else loads(call.body)
-        answer = await self._network.exchange(self._process, call.method, call.path, cast("Any", call.url), body)
+        answer = await self._network.exchange(self._process, call.method, call.path, cast("Any", call.target), body)
         return cast("dict[str, Any]", loads(dumps(answer)))
 
     async def stream(

@@ -217,6 +217,37 @@ async def test_a_request_can_be_made_as_a_service_account() -> None:
 
 
 @in_event_loop
+async def test_a_line_break_begins_no_header() -> None:
+    script = Script(answer())
+    async with serving(script) as server:
+        for connection, path in (
+            (Connection(Cluster(server, StaticCredentials(Credential("Bearer a\r\nImpersonate-User: root")))), PODS),
+            (Connection(Cluster(server, TOKEN)), f"{PODS} HTTP/1.1\r\nX: y"),
+        ):
+            with pytest.raises(ValueError, match="line break"):
+                await connection.request("GET", path)
+    assert not script.requests
+
+
+@in_event_loop
+async def test_through_a_proxy_a_request_reaches_the_same_server() -> None:
+    script = Script(answer(body={"kind": "Pod"}))
+    async with serving(script) as proxy:
+        connection = Connection(Cluster("http://api.example", TOKEN, proxy=proxy))
+        assert await connection.request("PATCH", PODS, body={}, content_type=APPLY) == {"kind": "Pod"}
+        await connection.close()
+    assert script.requests[0].headers["Authorization"] == "Bearer s3cret"
+
+
+@in_event_loop
+async def test_a_server_may_have_a_path_of_its_own() -> None:
+    script = Script(answer())
+    async with serving(script) as server:
+        await Connection(Cluster(f"{server}/k8s/clusters/c-1", TOKEN)).request("GET", PODS, query={"limit": "1"})
+    assert script.requests[0].path_qs == f"/k8s/clusters/c-1{PODS}?limit=1"
+
+
+@in_event_loop
 async def test_a_redirect_is_not_followed() -> None:
     script = Script(answer(302, Location="http://127.0.0.1:1/"))
     async with serving(script) as server:

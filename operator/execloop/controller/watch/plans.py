@@ -18,7 +18,6 @@ import kopf
 from kopf._cogs.clients.api import stream
 from kopf._cogs.clients.fetching import fetch_objs
 from kopf._cogs.structs.references import Resource
-from yarl import URL
 
 from execloop.controller.api.v1alpha1 import GROUP, PLURAL, VERSION
 from execloop.controller.timing import backoff
@@ -176,7 +175,7 @@ class _Source:
     def __init__(
         self, connection: Connection, namespace: str | None, permitted: Callable[[str], Awaitable[str]] | None
     ) -> None:
-        self._server = URL(connection.server)
+        self._origin = connection.origin
         self._namespace: Any = namespace  # a NewType that Kopf keeps to itself
         self._permitted = permitted
         self.name = f"Plans in {namespace}" if namespace else "Plans"
@@ -184,7 +183,7 @@ class _Source:
     async def pages(self, *, whole: bool) -> AsyncGenerator[Page, None]:
         await self._require_rights()
         settings = _settings(chunk_size=None if whole else _CHUNK)
-        with _as_api_errors(self._server, "list plans"):
+        with _as_api_errors(self._origin, "list plans"):
             listed = fetch_objs(settings=settings, resource=_PLANS, namespace=self._namespace, logger=_MUTE)
             async for objects, version in listed:
                 yield Page(list(objects), version)  # type: ignore[arg-type]  # bodies, which are dicts
@@ -198,7 +197,7 @@ class _Source:
         }
         url = _PLANS.get_url(namespace=self._namespace, params=query)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-        with _as_api_errors(self._server, "watch plans"):
+        with _as_api_errors(self._origin, "watch plans"):
             async for event in stream(url, settings=_settings(), timeout=timeout, logger=_MUTE):
                 yield event
 
@@ -211,9 +210,9 @@ class _Source:
 
 
 @contextmanager
-def _as_api_errors(server: URL, request: str) -> Iterator[None]:
+def _as_api_errors(origin: str, request: str) -> Iterator[None]:
     """What comes out of Kopf for a lost connection, or for an answer that it did not expect."""
-    with failures(server, request):
+    with failures(origin, request):
         try:
             yield
         except _NOT_FORESEEN as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import ssl
 import time
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
@@ -19,8 +21,10 @@ from execloop.kube.config.discover import discover
 from execloop.kube.errors import ApiError, ConfigurationError
 from execloop.kube.http.discovery import Discovery
 from execloop.kube.http.paths import describe
+from execloop.kube.http.pool import ConnectFailed
 from execloop.kube.http.retry import pause_before_retry
 from execloop.kube.http.sessions import Sessions
+from execloop.kube.http.wire import Answer, Disconnected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -38,7 +42,8 @@ REQUEST_SECONDS = 30.0
 # The server sends a bookmark each minute to a watch that has nothing else to say.
 _SILENCE_SECONDS = 90.0
 _CONNECT_SECONDS = 10.0
-# Sending them twice does what sending them once does. aiohttp itself sends GET, PUT and DELETE again, but no PATCH.
+# Sending them twice does what sending them once does.
+_REPEATABLE_METHODS = frozenset({"GET", "PUT", "DELETE"})
 _REPEATABLE = frozenset({APPLY, MERGE_PATCH})
 _TEXT = "text/plain, application/json"
 _WATCH = "WATCH"
@@ -53,10 +58,10 @@ Any thread may call it."""
 class _Call(NamedTuple):
     method: str
     path: str
-    url: URL
+    target: str
+    """The path with its query."""
     headers: dict[str, str]
     body: bytes | None
-    timeout: aiohttp.ClientTimeout
 
     @property
     def name(self) -> str:
@@ -64,7 +69,7 @@ class _Call(NamedTuple):
 
     @property
     def repeatable(self) -> bool:
-        return self.headers.get("Content-Type") in _REPEATABLE
+        return self.method in _REPEATABLE_METHODS or self.headers.get("Content-Type") in _REPEATABLE
 
 
 class Connection:
@@ -74,6 +79,7 @@ class Connection:
         self.cluster = cluster
         self._answered = answered
         self._permit: Callable[[], None] | None = None
+        self.origin = str(URL(cluster.server).origin())
         self.discovery = Discovery(self.request)
         self._sessions = Sessions(cluster)
         self._identity: dict[str, str] = {}
@@ -152,17 +158,17 @@ class Connection:
         body: object = None,
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - aiohttp's own timer costs less than a scope around it
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - of each attempt, not of the call
     ) -> dict[str, Any]:
         """The answer's JSON. `timeout`: seconds for each attempt, of which there can be several. Raises ApiError."""
-        call = self._call(method, path, query, accept, aiohttp.ClientTimeout(timeout, sock_connect=_CONNECT_SECONDS))
+        call = self._call(method, path, query, accept)
         if body is not None:
             call.headers["Content-Type"] = content_type
             call = call._replace(body=_encode(body).encode())
         failures = 0
         while True:
             try:
-                return await self._attempt(call)
+                return await self._attempt(call, timeout)
             except ApiError as error:
                 pause = pause_before_retry(error, repeatable=call.repeatable, failures=failures)
                 if pause is None:
@@ -193,52 +199,52 @@ class Connection:
         silence: float | None,
     ) -> AsyncGenerator[T, None]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
-        call = self._call("GET", path, query, accept, timeout)
-        with failures(call.url, call.name):
-            response = await self._measured(call, streams=True)
+        call = self._call("GET", path, query, accept)
+        with failures(self.origin, call.name):
+            response = await self._open(call, timeout)
             try:
                 if not response.ok:
-                    raise _refusal(call.name, response, await response.read())
+                    raise _refusal(call.name, await _whole(response))
                 async for line in _lines(response.content.iter_any()):
                     if (parsed := parse(line)) is None:
-                        raise _not_json(call, response)
+                        raise _not_json(call, response.status)
                     yield parsed
             finally:
                 _abandon(response)
 
-    def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None, accept: str, timeout: aiohttp.ClientTimeout
-    ) -> _Call:
-        target = f"{self.cluster.server}{path}?{urlencode(query)}" if query else f"{self.cluster.server}{path}"
-        return _Call(method, path, URL(target, encoded=True), {"Accept": accept, **self._identity}, None, timeout)
+    def _call(self, method: str, path: str, query: Mapping[str, str] | None, accept: str) -> _Call:
+        target = f"{path}?{urlencode(query)}" if query else path
+        return _Call(method, path, target, {"Accept": accept, **self._identity}, None)
 
-    async def _send(self, call: _Call, *, streams: bool) -> aiohttp.ClientResponse:
-        session = await self._sessions.current(streams=streams)
-        return await session.request(
-            call.method, call.url, data=call.body, headers=call.headers, timeout=call.timeout, allow_redirects=False
-        )
-
-    async def _measured(self, call: _Call, *, streams: bool = False) -> aiohttp.ClientResponse:
+    async def _open(self, call: _Call, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:  # noqa: ASYNC109 - aiohttp's own
         began, status = time.perf_counter(), 0
         try:
-            response = await self._send(call, streams=streams)
+            response = await self._sessions.open(call.method, call.target, call.headers, timeout, streams=True)
             status = response.status
         finally:
-            self._answered(_WATCH if streams else call.method, status, time.perf_counter() - began)
+            self._answered(_WATCH, status, time.perf_counter() - began)
         return response
 
-    async def _attempt(self, call: _Call) -> dict[str, Any]:
+    async def _exchange(self, call: _Call, seconds: float) -> Answer:
+        began, status = time.perf_counter(), 0
+        try:
+            answer = await self._sessions.exchange(call.method, call.target, call.headers, call.body, seconds)
+            status = answer.status
+        finally:
+            self._answered(call.method, status, time.perf_counter() - began)
+        return answer
+
+    async def _attempt(self, call: _Call, seconds: float) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":
             self._permit()
-        with failures(call.url, call.name):
-            async with await self._measured(call) as response:
-                content = await response.read()
-        if response.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
-            raise _refusal(call.name, response, content)
-        answer = _json(content)
-        if answer is None:
-            raise _not_json(call, response)
-        return answer
+        with failures(self.origin, call.name):
+            answer = await self._exchange(call, seconds)
+        if answer.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
+            raise _refusal(call.name, answer)
+        content = _json(answer.content)
+        if content is None:
+            raise _not_json(call, answer.status)
+        return content
 
 
 def _abandon(response: aiohttp.ClientResponse) -> None:
@@ -250,41 +256,55 @@ def _abandon(response: aiohttp.ClientResponse) -> None:
 
 
 @contextmanager
-def failures(server: URL, request: str) -> Iterator[None]:
-    """What keeps an answer from coming, as ApiError; equal causes have equal messages, without ports or addresses."""
+def failures(origin: str, request: str) -> Iterator[None]:
+    """What keeps an answer from coming, as ApiError; equal causes have equal messages, without the client's ports."""
     try:
         yield
     except ConfigurationError as error:
         reason, message = "NoCredentials", str(error)
     except TimeoutError:
-        reason, message = "Timeout", f"{server.origin()} did not answer in time"
+        reason, message = "Timeout", f"{origin} did not answer in time"
     except aiohttp.ClientConnectorCertificateError as error:
-        reason, message = "Unreachable", f"{server.origin()}: {error.certificate_error}"
+        reason, message = "Unreachable", f"{origin}: {error.certificate_error}"
     except aiohttp.ClientConnectorError as error:
-        cause = error.os_error
-        reason, message = "Unreachable", f"{server.origin()}: {os.strerror(cause.errno) if cause.errno else cause}"
+        reason, message = "Unreachable", f"{origin}: {_said(error.os_error)}"
+    except ConnectFailed as error:
+        reason, message = "Unreachable", f"{origin}: {_said(error.cause)}"
+    except Disconnected as error:
+        reason, message = "Disconnected", f"{origin} closed the connection: {error}"
     except (aiohttp.ClientError, OSError) as error:
-        reason, message = "Disconnected", f"{server.origin()} closed the connection: {type(error).__name__}"
+        reason, message = "Disconnected", f"{origin} closed the connection: {type(error).__name__}"
     else:
         return
     raise ApiError(0, reason, message, request=request)
 
 
+def _said(error: OSError) -> str:
+    """Return the system's words for a cause, without addresses."""
+    if isinstance(error, ssl.SSLCertVerificationError | socket.gaierror):
+        return str(error)
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
 async def _refuse(response: aiohttp.ClientResponse) -> None:
     if not response.ok:
-        raise _refusal(describe(response.method, response.url.path), response, await response.read())
+        raise _refusal(describe(response.method, response.url.path), await _whole(response))
 
 
-def _refusal(request: str, response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+async def _whole(response: aiohttp.ClientResponse) -> Answer:
+    return Answer(response.status, response.headers.get("Retry-After"), await response.read())
+
+
+def _refusal(request: str, answer: Answer) -> ApiError:
     try:
-        retry_after = float(response.headers["Retry-After"])
-    except (KeyError, ValueError):
+        retry_after = float(answer.retry_after or "")
+    except ValueError:
         retry_after = None
-    return ApiError.from_status(response.status, _json(content) or {}, request=request, retry_after=retry_after)
+    return ApiError.from_status(answer.status, _json(answer.content) or {}, request=request, retry_after=retry_after)
 
 
-def _not_json(call: _Call, response: aiohttp.ClientResponse) -> ApiError:
-    return ApiError(response.status, "NotJSON", "is this a Kubernetes API server?", request=call.name)
+def _not_json(call: _Call, status: int) -> ApiError:
+    return ApiError(status, "NotJSON", "is this a Kubernetes API server?", request=call.name)
 
 
 def _parser() -> Callable[[bytes], Any]:
