@@ -118,3 +118,45 @@ def test_each_migration_may_ask_for_an_approval_of_its_own(
     assert postgres.execute("SELECT to_regclass('item')", database) == [(None,)]
     plans.annotate("shop-schema", approve=digest(kubectl))
     plans.wait("shop-schema")
+
+
+def test_a_rollout_comes_after_its_migrations(
+    plans: Plans, kubectl: Kubectl, namespace: str, postgres: Postgres, database: str
+) -> None:
+    configmap, plan = example()
+    rollout = next(
+        found
+        for block in blocks(PAGE)
+        if block.language == "yaml"
+        for found in yaml.safe_load_all(block.text)
+        if found.get("metadata", {}).get("name") == "shop-rollout"
+    )
+    del rollout["metadata"]["namespace"], rollout["spec"]["serviceAccountName"]
+    rollout["spec"]["parameters"]["objects"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rolled-out"}}
+    ]
+    apply(kubectl, *rights(namespace), configmap, plan, rollout)
+    plans.until(lambda: plans.condition("shop-rollout")[1] == "DependencyNotReady", "the rollout waits")
+    assert kubectl("get", "configmap", "rolled-out", "--ignore-not-found") == ""
+    apply(kubectl, secret(postgres.dsn(database)))
+    plans.wait("shop-rollout")
+    assert kubectl("get", "configmap", "rolled-out", "--ignore-not-found") != ""
+    assert postgres.execute("SELECT count(*) FROM execloop_migrations", database) == [(2,)]
+
+
+def test_an_operator_that_is_killed_in_the_middle_leaves_nothing_stuck(
+    plans: Plans, kubectl: Kubectl, namespace: str, postgres: Postgres, database: str, operator: Operator
+) -> None:
+    configmap, plan = example()
+    postgres.execute("CREATE TABLE pause AS SELECT 60 AS seconds; CREATE TABLE done (id int)", database)
+    slow = "INSERT INTO done VALUES (1); SELECT pg_sleep(seconds) FROM pause"
+    configmap["data"] = {"001-slow.sql": slow}
+    apply(kubectl, *rights(namespace), secret(postgres.dsn(database)), configmap, plan)
+    running = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{database}' AND wait_event = 'PgSleep'"
+    plans.until(lambda: postgres.execute(running) != [], "the migration runs")
+    operator.kill()
+    postgres.execute("DELETE FROM pause", database)
+    operator.start()
+    plans.wait("shop-schema")
+    assert postgres.execute("SELECT count(*) FROM done", database) == [(1,)]
+    assert postgres.execute("SELECT name, state FROM execloop_migrations", database) == [("001-slow", "applied")]
