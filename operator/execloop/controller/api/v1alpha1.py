@@ -260,6 +260,8 @@ class ExecutionStatus(Model):
     """When it ended."""
     result: str | None = None
     """How it ended, in one CamelCase word: Converged, or the reason why not."""
+    request: str | None = None
+    """What a person asked of it by annotation, such as `retry export`."""
     last_error: str | None = None
     """The last error, at most 1 KiB of it."""
     approval: Approval | None = None
@@ -311,6 +313,8 @@ class HistoryEntry(Model):
     """How it ended, in words for people."""
     approved_by: str | None = None
     """Who approved it."""
+    request: str | None = None
+    """What a person asked of it by annotation, such as `retry export`."""
 
 
 class Suspension(Model):

@@ -143,7 +143,7 @@ class Commit:
     def to_stop(self, work: UnderWay) -> bool:
         """Return whether this reconcile should start nothing more: overtaken, suspended, requested anew."""
         newest, snapshot = work.state.snapshot, work.snapshot
-        if self.overtaken(work) or newest.requested_at != snapshot.requested_at:
+        if self.overtaken(work) or newest.requested != snapshot.requested:
             return True
         if snapshot.deleting:
             return newest.abandoned != snapshot.abandoned or newest.generation != snapshot.generation

@@ -275,6 +275,8 @@ def _begins(ctx: ReconcileContext) -> bool:
         return True
     if execution.inputs != (ctx.run_inputs if execution.result == PLAN_CRASHES else ctx.inputs):
         return True
+    if snapshot.retry is not None:
+        return True
     requested = snapshot.requested_at
     return requested is not None and requested != snapshot.status.last_handled_reconcile_at
 

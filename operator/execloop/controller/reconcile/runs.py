@@ -137,6 +137,7 @@ class Runs:
             generation=ctx.snapshot.generation,
             logger=PlanLogger(key, ctx.resolved.redactor),
             execution=self._state(ctx),
+            retry=executions.retried(ctx.execution),
             state=copy.deepcopy(ctx.snapshot.status.kept or {}),
             inventory=kept.inventory_of(ctx),
             limits=ctx.validated.limits,

@@ -47,6 +47,7 @@ class Concern(NamedTuple):
     abandoned: bool
     suspend_until: str | None
     preview: str | None
+    retry: str | None
 
 
 ExecutionIdentity: TypeAlias = tuple[str, int, int] | None
@@ -103,6 +104,11 @@ class Snapshot:
         return value if value is None else shortened(value)
 
     @property
+    def requested(self) -> tuple[str | None, str | None]:
+        """Return the values of the annotations that ask for a new execution."""
+        return self.requested_at, self.annotations.get("retry")
+
+    @property
     def approve(self) -> str | None:
         """Return the digest that the annotation approves."""
         return self.annotations.get("approve")
@@ -119,6 +125,13 @@ class Snapshot:
         return self.annotations.get("abandon") == "true"
 
     @property
+    def retry(self) -> str | None:
+        """Return the step that the annotation asks to run again; None unless it names the execution at hand."""
+        step, _, execution = self.annotations.get("retry", "").rpartition("@")
+        asked = self.execution is not None and execution == self.execution.id
+        return step if step and len(step) <= _LONGEST_VALUE and asked else None
+
+    @property
     def preview(self) -> str | None:
         """Return the value of the annotation that asks what a run would do, as the status keeps it."""
         value = self.annotations.get("preview")
@@ -126,8 +139,9 @@ class Snapshot:
 
     @property
     def concern(self) -> Concern:
-        until, preview = self.annotations.get("suspend-until"), self.preview
-        return Concern(self.generation, self.deleting, self.requested_at, self.approve, self.abandoned, until, preview)
+        until, retry = self.annotations.get("suspend-until"), self.annotations.get("retry")
+        asked = (self.requested_at, self.approve, self.abandoned, until, self.preview, retry)
+        return Concern(self.generation, self.deleting, *asked)
 
     @property
     def version(self) -> int:

@@ -40,10 +40,10 @@ class Memory:
     def settled(self, key: str) -> None:
         self._state["settled"] = key
 
-    def begin(self, execution: str) -> None:
-        """Let what failed be tried again in a new execution, and what was undone run again."""
+    def begin(self, execution: str) -> bool:
+        """Let what failed be tried again in a new execution, and what was undone run; return whether it is new."""
         if self._state.get("execution") == execution:
-            return
+            return False
         self._state["execution"] = execution
         if self._sets["failed"] or self._sets["undone"]:
             self._state.pop("settled", None)
@@ -52,6 +52,7 @@ class Memory:
         self._state.pop("causes", None)
         self._put("failed", set())
         self._put("undone", set())
+        return True
 
     def turn(self, step: str) -> int:
         """Return how often a step was asked to run again with the same inputs."""

@@ -49,7 +49,7 @@ class Jobs:
         self._live = Live([])
 
     async def create(self) -> list[Task | Wait]:
-        self._memory.begin(self._context.execution.id)
+        self._begin()
         key = parameters_key(self._parameters)
         if self._memory.settled == key:
             return []
@@ -65,6 +65,15 @@ class Jobs:
             self._memory.keep_only(self._current())
             self._memory.settled = key
         return [*tasks, *waits]
+
+    def _begin(self) -> None:
+        """In a new execution run a step again if that was asked for."""
+        if not self._memory.begin(self._context.execution.id) or not (step := self._context.retry):
+            return
+        if step in self._survey.names:
+            self._memory.turn_again(step)
+        else:
+            self._context.logger.warning("execloop.dev/retry names %r, which is no step of this Plan", step)
 
     async def teardown(self) -> list[Task | Wait]:
         await self._look()

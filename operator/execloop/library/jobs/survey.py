@@ -54,6 +54,10 @@ class Survey:
         self.standings: dict[str, Standing] = {}
 
     @property
+    def names(self) -> frozenset[str]:
+        return frozenset(step.name for step in self._parameters.steps)
+
+    @property
     def _kube(self) -> Kube:
         return self._context.kube
 

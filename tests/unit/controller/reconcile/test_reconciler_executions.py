@@ -224,6 +224,34 @@ class TestDrift:
         assert control.reconcile() == pytest.approx(60)
 
 
+class TestRetry:
+    """The annotation execloop.dev/retry: `<step>@<execution>`."""
+
+    def test_it_begins_one_new_execution_that_knows_the_step(self, control: Controller) -> None:
+        control.apply()
+        control.settle()
+        before = control.execution()["id"]
+        script = control.script(["first"], ["second"])
+        control.annotate(retry=f"copy@{before}")
+        control.settle()
+        assert script.performed == ["first", "second"]
+        assert control.execution()["id"] != before
+        assert control.execution()["request"] == "retry copy"
+        assert control.status()["history"][0]["request"] == "retry copy"
+        after = control.execution()["id"]
+        control.settle()
+        assert control.execution()["id"] == after
+
+    @pytest.mark.parametrize("value", ["copy@another", "copy", "@", "", "x" * 200 + "@{id}"])
+    def test_of_another_execution_or_without_a_step_it_asks_for_nothing(self, control: Controller, value: str) -> None:
+        control.apply()
+        control.settle()
+        before = control.execution()["id"]
+        control.annotate(retry=value.format(id=before))
+        control.settle()
+        assert control.execution()["id"] == before
+
+
 class TestGeneration:
     def test_every_condition_speaks_of_the_generation_that_was_converged(self, control: Controller) -> None:
         control.apply()

@@ -109,6 +109,19 @@ class TestIdentity:
             "a"
         ]
 
+    def test_a_retry_runs_one_step_and_those_after_it_again_once(self) -> None:
+        operated = Operated(World(), step("a"), step("b", dependsOn=["a"]), step("c", dependsOn=["b"]))
+        world = converged(operated)
+        world.execution, world.retry = replace(world.execution, id="second"), "b"
+        for _ in range(2):
+            assert converged(operated).created == ["a", "b", "c", "b", "c"]
+
+    def test_a_retry_of_what_is_no_step_runs_nothing(self) -> None:
+        operated = Operated(World(), step("a"))
+        world = converged(operated)
+        world.execution, world.retry = replace(world.execution, id="second"), "nosuch"
+        assert converged(operated).created == ["a"]
+
     def test_a_job_of_earlier_inputs_is_stopped_before_the_step_runs_again(self) -> None:
         world = World(lambda job: "" if "new" in job["spec"]["template"]["spec"]["containers"][0]["args"] else None)
         with pytest.raises(AssertionError, match="it waits: a runs"):
