@@ -53,13 +53,21 @@ class Owner:
 
     def holds(self, live: Mapping[str, Any]) -> bool:
         """Return whether an object is this owner's: it carries the Plan's label, or was applied by its manager."""
-        metadata = live["metadata"]
-        uid = (metadata.get("labels") or {}).get(PLAN_UID_LABEL)
-        if uid is not None and uid == self.uid:
-            return True
-        entries = metadata.get("managedFields") or ()
-        applied = any(entry.get("manager") == self.manager and entry.get("operation") == "Apply" for entry in entries)
-        return applied and self.rival(live) is None
+        return self.marked(live) or (self._applied(live) and self.rival(live) is None)
+
+    def marked(self, live: Mapping[str, Any]) -> bool:
+        """Return whether an object may be deleted as this owner's: it carries the Plan's label.
+
+        A label with another value says that it is another's by now, whoever wrote it. An owner without a uid has no
+        label, and goes by its manager.
+        """
+        if self.uid is None:
+            return self._applied(live)
+        return (live["metadata"].get("labels") or {}).get(PLAN_UID_LABEL) == self.uid
+
+    def _applied(self, live: Mapping[str, Any]) -> bool:
+        entries = live["metadata"].get("managedFields") or ()
+        return any(entry.get("manager") == self.manager and entry.get("operation") == "Apply" for entry in entries)
 
     def rival(self, live: Mapping[str, Any]) -> str | None:
         """The other Plan that an object belongs to, as `namespace/name`.

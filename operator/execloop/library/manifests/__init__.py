@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execloop.library.manifests.parameters import Parameters
 from execloop.library.manifests.plan import Manifests
+from execloop.library.manifests.wanted.parameters import Parameters
 
 __all__ = ["Manifests", "Parameters"]

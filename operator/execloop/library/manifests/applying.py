@@ -12,19 +12,19 @@ from execloop.kube import ApiError
 from execloop.library.manifests import diff
 from execloop.library.manifests.health import health_of
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, explained
-from execloop.library.manifests.order import FOUNDATIONS
+from execloop.library.manifests.wanted.order import FOUNDATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from execloop._plans.inventory import Inventory
     from execloop.kube import Kube
-    from execloop.library.manifests.entry import Entry
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.observation import Seen
-    from execloop.library.manifests.wish import Wanted
+    from execloop.library.manifests.wanted.entry import Entry
+    from execloop.library.manifests.wanted.wish import Wanted
 
-__all__ = ["Apply", "ObjectsFailed", "Progress", "Report"]
+__all__ = ["Apply", "ObjectsFailed", "Progress", "Report", "Tools"]
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between two looks at a namespace or a definition that others in the same run need."""
@@ -41,7 +41,16 @@ class Progress:
     label: str
     obstacle: str = ""
     """Why others cannot follow yet; empty when they can."""
+    started: bool = False
+    """Whether a task is at it. One that has not begun when a later one does was skipped: it is not waited for."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def passed(self) -> None:
+        """Return once others can follow. Raises Wait when they cannot in this run."""
+        if self.started:
+            await self.done.wait()
+        if self.obstacle:
+            raise Wait(f"{self.label}: {self.obstacle}")
 
     @classmethod
     def of(cls, entry: Entry, seen: Seen) -> Progress:
@@ -95,6 +104,7 @@ class Apply(Task):
                 return f"{diff.deleted(live)}\n  {why}\n"
 
     async def perform(self) -> None:
+        self._own.started = True
         try:
             await self._after_the_others()
             self._tools.inventory.add(str(self._entry))
@@ -112,9 +122,7 @@ class Apply(Task):
 
     async def _after_the_others(self) -> None:
         for need in self._needs:
-            await need.done.wait()
-            if need.obstacle:
-                raise Wait(f"{need.label}: {need.obstacle}")
+            await need.passed()
 
     async def _delete(self, live: dict[str, Any]) -> None:
         entry, kube = self._entry, self._tools.kube

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from execloop.kube import ApiError, Drifted, Missing
 from execloop.library.manifests.adoption import refusal
 from execloop.library.manifests.health import health_of
-from execloop.library.manifests.ignored import keep_live
+from execloop.library.manifests.wanted.ignored import keep_live
 
 if TYPE_CHECKING:
     from execloop.kube import Health, Kube
-    from execloop.library.manifests.entry import Entry
     from execloop.library.manifests.memory import Memory
-    from execloop.library.manifests.parameters import Parameters
-    from execloop.library.manifests.wish import Wanted
+    from execloop.library.manifests.wanted.entry import Entry
+    from execloop.library.manifests.wanted.parameters import Parameters
+    from execloop.library.manifests.wanted.wish import Wanted
 
 __all__ = ["Change", "Create", "Fine", "OnItsWay", "Recreate", "Refused", "Seen", "Viewer", "explained"]
 

@@ -10,15 +10,15 @@ from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
 from execloop.kube import ApiError
 from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, Report, Tools
-from execloop.library.manifests.entry import Entry
 from execloop.library.manifests.health import brief
 from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
-from execloop.library.manifests.order import rank
-from execloop.library.manifests.parameters import Parameters
 from execloop.library.manifests.pruning import Delete, Deletions, Leftover, look_at, waits_of
 from execloop.library.manifests.recovery import recover
-from execloop.library.manifests.wish import Wanted, defined_scope, dependencies, wanted_of
+from execloop.library.manifests.wanted.entry import Entry
+from execloop.library.manifests.wanted.order import rank
+from execloop.library.manifests.wanted.parameters import Parameters
+from execloop.library.manifests.wanted.wish import Wanted, defined_scope, dependencies, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence

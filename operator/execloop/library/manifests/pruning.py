@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from execloop._plans.context import Context
     from execloop.kube import Kube, Resource
     from execloop.library.manifests.applying import Progress
-    from execloop.library.manifests.entry import Entry
+    from execloop.library.manifests.wanted.entry import Entry
 
 __all__ = ["KEEP", "Delete", "Deletions", "Leftover", "look_at"]
 
@@ -53,7 +53,7 @@ async def look_at(kube: Kube, entry: Entry) -> Leftover:
     if resource is None:
         return Leftover(entry)  # with its kind all objects of it went
     live = await kube.get(resource.api_version, entry.kind, entry.name, entry.namespace or None)
-    if live is None or not kube.owner.holds(live):
+    if live is None or not kube.owner.marked(live):
         return Leftover(entry)
     if (live["metadata"].get("annotations") or {}).get(KEEP) == "disabled":
         return Leftover(entry)
@@ -97,6 +97,8 @@ class Delete(Task):
         self.approval = approval
 
     async def perform(self) -> None:
+        if self._own is not None:
+            self._own.started = True
         try:
             await self._after_the_others()
             await self._delete()
@@ -116,9 +118,7 @@ class Delete(Task):
 
     async def _after_the_others(self) -> None:
         for other in self._after:
-            await other.done.wait()
-            if other.obstacle:
-                raise Wait(f"{other.label}: {other.obstacle}")
+            await other.passed()
 
     async def _delete(self) -> None:
         entry, kube = self._entry, self._context.kube

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from execloop._plans.duration import Duration
-from execloop.library.manifests.documents import documents, whole
-from execloop.library.manifests.ignored import Ignored
-from execloop.library.manifests.order import wave_of
+from execloop.library.manifests.wanted.documents import documents, whole
+from execloop.library.manifests.wanted.ignored import Ignored
+from execloop.library.manifests.wanted.order import wave_of
 
 __all__ = ["CommonMetadata", "Parameters"]
 

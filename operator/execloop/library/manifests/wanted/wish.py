@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import FatalError
-from execloop.library.manifests.entry import Entry, group_of
-from execloop.library.manifests.ignored import paths_for
-from execloop.library.manifests.order import FOUNDATIONS, rank, wave_of
-from execloop.library.manifests.substitution import substituted
+from execloop.library.manifests.wanted.entry import Entry, group_of
+from execloop.library.manifests.wanted.ignored import paths_for
+from execloop.library.manifests.wanted.order import FOUNDATIONS, rank, wave_of
+from execloop.library.manifests.wanted.substitution import substituted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from execloop.library.manifests.parameters import Parameters
+    from execloop.library.manifests.wanted.parameters import Parameters
 
 __all__ = ["Wanted", "dependencies", "wanted_of"]
 
