@@ -34,5 +34,9 @@ def test_every_verb_has_a_section_with_its_options() -> None:
     assert "| `--timeout DURATION` | `5m` | How long to wait; 0s for ever. |" in page
 
 
+def test_every_option_has_a_meaning() -> None:
+    assert [line for line in command_page().splitlines() if line.startswith("| `-") and line.endswith("|  |")] == []
+
+
 def test_nothing_on_a_page_differs_from_one_run_to_the_next() -> None:
     assert " at 0x" not in library_page() + command_page()

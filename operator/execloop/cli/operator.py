@@ -52,7 +52,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.option("--namespace", "namespaces", multiple=True, metavar="NS", help="Watch this namespace. May be repeated.")
 @click.option("--all-namespaces", is_flag=True, help="Watch all namespaces, which is the default.")
 @plans_option
-@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
+)
 @click.option(
     "--workers", type=click.IntRange(1, 1000), default=10, show_default=True, help="Plan calls at one moment."
 )
@@ -130,9 +135,19 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     metavar="FILE",
     help="The key that signs cookies, the same for every replica.  [default: one that ends with the process]",
 )
-@click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", show_default=True)
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-format",
+    type=click.Choice(["plain", "json"]),
+    default="plain",
+    show_default=True,
+    help="Text for people, or one JSON object a line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="The least severe messages that are logged.",
 )
 def operator(
     namespaces: tuple[str, ...],

@@ -29,7 +29,15 @@ Examples:
   execloop diff orders"""
 )
 @name_argument
-@click.option("--timeout", "patience", callback=in_seconds, default="30s", show_default=True, metavar="DURATION")
+@click.option(
+    "--timeout",
+    "patience",
+    callback=in_seconds,
+    default="30s",
+    show_default=True,
+    metavar="DURATION",
+    help="How long the operator has to answer.",
+)
 @connected
 async def diff(session: Session, name: str, patience: float) -> int:
     """Show the tasks that a run of a Plan would do now, and run none."""

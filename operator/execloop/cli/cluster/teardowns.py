@@ -26,7 +26,12 @@ Delete them, and wait until they are gone, while the operator runs. Or let them 
 
 @click.command()
 @click.option("--namespace", "namespaces", multiple=True, metavar="NS", help="Look here only. May be repeated.")
-@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
+)
 @click.option("--remove-finalizers", is_flag=True, help="Take their finalizers off, so that they can be deleted.")
 def teardowns(namespaces: tuple[str, ...], kubeconfig: Path | None, remove_finalizers: bool) -> int:
     """List the Plans that still have a teardown to do. Exit code 1 when there are any.
