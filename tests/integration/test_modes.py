@@ -38,6 +38,7 @@ class TestOnce:
         )
         plans.kubectl("wait", "--for=delete", "plan/done", "plan/stalled", "--timeout=60s")
         assert plans.condition("kept") == ("True", "Converged")
+        assert "Finished" in plans.events("done")
 
 
 class TestPreview:

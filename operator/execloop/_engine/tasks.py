@@ -247,7 +247,9 @@ _known: dict[type, _Traits] = {}
 
 
 def is_async(function: Any) -> bool:
-    """Return whether a function is `async def`, or an object whose `__call__` is."""
+    """Return whether a function is `async def`, an object whose `__call__` is, or one that is marked `is_async`."""
+    if getattr(function, "is_async", False) is True:
+        return True
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - not whether, but how
 
 

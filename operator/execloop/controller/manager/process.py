@@ -115,9 +115,11 @@ class Process:
 
     def _obey_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop)
+            asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, number.name)
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, why: str) -> None:
+        if not self._stop.is_set():
+            logger.info("%s: stopping; runs end at their next task, and every status is saved", why)
         self._crashes.settle()
         self._stop.set()
 

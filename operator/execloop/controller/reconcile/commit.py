@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from execloop.controller.status.conditions import Stalled
 from execloop.controller.status.size import bounded
 from execloop.controller.status.state import finished
+from execloop.controller.status.transitions import line
 from execloop.controller.watch.snapshot import identity_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from execloop.controller.watch.snapshot import Snapshot
 
 __all__ = ["AT_ONCE", "AT_REST", "LEAST_WAIT", "AtRest", "Commit", "Decision", "LookAfter", "Requeue", "RunAfter"]
+
+logger = logging.getLogger(__name__)
 
 _SETTLE = 0.2
 """Seconds in which changes that belong together arrive."""
@@ -88,8 +92,7 @@ class Commit:
             if not await self.write(work, decision.status):
                 return self._drop(work)
             work.state.unsaved = None
-        for event in decision.events:
-            self._recorder.record(work.snapshot, event)
+        self._tell(work, decision.events)
         return self._with_another_look(work.state, decision.requeue)
 
     def hold(self, work: UnderWay, decision: Decision) -> None:
@@ -113,9 +116,11 @@ class Commit:
 
     async def write(self, work: UnderWay, status: PlanStatus) -> bool:
         """Write a status of this reconcile; return False when its snapshot was overtaken. Raises ApiError."""
-        written = await self._writer.write(work, _complete(work, status), lambda: self.overtaken(work))
+        complete = _complete(work, status)
+        written = await self._writer.write(work, complete, lambda: self.overtaken(work))
         if written:
             work.state.progress_written()
+            self._log(work, complete)
         return written
 
     async def catch_up(self, work: UnderWay) -> bool:
@@ -127,9 +132,25 @@ class Commit:
             self._drop(work)
             return False
         work.state.unsaved = None
-        for event in decision.events:
-            self._recorder.record(work.snapshot, event)
+        self._log(work, work.snapshot.status)
+        self._tell(work, decision.events)
         return True
+
+    def _tell(self, work: UnderWay, events: tuple[PlanEvent, ...]) -> None:
+        """Record Events, and log those that no line of a transition has said."""
+        for event in events:
+            self._recorder.record(work.snapshot, event)
+            if event.reason != work.state.logged_reason:
+                level = logging.WARNING if event.type == "Warning" else logging.INFO
+                logger.log(level, "%s: %s", event.reason, event.note, extra={"plan": str(work.snapshot.key)})
+
+    def _log(self, work: UnderWay, status: PlanStatus) -> None:
+        """Log a transition, once its status is written."""
+        state = work.state
+        found = line(state.logged or work.snapshot.stored, status)
+        state.log(status, "" if found is None else found.reason)
+        if found is not None:
+            logger.log(found.level, "%s", found.text, extra={"plan": str(state.key)})
 
     def overtaken(self, work: UnderWay) -> bool:
         """Return whether what this reconcile decides no longer speaks of the Plan as it is."""

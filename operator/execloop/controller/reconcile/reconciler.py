@@ -21,7 +21,7 @@ from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import refused, settled, suspended, waiting
 from execloop.controller.reconcile.suspension import ANNOTATIONS, Active, Lifted, Suspended, suspension_of
 from execloop.controller.status.conditions import Retrying, Stalled
-from execloop.controller.status.events import EXPIRED, UNDONE
+from execloop.controller.status.events import EXPIRED, FINISHED, UNDONE
 from execloop.controller.timing import backoff
 from execloop.controller.watch.snapshot import FINALIZER
 
@@ -165,6 +165,9 @@ class Reconciler:
         left = _time_to_live(ctx)
         if left is not None and left <= 0:
             deleted = await self._finalizer.delete(ctx.work)
+            if deleted:
+                self._commit.record(ctx.snapshot, FINISHED)
+                logger.info("%s", FINISHED.note, extra={"plan": str(ctx.key)})
             return Decision(ctx.snapshot.status, AT_REST if deleted else AT_ONCE, durable=False)
         requeue = self._until_observed(ctx)
         if requeue == AT_ONCE or _is_unsure(ctx):

@@ -19,7 +19,7 @@ from execloop.controller.status.conditions import (
     while_tearing_down,
 )
 from execloop.controller.status.events import SPENT, approval_ignored, approval_wanted, transition
-from execloop.controller.status.explain import sentence
+from execloop.controller.status.explain import cut, sentence
 
 if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import Condition, Pending, PlanStatus
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["also_asking", "awaiting_approval", "previewed", "progressing", "refused", "settled", "suspended", "waiting"]
 
 _NAMES_SHOWN = 5
+_DIGEST_SHOWN = 16
 _OVER = {"next_run_at": None, "progress": None}
 
 
@@ -99,7 +100,9 @@ def awaiting_approval(ctx: ReconcileContext, pending: Pending, requeue: Requeue,
     """`ignored` is the approval that does not match, if that was not announced before."""
     now = ctx.now
     update = {**_OVER, "execution": paused(ctx.execution, now), "pending": pending}
-    status = ctx.advance(Awaiting(_asks(pending)), now, **update)
+    given = ctx.snapshot.approve
+    wrong = f"; the approval {cut(given, _DIGEST_SHOWN)} is not for these tasks" if given else ""
+    status = ctx.advance(Awaiting(_asks(pending) + wrong), now, **update)
     before = ctx.snapshot.stored.pending
     if ignored is not None:
         return Decision(status, requeue, events=(approval_ignored(ignored, pending.digest),))

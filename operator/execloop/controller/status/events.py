@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPIRED",
+    "FINISHED",
     "SPENT",
     "UNDONE",
     "EventRecorder",
@@ -47,6 +48,7 @@ EXPIRED: Final = PlanEvent("Normal", "SuspensionExpired", "the suspension has en
 SPENT: Final = PlanEvent(
     "Warning", "SuspensionEndIgnored", "execloop.dev/suspend-until was over before, so the suspension has no end"
 )
+FINISHED: Final = PlanEvent("Normal", "Finished", "spec.ttlAfterFinished is over, so the operator deletes the Plan")
 UNDONE: Final = PlanEvent(
     "Warning", "TeardownSkipped", "the Plan was deleted before its finalizer was in place: its teardown did not run"
 )

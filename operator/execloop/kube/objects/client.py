@@ -50,6 +50,7 @@ def _needs_event_loop(
             ) from None
         return method(self, *args, **kwargs)
 
+    call.is_async = True  # type: ignore[attr-defined]  # so that `task("…", context.kube.apply, object)` awaits it
     return call
 
 
