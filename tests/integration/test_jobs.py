@@ -1,14 +1,16 @@
 """The built-in plan `jobs` on the real API server. Its Job controller makes the pods; the tests play their kubelet."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from execloop.kube import ApiError, Connection, Kube
 from tests.cluster import Cluster
 from tests.documentation import blocks
 from tests.integration.conftest import Kubectl
@@ -27,59 +29,53 @@ def operator(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Ite
 class Kubelet:
     """Ends the pods of a namespace as a test says."""
 
-    def __init__(self, kubectl: Kubectl) -> None:
-        self._kubectl = kubectl
+    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+        self._kubeconfig, self._namespace = kubeconfig, namespace
         self.fate: Fate = lambda _pod: ""
         self._over = threading.Event()
-        self.problems: list[str] = []
 
     def run(self) -> None:
-        while not self._over.wait(0.1):
-            for pod in json.loads(self._kubectl("get", "pods", "--output=json"))["items"]:
-                if pod["status"].get("phase") == "Pending":
-                    self._end(pod, self.fate(pod))
+        asyncio.run(self._run())
 
-    def _end(self, pod: dict[str, Any], fate: str | int | None) -> None:
-        if fate is None:
-            return
-        failed = isinstance(fate, int)
-        ended = {"exitCode": fate if failed else 0, "reason": "Error" if failed else "Completed", "message": str(fate)}
-        container = pod["spec"]["containers"][0]
-        status = {
-            "phase": "Failed" if failed else "Succeeded",
-            "containerStatuses": [
-                {
-                    "name": container["name"],
-                    "image": container["image"],
-                    "imageID": "",
-                    "ready": False,
-                    "restartCount": 0,
-                    "state": {"terminated": ended},
-                }
-            ],
-        }
-        patch = f"--patch={json.dumps({'status': status})}"
-        self._kubectl("patch", "pod", pod["metadata"]["name"], "--subresource=status", patch, check=False)
+    async def _run(self) -> None:
+        connection = Connection.load(self._kubeconfig)
+        kube = Kube(connection, namespace=self._namespace)
+        while not self._over.is_set():
+            for pod in await kube.list("v1", "Pod"):
+                fate = self.fate(pod) if pod["status"].get("phase") == "Pending" else None
+                if fate is not None:
+                    with suppress(ApiError):  # its Job was deleted meanwhile
+                        await kube.patch("v1", "Pod", pod["metadata"]["name"], _ended(pod, fate), subresource="status")
+            await asyncio.sleep(0.1)
+        await connection.close()
 
     def close(self) -> None:
         self._over.set()
 
 
-@contextmanager
-def running(kubelet: Kubelet) -> Iterator[Kubelet]:
-    thread = threading.Thread(target=kubelet.run)
-    thread.start()
-    try:
-        yield kubelet
-    finally:
-        kubelet.close()
-        thread.join()
+def _ended(pod: dict[str, Any], fate: str | int) -> dict[str, Any]:
+    failed = isinstance(fate, int)
+    ended = {"exitCode": fate if failed else 0, "reason": "Error" if failed else "Completed", "message": str(fate)}
+    container = pod["spec"]["containers"][0]
+    status = {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"terminated": ended},
+    }
+    return {"status": {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [status]}}
 
 
 @pytest.fixture
-def kubelet(kubectl: Kubectl) -> Iterator[Kubelet]:
-    with running(Kubelet(kubectl)) as started:
-        yield started
+def kubelet(cluster: Cluster, namespace: str) -> Iterator[Kubelet]:
+    kubelet = Kubelet(cluster.kubeconfig, namespace)
+    thread = threading.Thread(target=kubelet.run)
+    thread.start()
+    yield kubelet
+    kubelet.close()
+    thread.join()
 
 
 def step(name: str, *args: str, **fields: Any) -> dict[str, Any]:
@@ -139,6 +135,11 @@ def test_deleted_jobs_do_not_run_again_and_a_changed_input_runs_its_step_and_tho
     )
     plans.wait("graph")
     assert names(kubectl) == ["b", "c"]
+    execution = plans.status("graph")["execution"]["id"]
+    plans.annotate("graph", retry=f"c@{execution}")
+    plans.until(lambda: plans.status("graph")["history"][0].get("request") == "retry c", "it is in the history")
+    plans.wait("graph")
+    assert names(kubectl) == ["b", "c", "c"]
 
 
 def test_a_restarted_operator_takes_over_running_jobs_and_is_woken_by_their_end(
