@@ -71,6 +71,7 @@ def kinds(rendered: Rendered) -> set[str]:
     return {manifest["kind"] for manifest in rendered}
 
 
+PAGE = {"page": {"enabled": True}}
 ON = {"networkPolicy": {"enabled": True}}
 SHOWN = {"grafanaDashboard": {"enabled": True}}
 SCRAPED = {"serviceMonitor": {"enabled": True}}
@@ -140,6 +141,40 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         {},
         lambda r: [arg for arg in arguments(r) if "manifests-namespace" in arg],
         ["--manifests-namespace=team-*", "--manifests-namespace=ClusterRole"],
+    ),
+    "page.enabled": (
+        True,
+        {},
+        lambda r: (
+            "--page=:8090" in arguments(r),
+            [port["name"] for port in r.one("Service")["spec"]["ports"]],
+            [role for role in roles(r) if role[1].endswith(":page")],
+        ),
+        (True, ["http", "page"], [("", "execloop-system:execloop:page")]),
+    ),
+    "page.port": (
+        9090,
+        PAGE,
+        lambda r: (
+            "--page=:9090" in arguments(r),
+            r.container["ports"][1],
+            r.one("Service")["spec"]["ports"][1]["port"],
+        ),
+        (True, {"name": "page", "containerPort": 9090}, 9090),
+    ),
+    "page.actions": (True, PAGE, lambda r: "--page-actions" in arguments(r), True),
+    "page.audience": ("page", PAGE, lambda r: "--page-audience=page" in arguments(r), True),
+    "page.keySecret": (
+        "own-key",
+        PAGE,
+        lambda r: (r.of("Secret"), [v["secret"] for v in r.pod["volumes"] if v["name"] == "page-key"]),
+        ([], [{"secretName": "own-key", "items": [{"key": "key", "path": "key"}]}]),
+    ),
+    "networkPolicy.pageFrom": (
+        [PEER],
+        {"page": {"enabled": True}, "networkPolicy": {"enabled": True}},
+        lambda r: policy(r)["ingress"][1],
+        {"ports": [{"port": "page"}], "from": [PEER]},
     ),
     "operator.planFolders": (["/migrations"], {}, lambda r: "--plan-folder=/migrations" in arguments(r), True),
     "operator.planAddresses": (

@@ -100,6 +100,22 @@ CASES: list[tuple[str, Values, Iterable[Right]]] = [
         | rights("get impersonate", "serviceaccounts", "a", "y", "z"),
     ),
     ("with a policy that is trusted", {"secrets": {"policy": "trusted"}}, working("*") | LEASE),
+    (
+        "with the page",
+        {"page": {"enabled": True}},
+        working("*")
+        | OWN
+        | rights("create", "authentication.k8s.io/tokenreviews")
+        | rights("create", "authorization.k8s.io/subjectaccessreviews"),
+    ),
+    (
+        "with the page in one namespace",
+        {"page": {"enabled": True}, "watch": {"namespaces": ["a"]}},
+        working("a")
+        | OWN
+        | rights("create", "authentication.k8s.io/tokenreviews")
+        | rights("create", "authorization.k8s.io/subjectaccessreviews"),
+    ),
     ("with none", {"rbac": {"create": False}}, set()),
 ]
 

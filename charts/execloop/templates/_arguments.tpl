@@ -51,6 +51,16 @@
 {{- if .Values.operator.crossNamespaceDependencies }}
 - --cross-namespace-dependencies
 {{- end }}
+{{- if .Values.page.enabled }}
+- --page=:{{ .Values.page.port }}
+- --page-key=/page-key/key
+{{- if .Values.page.actions }}
+- --page-actions
+{{- end }}
+{{- with .Values.page.audience }}
+- {{ printf "--page-audience=%s" . | quote }}
+{{- end }}
+{{- end }}
 {{- range .Values.operator.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -59,6 +59,10 @@ annotations:
 {{- default (include "execloop.fullname" .) .Values.leaderElection.leaseName -}}
 {{- end }}
 
+{{- define "execloop.pageKey" -}}
+{{- default (printf "%s-page" (include "execloop.fullname" .)) .Values.page.keySecret -}}
+{{- end }}
+
 {{- define "execloop.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}
