@@ -69,6 +69,24 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
+def anchors(text: str) -> set[str]:
+    """Those that GitHub gives the headings of a page. The site's own are checked in tests/release/test_site.py."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_anchor_that_a_page_links_to_exists_on_github_too(page: str) -> None:
+    lost = []
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", PAGES[page]):
+        target = (ROOT / page).parent / link if link else ROOT / page
+        if anchor not in anchors(target.read_text()):
+            lost.append(f"{link}#{anchor}")
+    assert lost == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_module_that_a_page_names_exists(page: str) -> None:
     named = re.findall(r"`((?:controller|kube|cli|_engine|_plans|tests)/[\w/]+\.py)`", PAGES[page])

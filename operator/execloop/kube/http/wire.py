@@ -104,7 +104,7 @@ class Wire(asyncio.Protocol):
         if self._parser.get_status_code() < _INFORMATION:
             self._forget()
             return
-        if not self._parser.should_keep_alive() or self._answer is None:  # nobody asked: the framing is lost
+        if not self._parser.should_keep_alive() or self._answer is None:  # no request is open: the framing is lost
             self.abort()
         self._complete()
 
