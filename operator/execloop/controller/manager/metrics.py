@@ -18,8 +18,8 @@ from execloop.kube import Restart
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.plancode.runner import Ran
+    from execloop.controller.watch.packed import Conditions
 
 __all__ = ["Metrics", "Result", "Watched"]
 
@@ -129,7 +129,7 @@ class Metrics:
         blocked: Callable[[], int],
         suspected: Callable[[], int],
         waiting_calls: Callable[[], int],
-        statuses: Callable[[], Iterable[PlanStatus]],
+        conditions: Callable[[], Iterable[Conditions]],
     ) -> None:
         """These are asked at each scrape."""
         for name, documentation, value in (
@@ -141,7 +141,7 @@ class Metrics:
             ("plan_calls_waiting", "Calls of plan code that wait for one of the places.", waiting_calls),
         ):
             Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)
-        self.registry.register(_Plans(statuses))
+        self.registry.register(_Plans(conditions))
 
 
 class _Watches(Collector):
@@ -159,17 +159,15 @@ class _Watches(Collector):
 
 
 class _Plans(Collector):
-    def __init__(self, statuses: Callable[[], Iterable[PlanStatus]]) -> None:
-        self._statuses = statuses
+    def __init__(self, conditions: Callable[[], Iterable[Conditions]]) -> None:
+        self._conditions = conditions
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("execloop_plans", "Plans by condition.", labels=["condition", "status"])
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         counts: Counts[tuple[str, str]] = Counts(
-            pair
-            for status in self._statuses()
-            for pair in {"Ready": "Unknown", **{c.type: c.status for c in status.conditions}}.items()
+            pair for conditions in self._conditions() for pair in {"Ready": "Unknown", **dict(conditions)}.items()
         )
         for family in self.describe():
             for pair in _CONDITIONS:

@@ -27,8 +27,8 @@ from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
-    from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.settings import Settings
+    from execloop.controller.watch.packed import Conditions
 
 __all__ = ["Beside", "run"]
 
@@ -96,7 +96,7 @@ class Process:
             blocked=lambda: len(operator.code.barred),
             suspected=lambda: len(suspects),
             waiting_calls=lambda: operator.code.waiting,
-            statuses=self._statuses,
+            conditions=self._conditions,
         )
 
     async def live(self) -> int:
@@ -109,9 +109,9 @@ class Process:
             await self._operator.close()
         return 0
 
-    def _statuses(self) -> Iterator[PlanStatus]:
+    def _conditions(self) -> Iterator[Conditions]:
         cache = self._operator.cache
-        return (state.snapshot.stored for key in cache if (state := cache.get(key)) is not None)
+        return (state.conditions for key in cache if (state := cache.get(key)) is not None)
 
     def _obey_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

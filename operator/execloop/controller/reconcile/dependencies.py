@@ -76,16 +76,19 @@ class Dependencies:
         return f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}"
 
     def _cycle(self, key: Key) -> tuple[Key, ...]:
-        """The Plans on a way from this one back to itself; empty when there is none."""
-        paths: dict[Key, tuple[Key, ...]] = {key: (key,)}
+        """Return the Plans on a way from this one back to itself; empty when there is none. Looks at each once."""
+        before: dict[Key, Key] = {}
         pending = [key]
         while pending:
             at = pending.pop()
             for dependency in self._plans(at):
                 if dependency == key:
-                    return (*paths[at], key)
-                if dependency not in paths:
-                    paths[dependency] = (*paths[at], dependency)
+                    way = [key, at]
+                    while way[-1] != key:
+                        way.append(before[way[-1]])
+                    return tuple(reversed(way))
+                if dependency not in before:
+                    before[dependency] = at
                     pending.append(dependency)
         return ()
 

@@ -264,7 +264,7 @@ class Reconciler:
     async def save(self, key: Key) -> None:
         """Write a status that is ahead of the API server's. Raises ApiError."""
         state = self._cache.get(key)
-        if state is None or state.under_way is not None or state.snapshot.status == state.snapshot.stored:
+        if state is None or state.under_way is not None or not state.ahead:
             return
         with state.working(Stop(), self._times) as work:
             await self._commit.save(work)

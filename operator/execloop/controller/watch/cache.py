@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
+from execloop.controller.watch.packed import Packed, conditions_of
 from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.parameters.merge import Version
     from execloop.controller.timing import Times
+    from execloop.controller.watch.packed import Conditions
     from execloop.controller.watch.snapshot import ExecutionIdentity
 
 __all__ = ["FINALIZER", "Cache", "Change", "Key", "PlanState", "UnderWay"]
@@ -61,8 +63,7 @@ class UnderWay:
 class PlanState:
     """One Plan of one uid. Its methods are the only ones that assign what a reconcile decides."""
 
-    snapshot: Snapshot
-    """The newest known. A reconcile keeps the one that it began with."""
+    held: Snapshot | Packed
     due: float | None = None
     """When the next run or observation is due, on the monotonic clock; None when nothing decided that."""
     seen: bool = False
@@ -103,12 +104,50 @@ class PlanState:
     """The status that is on its way to the API server, or may have reached it though no answer came."""
 
     @property
+    def snapshot(self) -> Snapshot:
+        """The newest known. A reconcile keeps the one that it began with."""
+        return self.held.unpacked() if isinstance(self.held, Packed) else self.held
+
+    @snapshot.setter
+    def snapshot(self, newest: Snapshot) -> None:
+        self.held = newest
+
+    @property
     def key(self) -> Key:
-        return self.snapshot.key
+        return self.held.key
 
     @property
     def uid(self) -> str:
-        return self.snapshot.uid
+        return self.held.uid
+
+    @property
+    def resource_version(self) -> str:
+        return self.held.resource_version
+
+    @property
+    def version(self) -> int:
+        """Return the resourceVersion as a number; 0 when it is none."""
+        return int(self.resource_version) if self.resource_version.isdigit() else 0
+
+    @property
+    def conditions(self) -> Conditions:
+        """Return the type and the status of each condition that the API server has."""
+        return self.held.conditions if isinstance(self.held, Packed) else conditions_of(self.held.stored)
+
+    @property
+    def ahead(self) -> bool:
+        """Return whether a decision waits to be written."""
+        return isinstance(self.held, Snapshot) and self.held.status != self.held.stored
+
+    def pack(self) -> None:
+        """Take little memory until the next reconcile; nothing is lost, and what can be found anew goes."""
+        if self.under_way is not None or self.unsaved is not None or isinstance(self.held, Packed):
+            return
+        execution = self.held.execution
+        if execution is not None and execution.finished_at is None and self.seen:
+            return  # it runs again soon
+        if (packed := Packed.of(self.held)) is not None:
+            self.held, self.validation, self.sending = packed, None, None
 
     # -- what the watch brings
 
@@ -139,6 +178,7 @@ class PlanState:
     @contextmanager
     def working(self, stop: Stop, times: Times) -> Iterator[UnderWay]:
         """Begin a reconcile: from here on every change finds something to stop."""
+        self.snapshot = self.snapshot  # unpacked while it is worked on
         if self.timeline is None or self.snapshot.execution is None or self.snapshot.execution.finished_at is not None:
             self.timeline = Timeline(times, not_before=_latest(self.snapshot.status))
         work = UnderWay(self, self.snapshot, stop, known={None, identity_of(self.snapshot.stored)})
@@ -147,6 +187,7 @@ class PlanState:
             yield work
         finally:
             self.under_way = None
+            self.pack()
 
     @property
     def now(self) -> float:
@@ -307,16 +348,19 @@ class Cache:
     def _put(self, key: Key, body: dict[str, Any], *, listed: bool) -> Change:
         newest, state = Snapshot.of(body), self._states.get(key)
         if state is None or state.uid != newest.uid:
-            if state is not None and newest.version < state.snapshot.version and not listed:
+            if state is not None and newest.version < state.version and not listed:
                 return Change.NOTHING
             if state is not None and state.under_way is not None:
                 state.under_way.stop.request()
-            self._states[key] = PlanState(newest)
+            state = self._states[key] = PlanState(newest)
+            if listed:  # there may be many, and they wait
+                state.pack()
             return Change.CONCERN
-        known = state.snapshot
-        if newest.resource_version == known.resource_version or (newest.version <= known.version and not listed):
+        if newest.resource_version == state.resource_version or (newest.version <= state.version and not listed):
             return Change.NOTHING
-        return state.observe(newest)
+        change = state.observe(newest)
+        state.pack()
+        return change
 
     def drop(self, key: Key, uid: str | None = None) -> PlanState | None:
         """Forget a Plan, of this uid if one is given; return its state, None when another or none is known."""

@@ -11,6 +11,7 @@ from execloop._engine.execution import Again, Converged, CreateFailed, Execution
 from execloop.controller.api.v1alpha1 import Condition, PlanStatus
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode.runner import Postponed, Ran
+from execloop.controller.watch.packed import conditions_of
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "metrics.md"
 EXECUTION = Execution()
@@ -34,7 +35,7 @@ def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: boo
         blocked=lambda: 1,
         suspected=lambda: 4,
         waiting_calls=lambda: 5,
-        statuses=lambda: found,
+        conditions=lambda: map(conditions_of, found),
     )
     metrics.observe_watches(lambda: {"red": True, "blue": False})
 

@@ -1,0 +1,109 @@
+"""What the cache keeps of a Plan at rest, and what a reconcile finds again."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execloop._engine.walk import Stop
+from execloop.controller.api.v1alpha1 import PlanStatus
+from execloop.controller.timing import Times
+from execloop.controller.watch.cache import Cache, Change, Key, PlanState
+from execloop.controller.watch.packed import Packed, conditions_of
+from execloop.controller.watch.snapshot import Snapshot
+
+KEY = Key("team", "a")
+_SPEC = {"plan": "noop"}
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+NOW = "2026-01-01T00:00:00Z"
+READY = {"type": "Ready", "status": "True", "reason": "Converged", "message": "no tasks remain"}
+CONVERGED = {
+    "observedGeneration": 1,
+    "conditions": [READY | {"lastTransitionTime": NOW, "observedGeneration": 1}],
+    "execution": {"id": "e", "inputs": "i", "startedAt": NOW, "finishedAt": NOW, "result": "Converged", "runs": 2},
+}
+
+
+def plan(version: str = "5", spec: Any = _SPEC, status: Any = CONVERGED, **metadata: Any) -> dict[str, Any]:
+    common = {"name": "a", "namespace": "team", "uid": "u", "resourceVersion": version, "generation": 1}
+    return {"metadata": common | metadata, "spec": spec, "status": status}
+
+
+def listed(body: dict[str, Any]) -> tuple[Cache, PlanState]:
+    cache = Cache()
+    cache.put(KEY, body, listed=True)
+    state = cache.get(KEY)
+    assert state is not None
+    return cache, state
+
+
+@given(JSON_VALUES, st.sampled_from([{}, CONVERGED, {"observedGeneration": -1}, {"conditions": "wrong"}]))
+def test_unpacked_it_is_what_it_was(spec: Any, status: Any) -> None:
+    annotations = {"execloop.dev/approve": "abc"}
+    snapshot = Snapshot.of(plan(spec=spec, status=status, annotations=annotations, finalizers=["f"]))
+    packed = Packed.of(snapshot)
+    assert packed is not None
+    assert packed.unpacked() == snapshot
+
+
+def test_a_status_that_waits_to_be_written_is_never_packed() -> None:
+    assert Packed.of(Snapshot.of(plan(), PlanStatus())) is None
+
+
+def test_a_spec_too_deep_to_pack_is_kept_as_it_is() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"in": deep}
+    assert Packed.of(Snapshot.of(plan(spec={"parameters": deep}))) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        (plan("5"), Change.NOTHING),
+        (plan("6"), Change.NOTHING),
+        (plan("6", generation=2), Change.CONCERN),
+        (plan("6", status={}), Change.STATUS),
+    ],
+    ids=["the same", "another label", "another spec", "another status"],
+)
+def test_a_change_of_a_packed_plan_is_seen(body: dict[str, Any], change: Change) -> None:
+    cache, state = listed(plan("5"))
+    assert isinstance(state.held, Packed)
+    assert cache.put(KEY, body) is change
+    assert state.snapshot.generation == body["metadata"]["generation"]
+
+
+def test_a_reconcile_works_on_one_snapshot_and_leaves_it_packed() -> None:
+    _, state = listed(plan())
+    with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)) as work:
+        assert state.snapshot is work.snapshot
+        state.schedule(None)
+    assert isinstance(state.held, Packed)
+
+
+def test_a_decision_that_waits_to_be_written_keeps_a_plan_unpacked() -> None:
+    _, state = listed(plan())
+    with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)):
+        state.decide(PlanStatus())
+    assert state.ahead
+    assert state.snapshot.status == PlanStatus()
+
+
+def test_an_execution_under_way_stays_unpacked_between_its_runs() -> None:
+    execution = {key: value for key, value in CONVERGED["execution"].items() if key not in {"finishedAt", "result"}}  # type: ignore[attr-defined]
+    _, state = listed(plan(status=CONVERGED | {"execution": execution}))
+    with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)):
+        state.schedule(1.0)
+    assert isinstance(state.held, Snapshot)
+
+
+def test_the_conditions_are_known_without_unpacking() -> None:
+    _, state = listed(plan())
+    assert state.conditions == (("Ready", "True"),)
+    assert state.conditions is conditions_of(state.snapshot.stored)
