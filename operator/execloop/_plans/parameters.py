@@ -138,7 +138,7 @@ def _problems(model: Any, error: ValueError) -> list[ParameterProblem]:
 def _message(model: Any, item: Mapping[str, Any]) -> str:
     if item["type"] in (EXTRA, "unexpected_keyword_argument"):
         *place, name = item["loc"]
-        return unknown(str(name), sorted(_known_at(model, place)))
+        return unknown(str(name), sorted(_known_at(model, place) - {str(name)}))  # it may be a field with an alias
     return str(item["msg"]).removeprefix("Value error, ")
 
 

@@ -10,7 +10,6 @@ from execloop._engine.tasks import Task
 from execloop._engine.waits import Wait
 from execloop.kube import ApiError
 from execloop.library.manifests import diff
-from execloop.library.manifests.health import health_of
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, explained
 from execloop.library.manifests.wanted.order import FOUNDATIONS
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from execloop._plans.inventory import Inventory
     from execloop.kube import Kube
+    from execloop.library.manifests.health import Judge
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.observation import Seen
     from execloop.library.manifests.wanted.entry import Entry
@@ -73,7 +73,7 @@ class Tools:
     kube: Kube
     memory: Memory
     inventory: Inventory
-    wait: bool
+    judge: Judge
 
 
 class Apply(Task):
@@ -138,7 +138,7 @@ class Apply(Task):
     async def _apply(self) -> None:
         tools, manifest = self._tools, self._seen.manifest
         live = await tools.kube.apply(manifest)
-        health = health_of(live, wait=tools.wait or self._entry.kind in FOUNDATIONS)
+        health = tools.judge.of(live)
         if health.state == "InProgress" and self._entry.kind in FOUNDATIONS:
             live, health = await self._soon(live)
         if health.state != "Current":
@@ -149,13 +149,13 @@ class Apply(Task):
 
     async def _soon(self, live: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         """Wait a moment for what is ready in a moment: others in this run need it."""
-        health = health_of(live, wait=True)
+        health = self._tools.judge.of(live)
         for pause in _PAUSES:
             await asyncio.sleep(pause)
             found = await self._tools.kube.get(live["apiVersion"], self._entry.kind, self._entry.name)
             if found is None:
                 break
-            live, health = found, health_of(found, wait=True)
+            live, health = found, self._tools.judge.of(found)
             if health.state != "InProgress":
                 break
         return live, health

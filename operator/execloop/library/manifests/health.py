@@ -5,21 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from execloop.kube import Health, judge
+from execloop.library.manifests.wanted.order import FOUNDATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from execloop.library.manifests.wanted.readiness import ReadyWhen
 
-__all__ = ["brief", "health_of"]
+__all__ = ["Judge", "brief"]
 
 _SHOWN, _LONGEST = 5, 180
 
 
-def health_of(live: dict[str, Any], *, wait: bool) -> Health:
-    """Return the health of an object; without `wait` it is enough that it exists."""
-    if not wait and "deletionTimestamp" not in live["metadata"]:
-        return Health("Current", "it exists")
-    return judge(live)
+class Judge:
+    """Says how an object is: by an expression where one is given for it, else by the rules of kstatus.
+
+    Without `wait` it is enough that an object exists, except for what others need in order to be.
+    """
+
+    def __init__(self, rules: Sequence[ReadyWhen], *, wait: bool) -> None:
+        self._rules, self._wait = rules, wait
+
+    @property
+    def basis(self) -> str:
+        """Return what the verdicts rest on: they hold no longer once it is another."""
+        return repr((self._wait, self._rules))
+
+    def of(self, live: dict[str, Any]) -> Health:
+        """Return the health of an object as the server returned it."""
+        if "deletionTimestamp" in live["metadata"] or live["kind"] in FOUNDATIONS:
+            return judge(live)
+        if not self._wait:
+            return Health("Current", "it exists")
+        rule = next((one for one in self._rules if one.fits(live)), None)
+        return judge(live) if rule is None else rule.judge(live)
 
 
 def brief(messages: Iterable[str]) -> str:

@@ -41,12 +41,16 @@ class Memory:
         self._objects: MutableMapping[Entry, _Known] = context.memory.setdefault("manifests", {})
         self._listed: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
 
-    def begin(self, wanted: set[Entry]) -> None:
-        """Begin a look at all objects; now and then forget everything, so that each is compared."""
-        now = self._clock()
-        if now - self._context.memory.setdefault("manifests-since", now) >= self._every:
+    def begin(self, wanted: set[Entry], basis: str) -> None:
+        """Begin a look at all objects; now and then forget everything, so that each is compared.
+
+        `basis` is what the verdicts about health rest on: with another one each object is judged anew.
+        """
+        memory, now = self._context.memory, self._clock()
+        due = now - memory.setdefault("manifests-since", now) >= self._every
+        if due or memory.setdefault("manifests-basis", basis) != basis:
             self._objects.clear()
-            self._context.memory["manifests-since"] = now
+            memory.update({"manifests-since": now, "manifests-basis": basis})
         for gone in self._objects.keys() - wanted:
             del self._objects[gone]
         self._listed.clear()

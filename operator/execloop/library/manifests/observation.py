@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from execloop.kube import ApiError, Drifted, Missing
 from execloop.library.manifests.adoption import refusal
-from execloop.library.manifests.health import health_of
 from execloop.library.manifests.wanted.ignored import keep_live
 
 if TYPE_CHECKING:
     from execloop.kube import Health, Kube
+    from execloop.library.manifests.health import Judge
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.wanted.entry import Entry
     from execloop.library.manifests.wanted.parameters import Parameters
@@ -74,8 +74,8 @@ Seen: TypeAlias = Fine | Create | Change | Recreate | OnItsWay | Refused
 class Viewer:
     """Looks at one object after another, with as few requests as will do."""
 
-    def __init__(self, kube: Kube, parameters: Parameters, memory: Memory) -> None:
-        self._kube, self._parameters, self._memory = kube, parameters, memory
+    def __init__(self, kube: Kube, parameters: Parameters, memory: Memory, judge: Judge) -> None:
+        self._kube, self._parameters, self._memory, self._judge = kube, parameters, memory, judge
 
     async def look(self, one: Wanted, entry: Entry) -> Seen:
         """Return what is to be done about an object. No error of the server is raised."""
@@ -104,7 +104,7 @@ class Viewer:
             return OnItsWay(_BEING_DELETED)
         if isinstance(found, Drifted):
             return Change(manifest, found.live, found.applied)
-        health = health_of(found.live, wait=self._parameters.wait)
+        health = self._judge.of(found.live)
         self._memory.remember(one, entry, found.live, health, applied=False)
         return _judged(health)
 

@@ -10,7 +10,7 @@ from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
 from execloop.kube import ApiError
 from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, Report, Tools
-from execloop.library.manifests.health import brief
+from execloop.library.manifests.health import Judge, brief
 from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
 from execloop.library.manifests.pruning import Delete, Deletions, Leftover, look_at, waits_of
@@ -55,8 +55,9 @@ class Manifests:
         entries = await self._entries()
         inventory.checked(map(str, entries))  # refused before anything is applied
         memory = Memory(self._context, self._parameters.full_check_every.total_seconds())
-        memory.begin(set(entries))
-        viewer = Viewer(kube, self._parameters, memory)
+        judge = Judge(self._parameters.ready_when, wait=self._parameters.wait)
+        memory.begin(set(entries), judge.basis)
+        viewer = Viewer(kube, self._parameters, memory, judge)
         seen = await _bounded(viewer.look(one, entry) for one, entry in zip(self._wanted, entries, strict=True))
         inventory.update(str(entry) for entry, one in zip(entries, seen, strict=True) if _is_ours(one))
         problems = [
@@ -67,7 +68,7 @@ class Manifests:
         if problems and self._parameters.on_error == "stop":
             raise ObjectsFailed(f"{len(problems)} of {len(seen)}, and none is applied: {brief(problems)}")
         progress = [Progress.of(entry, one) for entry, one in zip(entries, seen, strict=True)]
-        tools = Tools(kube, memory, inventory, self._parameters.wait)
+        tools = Tools(kube, memory, inventory, judge)
         work: list[Task | Wait] = list(self._applies(entries, seen, progress, tools))
         work += [
             Wait(f"{entry.label}: {one.message}")

@@ -11,6 +11,7 @@ from execloop._plans.duration import Duration
 from execloop.library.manifests.wanted.documents import documents, whole
 from execloop.library.manifests.wanted.ignored import Ignored
 from execloop.library.manifests.wanted.order import wave_of
+from execloop.library.manifests.wanted.readiness import ReadyWhen
 
 __all__ = ["CommonMetadata", "Parameters"]
 
@@ -93,6 +94,11 @@ class Parameters(_Model):
     wait: bool = Field(
         default=True,
         description="Whether Ready means healthy by the rules of kstatus, and not only applied.",
+    )
+    ready_when: list[ReadyWhen] = Field(
+        default_factory=list[ReadyWhen],
+        max_length=100,
+        description="When objects of other kinds are ready, by kind and name.",
     )
     substitute: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")], Value] = Field(
         default_factory=dict,

@@ -11,7 +11,7 @@ from execloop._engine.errors import FatalError
 from execloop.library.manifests.wanted.entry import Entry, group_of
 from execloop.library.manifests.wanted.ignored import paths_for
 from execloop.library.manifests.wanted.order import FOUNDATIONS, rank, wave_of
-from execloop.library.manifests.wanted.substitution import substituted
+from execloop.library.manifests.wanted.substitution import Filler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +42,10 @@ class Wanted:
 def wanted_of(parameters: Parameters, namespace: str) -> list[Wanted]:
     """Return the objects in the order in which they are applied. Raises FatalError that names the object."""
     found: dict[Entry, Wanted] = {}
+    filler = Filler(parameters.substitute)
     for index, given in enumerate(parameters.objects):
         try:
-            manifest = _with_common(substituted(given, parameters.substitute), parameters)
+            manifest = _with_common(filler.fill(given), parameters)
             wave = wave_of(manifest)
         except ValueError as error:
             raise FatalError(f"parameters.objects.{index}: {error}") from None
