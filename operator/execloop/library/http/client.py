@@ -59,6 +59,15 @@ class Answer:
     json: Any = field(repr=False)
     url: URL = field(repr=False)
 
+    def leads_to(self, reference: object) -> URL:
+        """Return the URL of a reference that the server gave. Raises BadAnswer."""
+        try:
+            url = self.url.join(URL(str(reference))).with_fragment(None)
+            url.origin()  # which raises where there is no host
+        except (ValueError, TypeError):
+            raise BadAnswer(f"{self.url.origin()}: the answer refers to what is no URL") from None
+        return url
+
 
 class Client:
     """Use it in an `async with`; one connection serves its requests in turn.
@@ -197,14 +206,11 @@ def _redirected(request: Request, answer: Answer) -> Request:
     """Follow a redirect of what only looks; never with a credential to another server. Raises BadAnswer."""
     if request.method not in {"GET", "HEAD"}:
         raise BadAnswer(f"{request.name} was answered with a redirect ({answer.status}): use the URL that it leads to")
-    try:
-        url = request.url.join(URL(answer.headers.get("Location", "")))
-    except ValueError:
-        raise BadAnswer(f"{request.name}: a redirect to no URL") from None
+    url = answer.leads_to(answer.headers.get("Location", ""))
     if url.scheme not in {"http", "https"} or (request.url.scheme == "https" and url.scheme == "http"):
         raise BadAnswer(f"{request.name}: a redirect from {request.url.scheme} to {url.scheme} is not followed")
     same = url.origin() == request.url.origin()
-    return Request(request.method, url.with_fragment(None), request.headers if same else {}, None, None if same else "")
+    return Request(request.method, url, request.headers if same else {}, None, None if same else "")
 
 
 @contextmanager

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from yarl import URL
-
 from execloop._engine.errors import FatalError
 from execloop.library.http.compare import at, differences
 from execloop.library.http.errors import BadAnswer
@@ -94,7 +92,7 @@ def _next(search: Search, answer: Answer) -> str | None:
         return None
     if search.next_parameter is not None:
         return str(answer.url.update_query({search.next_parameter: str(given)}))
-    url = answer.url.join(URL(str(given)))
+    url = answer.leads_to(given)
     if url.origin() != answer.url.origin():
         raise BadAnswer(f"{_place(search.url)}: the next page is on another server, {url.origin()}")
     return str(url)

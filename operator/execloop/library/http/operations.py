@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from yarl import URL
-
 from execloop._engine.waits import Wait
 from execloop.library.cel.expression import compile_expression
 from execloop.library.http.compare import at
@@ -34,7 +32,7 @@ def note(state: MutableMapping[str, Any], poll: Poll | None, answer: Answer) -> 
     given = at(answer.json, poll.url) if poll.url is not None else _of_headers(answer)
     if not isinstance(given, str) or not given:
         return
-    url = answer.url.join(URL(given))
+    url = answer.leads_to(given)
     if url.origin() != answer.url.origin() or len(str(url)) > _LONGEST:
         raise BadAnswer(f"{answer.url.origin()}: the operation is on another server, {url.origin()}")
     state[_KEY] = str(url)

@@ -62,8 +62,11 @@ def failure(plan: Http) -> str:
             answers(302, Location="http://169.254.169.254/latest/meta-data"),
             "is an internal address: have an administrator",
         ),
-        (answers(302, Location="file:///etc/passwd"), "a redirect from http to file is not followed"),
+        (answers(302, Location="file:///etc/passwd"), "the answer refers to what is no URL"),
         (answers(302, Location="/teams/blue"), "over 5 redirects"),
+        (answers(302, Location="http://[::"), "refers to what is no URL"),
+        (answers(302, Location="mailto:ada@example.com"), "refers to what is no URL"),
+        (answers(302), "over 5 redirects"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_request(api: Api, fault: Fault, says: str) -> None:
