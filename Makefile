@@ -47,6 +47,10 @@ simulate: venv ## Live LIVES simulated lives of the operator, from the seed FIRS
 test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
 	@$(BIN)/python -m tests.pythons
 
+.PHONY: test-next-kopf
+test-next-kopf: venv ## Run the operator's tests on Kopf's next minor version, when the registry has one
+	@$(BIN)/python -m tests.next_kopf
+
 .PHONY: e2e
 e2e: venv ## Install the chart in a kind cluster and live through a release (EXECLOOP_APT=1 may install Debian packages)
 	EXECLOOP_E2E=1 $(BIN)/python -m pytest -v --durations=10 tests/e2e

@@ -35,7 +35,7 @@ def _test(version: str, arguments: list[str]) -> str:
     sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix=f"execloop-python-{version}-") as folder:
         try:
-            inside = _environment(python, Path(folder))
+            inside = environment(python, Path(folder))
         except subprocess.CalledProcessError:
             return "left out: what the tests need could not be installed"
         command = [inside, "-m", "pytest", "-p", "no:cacheprovider", *(arguments or ["-n", "2"]), "tests/unit"]
@@ -61,7 +61,7 @@ def _candidates(version: str) -> Iterator[str]:
         yield str(path)
 
 
-def _environment(python: str, folder: Path) -> str:
+def environment(python: str, folder: Path) -> str:
     inside = str(folder / "bin" / "python")
     for command in (
         [python, "-m", "venv", str(folder)],

@@ -98,6 +98,7 @@ class LoggingListener:
         self._logger = logger or logging.getLogger("execloop")
 
     def __call__(self, event: Event) -> None:
+        """Log an event."""
         level = _LEVELS[type(event)]
         if self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", in_words(event))
@@ -110,6 +111,7 @@ class Recorder:
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
+        """Keep an event."""
         self.events.append(event)
 
     def of(self, kind: type[E]) -> list[E]:

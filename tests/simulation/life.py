@@ -17,7 +17,7 @@ from tests.simulation.processes import Died, task_factory, use_loop
 from tests.simulation.referee import Referee, Violation, seconds
 from tests.simulation.replica import Replica, logged, virtual_time
 from tests.simulation.story import Story
-from tests.simulation.work import Site, Sites
+from tests.simulation.work import Site, Sites, asks_for_approval
 from tests.virtual_time import VirtualLoop
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class World:
     def _watched(self, body: dict[str, Any]) -> bool:
         """Whether it must find out by itself, and may act."""
         spec = body["spec"]
-        active = spec["mode"] == "Reconcile" and spec.get("approval") != "Manual" and spec["interval"] != "0s"
+        active = spec["mode"] == "Reconcile" and not asks_for_approval(spec) and spec["interval"] != "0s"
         return active and _is_ready(body) and not spec.get("suspend") and "deletionTimestamp" not in body["metadata"]
 
     def _parameters(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -306,5 +306,5 @@ def _does_not_rest(body: dict[str, Any]) -> str:
     if ready["observedGeneration"] != body["metadata"]["generation"] and "deletionTimestamp" not in body["metadata"]:
         return f"its status is of generation {ready['observedGeneration']}: {conditions}"
     rests = ready["status"] == "True" or "Stalled" in conditions or ready["reason"] in _WAITS
-    waits = spec.get("approval") == "Manual" and body["status"].get("pending") is not None
+    waits = asks_for_approval(spec) and body["status"].get("pending") is not None
     return "" if rests or waits else f"it does not come to rest: {conditions}"

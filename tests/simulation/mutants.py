@@ -19,7 +19,7 @@ from execloop.controller.parameters import merge
 from execloop.controller.plancode import redaction
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile import commit, driver, executions, outcome, reconciler, runs
-from execloop.controller.reconcile.approval import Granted
+from execloop.controller.reconcile.approval import Gate, Granted
 from execloop.controller.reconcile.context import ReconcileContext
 from execloop.controller.status import finalizer, writer
 from execloop.controller.timing import Timeline
@@ -80,7 +80,7 @@ def _blind_writer() -> list[Any]:
 
 
 def _approve_all() -> list[Any]:
-    return [patch.object(driver, "decide", lambda ctx, _tasks: Granted(ctx.execution, now=False))]
+    return [patch.object(driver, "decide", lambda ctx, *_asked: Granted(ctx.execution, now=False))]
 
 
 def _drop_any_uid() -> list[Any]:
@@ -179,6 +179,7 @@ MUTANTS = (
     Mutant("stamp the newest generation, and ask for no overtaking edit", _newest_generation),
     Mutant("write without the resourceVersion", _blind_writer),
     Mutant("run tasks that nobody approved", _approve_all),
+    Mutant("run a task that needs an approval of its own", lambda: [patch.object(Gate, "__call__", lambda *_: False)]),
     Mutant("let a deletion of another uid forget a Plan", _drop_any_uid),
     Mutant("take an event that is older than what is known", _take_older_events),
     Mutant("forget a Plan that waits", _wait_for_ever),

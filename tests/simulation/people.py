@@ -141,6 +141,8 @@ class People:
             spec["dependsOn"] = [{"name": dice.choice(NAMES)}]
         if dice.random() < 0.1:
             spec["suspend"] = True
+        if dice.random() < 0.15:
+            spec["parameters"]["guarded"] = 1
         return spec
 
     def _patch(self, name: str, body: dict[str, Any], subresource: str = "") -> None:

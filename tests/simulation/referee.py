@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from execloop.controller.api.crd import crd
 from tests.simulation.processes import current
-from tests.simulation.work import inputs
+from tests.simulation.work import asks_for_approval, inputs, is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,7 +207,7 @@ class Referee:
 
     def _approved(self, about: Asked, thing: str) -> None:
         spec, status = self.known[about.uid].specs[about.generation], self._status(about)
-        if spec.get("approval") == "Manual":
+        if spec.get("approval") == "Manual" or is_guarded(about.parameters, thing):
             good = any(
                 (one.uid, one.execution) == (about.uid, self._execution(about)) and thing in one.names
                 for one in self.approved
@@ -307,7 +307,7 @@ class Referee:
     def _few_writes(self, known: Known, course: Course, site: str, status: dict[str, Any]) -> None:
         """A quick convergence of a new generation is one write."""
         generation = status["observedGeneration"]
-        usual = course.errors == 0 and not course.halts and known.specs[generation].get("approval") != "Manual"
+        usual = course.errors == 0 and not course.halts and not asks_for_approval(known.specs[generation])
         quick = self._now() - course.began < _QUICK
         alone = len(course.writers) == 1 and not known.edited_by_hand  # who stops writes what it has
         if usual and quick and alone and course.writes > 1 and course.new_generation:

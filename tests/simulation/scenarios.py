@@ -41,6 +41,10 @@ SCENARIOS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (0, "apply", {"spec": {**_WORK, "approval": "Manual"}}),
         (3, "approve", {}),
     ),
+    "approval of a task": (
+        (0, "apply", {"spec": {**_WORK, "parameters": {"value": 7, "things": 2, "guarded": 1}}}),
+        (3, "approve", {}),
+    ),
     "teardown": (
         (0, "apply", {"spec": {**_WORK, "deletionPolicy": "Teardown"}}),
         (3, "delete", {"dice": 0.9}),

@@ -13,11 +13,11 @@ from execloop._plans.registry import Registered, Registry
 from tests.simulation.processes import current, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tests.simulation.referee import Referee
 
-__all__ = ["Asked", "Inputs", "Site", "Sites", "inputs", "registry"]
+__all__ = ["Asked", "Inputs", "Site", "Sites", "asks_for_approval", "inputs", "is_guarded", "registry"]
 
 ERRORS: dict[str, Callable[[str], BaseException]] = {
     "error": OSError,
@@ -128,6 +128,21 @@ class Sites:
         process.check()
 
 
+def is_guarded(parameters: Mapping[str, Any], thing: str) -> bool:
+    """Whether its task asks for an approval of its own."""
+    return thing == "thing-0" and bool(parameters.get("guarded"))
+
+
+def asks_for_approval(spec: Mapping[str, Any]) -> bool:
+    """Whether some of a Plan's tasks wait for a person."""
+    return spec.get("approval") == "Manual" or bool(spec.get("parameters", {}).get("guarded"))
+
+
+def guarded(about: Asked, made: Task) -> Task:
+    setattr(made, "approval", is_guarded(about.parameters, made.name))  # noqa: B010 - no member that a task must have
+    return made
+
+
 def registry(sites: Sites, version: str = "1") -> Registry:
     return Registry(_registered(_plans(sites), version))
 
@@ -161,7 +176,7 @@ def _plans(sites: Sites) -> list[object]:
                     pause(seconds)
                 sites.end(about, thing)
 
-            return [task(thing, partial(perform, thing)) for thing in sites.look(about)]
+            return [guarded(about, task(thing, partial(perform, thing))) for thing in sites.look(about)]
 
     @plan("works-async")
     class WorksAsync:
@@ -184,6 +199,6 @@ def _plans(sites: Sites) -> list[object]:
                     raise
                 sites.end(about, thing)
 
-            return [task(thing, partial(perform, thing)) for thing in sites.look(about)]
+            return [guarded(about, task(thing, partial(perform, thing))) for thing in sites.look(about)]
 
     return [Works, WorksAsync]

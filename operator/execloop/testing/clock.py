@@ -29,9 +29,11 @@ class FakeClock:
         self._lock = threading.RLock()
 
     def now(self) -> float:
+        """Return the seconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
+        """Return the same seconds: this clock is never set."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -55,10 +57,12 @@ class FakeClock:
         return call_off
 
     def sleep(self, seconds: float, wake: threading.Event) -> None:
+        """Move time on by so many seconds, or until `wake` is set; note it in `sleeps`."""
         self.sleeps.append(seconds)
         self._advance(seconds, wake.is_set)
 
     async def asleep(self, seconds: float, wake: asyncio.Event) -> None:
+        """Do the same, after others had a turn."""
         self.sleeps.append(seconds)
         await asyncio.sleep(0)  # others may have something to do, such as to set `wake`
         self._advance(seconds, wake.is_set)

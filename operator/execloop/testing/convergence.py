@@ -56,6 +56,7 @@ class Course:
 
     @property
     def report(self) -> Report:
+        """Return what was done until now."""
         return self._ledger.report(self.clock.monotonic() - self._started)
 
     def __iter__(self) -> Iterator[Run]:

@@ -35,6 +35,7 @@ class ScriptedPlan:
         self.performed: list[str] = []
 
     def create(self) -> Children:
+        """Return the tasks of the next step, or raise its error."""
         self.runs += 1
         if self.runs > len(self.script):
             return None

@@ -71,6 +71,7 @@ class Survival:
 
     @property
     def failures(self) -> tuple[CrashPoint, ...]:
+        """Return the crash points after which the plan did not converge."""
         return tuple(point for point in self.points if point.failure is not None)
 
     def __str__(self) -> str:

@@ -74,7 +74,9 @@ class Runs:
         self._declare, self._ran, self._admit, self._version = declare, ran, admit, version
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
-        """Ask the plan, and run nothing."""
+        """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
+        if ctx.execution.finished_at is None and self._is_late(ctx):
+            return Failed(self._state(ctx), out_of_time(ctx.options))
         if (hindrance := self._hindrance(ctx)) is not None:
             return hindrance
         ctx.work.state.observing()
@@ -97,7 +99,7 @@ class Runs:
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
         self, ctx: ReconcileContext, observed: Observed | None, gate: Gate | None
     ) -> Ran:
-        if executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now):
+        if self._is_late(ctx):
             return Ran(Failed(self._state(ctx), out_of_time(ctx.options)))
         if observed is None and not _reads_as_done(ctx):
             if (hindrance := self._hindrance(ctx)) is not None:
@@ -112,6 +114,9 @@ class Runs:
                 return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), gate)
             case ended:
                 return Ran(ended)
+
+    def _is_late(self, ctx: ReconcileContext) -> bool:
+        return executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now)
 
     def _hindrance(self, ctx: ReconcileContext) -> Interrupted | Failed | None:
         """Return why no plan code may begin now; None when it may."""

@@ -80,6 +80,14 @@ class TestAwaiting:
         awaiting.reconcile()
         assert awaiting.status()["pending"]["tasks"] == ["x"]
 
+    def test_after_the_deadline_the_plan_is_not_asked(self, control: Controller) -> None:
+        script = control.script(DOWN, DOWN, ["x"])
+        control.apply(approval="Manual", executionTimeout="5s")
+        control.reconcile()
+        control.clock.advance(6)
+        control.reconcile()
+        assert (script.runs, control.conditions()["Stalled"]) == (1, ("True", "ExecutionTimeout"))
+
     def test_a_restart_changes_nothing(self, awaiting: Controller) -> None:
         before = awaiting.status()
         awaiting.start()
