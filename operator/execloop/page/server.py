@@ -18,7 +18,7 @@ from execloop.page.access.session import Sessions, read_key
 from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
 from execloop.page.site import Site
-from execloop.page.views import actions, listing, login, plan
+from execloop.page.views import actions, graph, listing, login, plan
 from execloop.page.views.gate import open_to_people
 from execloop.page.views.guard import add_headers, assets, guarded
 from execloop.page.views.live import Viewers
@@ -88,6 +88,8 @@ def application(site: Site) -> web.Application:
             web.post("/logout", people(login.sign_out)),
             web.get("/", people(listing.plans)),
             web.get("/live", people(listing.live_list)),
+            web.get("/graph", people(graph.graph)),
+            web.get("/live/graph", people(graph.live_graph)),
             web.get(_PLAN, people(plan.plan)),
             web.get(f"{_PLAN}/{_TAB}", people(plan.plan)),
             web.get(f"/live{_PLAN}/{_TAB}", people(plan.live_plan)),

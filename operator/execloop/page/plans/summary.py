@@ -69,7 +69,8 @@ class Summary:
         namespace, name = str(metadata.get("namespace", "")), str(metadata["name"])
         spec = plan.get("spec")
         kind = str(spec.get("plan", "")) if isinstance(spec, dict) else ""
-        why = told.why if len(told.why) <= _LONGEST else f"{told.why[: _LONGEST - 1]}…"
+        message = "" if told.reason == "NotObserved" else told.why
+        why = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
         cause = CAUSES.get(told.reason)
         shown = state(plan)
         return cls(

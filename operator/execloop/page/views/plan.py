@@ -13,6 +13,7 @@ from execloop.page.plans.execution import history, under_way
 from execloop.page.plans.shown import as_stored
 from execloop.page.views.actions import offered
 from execloop.page.views.gate import document
+from execloop.page.views.graph import around
 from execloop.page.views.live import Drawing, follow
 from execloop.resource.events import events_of, seen
 from execloop.resource.fields import API, state, status
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TABS", "live_plan", "plan"]
 
-TABS: Final = ("overview", "objects", "history", "events", "yaml")
-_RELOAD = {"objects": 5.0, "events": 5.0}
+TABS: Final = ("overview", "objects", "graph", "history", "events", "yaml")
+_RELOAD = {"objects": 5.0, "events": 5.0, "graph": 2.0}
 """Seconds after which a tab is drawn again though the Plan has not changed: it shows more than the Plan."""
 
 
@@ -111,6 +112,10 @@ async def _objects(site: Site, person: Person, found: Plan, asked: Asked) -> dic
     return {"objects": await inventory(site.kube(person, asked.namespace), found)}
 
 
+async def _graph(site: Site, person: Person, _found: Plan, asked: Asked) -> dict[str, Any]:
+    return {"graph": await around(site, person, (asked.namespace, asked.name))}
+
+
 async def _history(_site: Site, _person: Person, found: Plan, asked: Asked) -> dict[str, Any]:
     return {"history": history(found, asked.left, asked.right)}
 
@@ -127,6 +132,7 @@ async def _yaml(_site: Site, _person: Person, found: Plan, _asked: Asked) -> dic
 _OF_TAB: Final = {
     "overview": _overview,
     "objects": _objects,
+    "graph": _graph,
     "history": _history,
     "events": _events,
     "yaml": _yaml,
