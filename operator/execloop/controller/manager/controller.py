@@ -22,7 +22,7 @@ from execloop.controller.watch.cache import Cache, Change, Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import Reference, References
 from execloop.controller.watch.snapshot import FINALIZER
-from execloop.controller.watch.workqueue import WorkQueue
+from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.kube import ApiError, Kube, LeaseLost
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Operator:
         kube, cache, queue = Kube(connection), Cache(), WorkQueue[Key](waited=metrics.waited)
 
         def free(key: Hashable) -> None:
-            queue.add(Key(*key))  # type: ignore[misc]  # no other keys are called for
+            queue.add(Key(*key), priority=Priority.WORK)  # type: ignore[misc]  # no other keys are called for
 
         def long(key: Hashable) -> None:
             operator.give_place_up(Key(*key))  # type: ignore[misc]
@@ -93,11 +93,11 @@ class Operator:
 
         def drifted(key: Key) -> None:
             if reconciler.drifted(key):
-                queue.add(key, _SETTLE)
+                queue.add(key, _SETTLE, Priority.WORK)
 
         def referred(key: Key, metadata: dict[str, Any]) -> None:
             if reconciler.referred(key, metadata):
-                queue.add(key)
+                queue.add(key, priority=Priority.WORK)
 
         drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
         references = References(kube, settings.namespaces, referred, metrics.restarts("references"))
@@ -146,7 +146,7 @@ class Operator:
 
     def _changed(self, key: Key, change: Change, listed: bool) -> None:
         self.reconciler.interrupt(key)
-        self.queue.add(key, _wait(self.cache, key, change), priority=1 if listed else 0)
+        self.queue.add(key, _wait(self.cache, key, change), priority=Priority.CHECK if listed else Priority.EDIT)
 
     def listed(self, namespace: str | None, present: set[Key]) -> None:
         """What is known, and not among those that are there, was deleted while the watch had a gap."""
@@ -223,7 +223,7 @@ class Operator:
         finally:  # whatever leaves a reconcile, the key is requeued or at rest
             if state is not None:
                 self.suspects.ended(key, state.uid)
-            self.queue.done(key, after, priority=1)
+            self.queue.done(key, after, Priority.CHECK if state is None or state.can_wait else Priority.WORK)
 
     def _reconciled(self, began: float, result: Result) -> None:
         self.metrics.reconciled(result, time.perf_counter() - began)

@@ -139,6 +139,14 @@ class PlanState:
         """Return whether a decision waits to be written."""
         return isinstance(self.held, Snapshot) and self.held.status != self.held.stored
 
+    @property
+    def can_wait(self) -> bool:
+        """Return whether its next reconcile is a check or a retry: it comes after new and edited Plans."""
+        if isinstance(self.held, Packed) or self.failures:
+            return True
+        execution = self.held.execution
+        return execution is None or execution.finished_at is not None or execution.failed_runs > 0
+
     def pack(self) -> None:
         """Take little memory until the next reconcile; nothing is lost, and what can be found anew goes."""
         if self.under_way is not None or self.unsaved is not None or isinstance(self.held, Packed):

@@ -6,16 +6,30 @@ import asyncio
 import heapq
 import itertools
 import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["WorkQueue"]
+__all__ = ["Priority", "WorkQueue"]
 
 K = TypeVar("K", bound="Hashable")
 
 _SLACK = 50
+_AGED: Final = 8
+"""Each so many keys one goes to work that has been due longest, whatever its priority: so none waits for ever."""
+
+
+class Priority(IntEnum):
+    """Who comes first of those that are due."""
+
+    EDIT = 0
+    """Somebody created or edited it, and waits."""
+    WORK = 1
+    """Its execution is under way, or something that it manages or refers to changed."""
+    CHECK = 2
+    """It is looked at because of its interval, a retry, or a list."""
 
 
 class _Entry(NamedTuple):
@@ -25,7 +39,9 @@ class _Entry(NamedTuple):
 
 
 class WorkQueue(Generic[K]):
-    """Due keys come by priority (lower first), then by due time. Times are seconds of `clock`.
+    """Due keys come by priority (lower first), then by due time; each eighth is the one that has been due longest.
+
+    Times are seconds of `clock`.
 
     Adding a key that waits keeps the earlier time and the better priority. One that is in work is due again once
     that work is done. `waited` learns for how long each key was due when its work begins.
@@ -37,7 +53,8 @@ class WorkQueue(Generic[K]):
         self._clock, self._waited = clock, waited
         self._entries: dict[K, _Entry] = {}
         self._waiting: list[tuple[float, int, K]] = []
-        self._ready: list[tuple[int, float, int, K]] = []
+        self._ready: dict[int, list[tuple[float, int, K]]] = {}
+        self._pops = 0
         self._in_work: set[K] = set()
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
@@ -68,16 +85,18 @@ class WorkQueue(Generic[K]):
         while self._waiting and self._waiting[0][0] <= now:
             due, number, key = heapq.heappop(self._waiting)
             if self._stands(key, number):
-                heapq.heappush(self._ready, (self._entries[key].priority, due, number, key))
-        while self._ready:
-            _, due, number, key = heapq.heappop(self._ready)
-            if self._stands(key, number):
-                self._waited(now - due)
-                del self._entries[key]
-                self._in_work.add(key)
-                self._idle.clear()
-                return key
-        return None
+                heapq.heappush(self._ready.setdefault(self._entries[key].priority, []), (due, number, key))
+        lines = self._lines()
+        if not lines:
+            return None
+        self._pops += 1
+        line = min(lines) if self._pops % _AGED == 0 else self._ready[min(self._ready)]
+        due, _, key = heapq.heappop(line)
+        self._waited(now - due)
+        del self._entries[key]
+        self._in_work.add(key)
+        self._idle.clear()
+        return key
 
     def done(self, key: K, after: float | None = None, priority: int = 0) -> None:
         """The work on a key has ended; it is due again after so long, or earlier if it was added meanwhile."""
@@ -92,9 +111,7 @@ class WorkQueue(Generic[K]):
 
     def next_due(self) -> float | None:
         """Seconds until a key is due; None when nothing waits."""
-        while self._ready and not self._stands(self._ready[0][3], self._ready[0][2]):
-            heapq.heappop(self._ready)
-        if self._ready:
+        if self._lines():
             return 0.0
         while self._waiting and not self._stands(self._waiting[0][2], self._waiting[0][1]):
             heapq.heappop(self._waiting)
@@ -124,6 +141,15 @@ class WorkQueue(Generic[K]):
         if self._waiting or self._ready:
             self._changed.set()  # another worker may have slept through what came meanwhile
         return key
+
+    def _lines(self) -> list[list[tuple[float, int, K]]]:
+        """Return what is due by priority, each line begun by a key that stands."""
+        for priority, line in tuple(self._ready.items()):
+            while line and not self._stands(line[0][2], line[0][1]):
+                heapq.heappop(line)
+            if not line:
+                del self._ready[priority]
+        return list(self._ready.values())
 
     def _wait(self, key: K, due: float, number: int) -> None:
         if len(self._waiting) > 2 * len(self._entries) + _SLACK:

@@ -107,3 +107,14 @@ def test_the_conditions_are_known_without_unpacking() -> None:
     _, state = listed(plan())
     assert state.conditions == (("Ready", "True"),)
     assert state.conditions is conditions_of(state.snapshot.stored)
+
+
+def test_a_check_or_a_retry_comes_after_edits_and_a_run_that_follows_does_not() -> None:
+    execution = CONVERGED["execution"] | {"finishedAt": None, "result": None}  # type: ignore[operator]
+    failing = execution | {"failedRuns": 1, "errors": 1}
+    waits = [listed(plan(status=CONVERGED | {"execution": each}))[1] for each in (CONVERGED["execution"], failing)]
+    _, runs = listed(plan(status=CONVERGED | {"execution": execution}))
+    for state in (*waits, runs):
+        with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)):
+            state.schedule(1.0)
+    assert ([state.can_wait for state in waits], runs.can_wait) == ([True, True], False)

@@ -1,9 +1,13 @@
-"""The work queue against what it promises: no key is lost, none is in work twice, the best of those due comes."""
+"""The work queue against what it promises: no key is lost, none is in work twice.
 
+The best of those due comes, and each eighth time the one that has been due longest.
+"""
+
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from execloop.controller.watch.workqueue import WorkQueue
+from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.testing import FakeClock
 
 _keys = st.sampled_from("abcd")
@@ -18,6 +22,7 @@ class Model(RuleBasedStateMachine):
         self.queue = WorkQueue[str](self.clock.monotonic)
         self.wanted: dict[str, tuple[float, int]] = {}
         self.in_work: set[str] = set()
+        self.pops = 0
 
     @rule(key=_keys, after=_seconds, priority=_priorities)
     def add(self, key: str, after: float, priority: int) -> None:
@@ -36,12 +41,14 @@ class Model(RuleBasedStateMachine):
     @rule()
     def pop(self) -> None:
         key = self.queue.pop()
-        best = min((self._rank(k) for k in self._due()), default=None)
+        due = self._due()
         if key is None:
-            assert best is None, "a key is due"
+            assert not due, "a key is due"
             return
         assert key not in self.in_work
-        assert self._rank(key) == best
+        self.pops += 1
+        rank = self._due_at if self.pops % 8 == 0 else self._rank
+        assert rank(key) == min(map(rank, due))
         del self.wanted[key]
         self.in_work.add(key)
 
@@ -78,9 +85,42 @@ class Model(RuleBasedStateMachine):
     def _due(self) -> list[str]:
         return [key for key, (due, _) in self.wanted.items() if due <= self.clock.now() and key not in self.in_work]
 
+    def _due_at(self, key: str) -> tuple[int, float]:
+        return 0, self.wanted[key][0]
+
     def _rank(self, key: str) -> tuple[int, float]:
         due, priority = self.wanted[key]
         return priority, due
 
 
 TestModel = Model.TestCase
+
+
+@given(st.lists(st.sampled_from(Priority), min_size=1, max_size=30), st.integers(0, 29))
+def test_nothing_starves_however_many_better_keys_come(priorities: list[Priority], which: int) -> None:
+    clock = FakeClock()
+    queue = WorkQueue[int](clock.monotonic)
+    for number, priority in enumerate(priorities):
+        queue.add(number, priority=priority)
+        clock.advance(1)
+    waiting = which % len(priorities)
+    for newer in range(8 * len(priorities)):
+        queue.add(1000 + newer, priority=Priority.EDIT)
+        clock.advance(1)
+        key = queue.pop()
+        assert key is not None
+        queue.done(key)
+        if key == waiting:
+            return
+    raise AssertionError("it still waits")
+
+
+@given(st.integers(1, 200))
+def test_an_edit_waits_for_one_other_key_at_most(checks: int) -> None:
+    queue = WorkQueue[int](FakeClock().monotonic)
+    for number in range(checks):
+        queue.add(number, priority=Priority.CHECK)
+    for _ in range(checks // 2):
+        queue.pop()
+    queue.add(-1, priority=Priority.EDIT)
+    assert -1 in {queue.pop(), queue.pop()}
