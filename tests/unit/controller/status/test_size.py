@@ -15,6 +15,7 @@ from execloop.controller.api.v1alpha1 import (
     HistoryEntry,
     Pending,
     PlanStatus,
+    PreviewTask,
     SameWork,
 )
 from execloop.controller.reconcile.approval import MOST_NAMES
@@ -100,7 +101,12 @@ _statuses = _made(
     execution=st.none() | _execution,
     progress=_maybe,
     pending=st.none()
-    | _made(Pending, {"digest": "0" * 32, "count": 20}, tasks=st.lists(_message, max_size=20).map(tuple)),
+    | _made(
+        Pending,
+        {"digest": "0" * 32, "count": 20},
+        tasks=st.lists(_message, max_size=20).map(tuple),
+        details=st.lists(_made(PreviewTask, {"name": "copy"}, detail=_maybe), max_size=20).map(tuple),
+    ),
     last_handled_reconcile_at=_maybe,
     history=st.builds(
         lambda entries, times: (*entries,) * times, st.lists(_entry, max_size=5), st.sampled_from([1, 8])
