@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from execloop import Context
 from execloop._plans.limits import Limits
 from execloop.library.addresses import Addresses, ForbiddenAddress
 from execloop.library.http import Http, Parameters, client
+from execloop.library.http.body import LARGEST, decoded
+from execloop.library.http.errors import BadAnswer
 from execloop.library.http.pace import Pace
 from execloop.testing import converge
 from tests.asynchronous import in_event_loop
@@ -75,6 +78,16 @@ def test_a_fault_is_one_line_that_names_the_request(api: Api, fault: Fault, says
     assert re.search(says, said), said
     assert "horse" not in said
     assert "\n\n" not in said
+
+
+def test_of_a_small_answer_that_decodes_to_a_large_one_no_more_than_the_bound_is_decoded() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAnswer, match="over 4 MiB"):
+            decoded(BOMB, "gzip", "GET")
+        assert tracemalloc.get_traced_memory()[1] < 3 * LARGEST
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_credential_follows_no_redirect_to_another_server(api: Api) -> None:

@@ -64,6 +64,16 @@ def test_a_change_is_made_to_the_version_that_was_compared(api: Api) -> None:
     assert [each.get("If-Match") for each in api.headers if "If-Match" in each] == ['"0"', '"9"']
 
 
+def test_what_another_client_creates_at_the_same_moment_is_not_overwritten(api: Api) -> None:
+    async def created_just_now(request: web.Request) -> web.StreamResponse:
+        api.objects["/teams/blue"] = {"size": 4, "by": "another"}
+        return web.json_response({}, status=404)
+
+    api.faults = [None, created_just_now]
+    converge(make(api, expect={"size": 3}), errors_to_tolerate=0)
+    assert api.objects["/teams/blue"] == {"size": 3, "by": "another"}
+
+
 def test_the_task_names_what_differs_and_shows_no_value(api: Api) -> None:
     api.objects["/teams/blue"] = {"size": 4}
     (task,) = asyncio.run(make(api, expect={"size": 3}).create())
