@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from execloop._engine.errors import FatalError
-from execloop._engine.waits import Wait
 from execloop.kube import ApiError
 from execloop.library.cel.expression import CelError
 from execloop.library.jobs.job import GRAPH, RECORDED, job_of, verdict
@@ -68,7 +67,7 @@ class Attempts:
                 " (outputs.configMap)"
             )
 
-    async def begin(self, instance: Instance) -> Wait:
+    async def begin(self, instance: Instance) -> None:
         """Create the Job of the next attempt; one that exists is taken over. Raises StepError and ApiError."""
         step, attempt = instance.step, self._memory.attempts(instance)
         compensation = step.compensate if instance.undoes else None
@@ -86,12 +85,16 @@ class Attempts:
                 raise
             await self._take_over(wanted["metadata"]["name"])
         self._memory.start(instance)
-        return Wait(f"{instance.label} runs")
 
     async def _take_over(self, name: str) -> None:
-        found = await self._context.kube.get("batch/v1", "Job", name)
-        if found is not None and (found["metadata"].get("labels") or {}).get(GRAPH) != self._graph:
+        """Continue with a Job that exists. One that was recorded, in a status that is lost, is looked at once more."""
+        kube = self._context.kube
+        found = await kube.get("batch/v1", "Job", name) or {"metadata": {}}
+        labels = found["metadata"].get("labels") or {GRAPH: self._graph}
+        if labels.get(GRAPH) != self._graph:
             raise StepError(f"the Job {name!r} exists and is not this Plan's: delete it, or rename the step")
+        if RECORDED in labels:
+            await kube.patch("batch/v1", "Job", name, {"metadata": {"labels": {RECORDED: None}}})
 
     async def end(self, instance: Instance, job: Job | None, *, quiet: bool) -> None:
         """Record a failed attempt. Raises StepError with its cause, unless `quiet` and it was the last one."""

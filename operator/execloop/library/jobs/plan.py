@@ -35,6 +35,8 @@ class _Round(NamedTuple):
 
     tasks: list[Task]
     running: list[Instance]
+    begins: list[Instance]
+    """Those that run after this round."""
 
 
 @plan("jobs", parameters=Parameters, watches=(("batch/v1", "Job"),), stuck_after=None)
@@ -60,7 +62,9 @@ class Jobs:
         tasks = [*self._stops(stale), *found.tasks]
         if recordable or found.tasks:  # also before Jobs begin: an approval of that work then covers it
             tasks.append(task(_EXPIRE, self._attempts.expire, recordable))
-        waits = [*_waits(stale, found.running), *([Wait("results are recorded", again_in=0.2)] if fresh else [])]
+        waits = _waits(stale, [*found.running, *found.begins])
+        if fresh and not tasks and not waits:
+            waits = [Wait("results are recorded", again_in=0.2)]
         if not tasks and not waits:
             self._memory.keep_only(self._current())
             self._memory.settled = key
@@ -82,7 +86,7 @@ class Jobs:
         if stale:
             return [*self._stops(stale), *_waits(stale, [], again_in=2)]
         found = self._undoing()
-        return [*found.tasks, *_waits([], found.running, again_in=5)]
+        return [*found.tasks, *_waits([], [*found.running, *found.begins], again_in=5)]
 
     def _stops(self, jobs: list[Job]) -> list[Task]:
         """Return the deletions of Jobs, those left out that are being deleted already."""
@@ -144,7 +148,7 @@ class Jobs:
         standings = list(self._survey.standings.values())
         if (failed := next((each for each in standings if each.stops), None)) is not None:
             return self._stopping(failed)
-        found = _Round([], [])
+        found = _Round([], [], [])
         for standing in standings:
             if standing.state == "active":
                 self._advance(standing.instances, found, may_begin=standing.step.name not in blocked)
@@ -171,20 +175,21 @@ class Jobs:
             own = waiting[0].step.parallelism
             places = places if own is None else min(places, own - len(running))
             begin = waiting[: max(0, places)]
+            found.begins.extend(begin)
             found.tasks.extend(task(_name(each), partial(self._attempts.begin, each)) for each in begin)
 
     def _stopping(self, failed: Standing) -> _Round:
         """After a failure for good: wait for what runs, undo what is done, and say why."""
         running = [each for each in self._unfinished() if not each.undoes and self._runs(each)]
         if running:
-            return _Round([], running)
+            return _Round([], running, [])
         found = self._undoing()
         if found.tasks or found.running:
             return found
         undone = self._memory.undone_steps
         note = f"; undone: {', '.join(undone)}" if undone else ""
         first = next(each for each in failed.instances if self._memory.has("failed", each))
-        return _Round([task(_name(first), partial(self._attempts.give_up, first, self._live, note))], [])
+        return _Round([task(_name(first), partial(self._attempts.give_up, first, self._live, note))], [], [])
 
     def _undoing(self) -> _Round:
         """Undo the last step that is not undone yet; those before it have to wait."""
@@ -192,12 +197,12 @@ class Jobs:
             done = [each for each in self._survey.standings[step.name].instances if self._memory.has("done", each)]
             if step.compensate is None or not done:
                 continue
-            found = _Round([], [])
+            found = _Round([], [], [])
             self._memory.compensated(step.name)  # before it is: from here on the step cannot count as done
             self._advance([undoing(each) for each in done], found, may_begin=True)
             if found.tasks or found.running:
                 return found
-        return _Round([], [])
+        return _Round([], [], [])
 
     def _runs(self, instance: Instance) -> bool:
         job = self._live.attempt(instance, self._memory.attempts(instance))

@@ -109,6 +109,13 @@ class TestIdentity:
             "a"
         ]
 
+    def test_where_the_status_was_lost_the_jobs_that_still_exist_count(self) -> None:
+        operated = Operated(World(), step("a"), step("b", dependsOn=["a"]))
+        world = converged(operated)
+        world.state.clear()
+        operated._state = None
+        assert converged(operated).created == ["a", "b"]
+
     def test_a_retry_runs_one_step_and_those_after_it_again_once(self) -> None:
         operated = Operated(World(), step("a"), step("b", dependsOn=["a"]), step("c", dependsOn=["b"]))
         world = converged(operated)

@@ -10,6 +10,7 @@ from execloop._engine.execution import Execution
 from execloop._plans.context import Context, connected
 from execloop.kube import ApiError
 from execloop.library.jobs.plan import Jobs, Parameters
+from tests.merge_patch import merged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -75,8 +76,7 @@ class World:
 
     async def patch(self, api_version: str, kind: str, name: str, patch: dict[str, Any]) -> Any:
         self.requests.append("PATCH Job")
-        self.jobs[name]["metadata"]["labels"].update(patch["metadata"]["labels"])
-        self.jobs[name]["spec"].update(patch["spec"])
+        self.jobs[name] = merged(self.jobs[name], patch)
 
     async def delete(self, api_version: str, kind: str, name: str, *, propagation: str = "Background") -> None:
         self.requests.append("DELETE Job")
