@@ -190,6 +190,17 @@ def test_a_name_kept_from_an_approval_that_was_taken_back_is_not_that_of_the_nex
     assert guarded.annotations() == {APPROVE: "d1", APPROVED_BY: "approver"}
 
 
+def test_a_step_is_skipped_by_who_may_approve_and_run_again_by_who_may_edit(guarded: Guarded) -> None:
+    guarded.create("editor")
+    assert "user editor may not skip steps of plans here" in guarded.annotate("editor", skip="copy@x")
+    assert guarded.annotations() == {}
+    guarded.annotate("approver", skip="copy@x")
+    guarded.annotate("editor", retry="copy@x")
+    assert guarded.annotations() == {"execloop.dev/skip": "copy@x", "execloop.dev/retry": "copy@x"}
+    guarded.annotate("editor", skip=None)
+    assert guarded.annotations() == {"execloop.dev/retry": "copy@x"}
+
+
 def test_an_editor_may_not_lift_the_approval_that_a_plan_needs(guarded: Guarded) -> None:
     guarded.create("editor", approval="Manual")
     assert "user editor may not lift the approval" in guarded.change("editor", spec={"approval": "Automatic"})

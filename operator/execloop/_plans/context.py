@@ -56,6 +56,8 @@ class Context:
     """How far the execution was when the plan was made."""
     retry: str = ""
     """The step that a person asked this execution to run again, by `execloop.dev/retry`; what that is the plan says."""
+    skip: str = ""
+    """The step that this execution is to take as done, by `execloop.dev/skip`, as of a person who may approve."""
     state: MutableMapping[str, Any] = field(default_factory=dict)
     """What the plan keeps between its runs: JSON values, at most 16 KiB, no value of a Secret. The operator keeps it in
     `status.kept`; in the library and the command it lasts as long as the plan. It is a memory of things that cannot be

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from execloop.controller.watch.snapshot import Snapshot
 
 __all__ = [
+    "asked",
     "at",
     "begun",
     "ended",
@@ -29,14 +30,11 @@ __all__ = [
     "recorded",
     "repeated",
     "resumed",
-    "retried",
     "taken_back",
     "wait_after_restart",
 ]
 
 LAST_ERROR_BYTES = 1024
-RETRY = "retry "
-"""What the request of an execution begins with that runs a step again."""
 _MESSAGE_BYTES = 256
 
 
@@ -50,16 +48,16 @@ def begun(snapshot: Snapshot, inputs: str, now: float, history_limit: int, why: 
     if before is not None and before.finished_at is None:
         worked_on = max((c.observed_generation or 0 for c in status.conditions), default=0) or snapshot.generation
         status = recorded(status, ended(before, "Superseded", now), worked_on, history_limit, why)
-    request = None if snapshot.retry is None else f"{RETRY}{snapshot.retry}"
+    request = snapshot.step_request
     execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now), request=request)
     handled = status.last_handled_reconcile_at if snapshot.requested_at is None else snapshot.requested_at
     return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled, "pending": None})
 
 
-def retried(execution: ExecutionStatus) -> str:
-    """Return the step that this execution was asked to run again, or nothing."""
-    request = execution.request or ""
-    return request.removeprefix(RETRY) if request.startswith(RETRY) else ""
+def asked(execution: ExecutionStatus, kind: str) -> str:
+    """Return the step that this execution was asked to `retry` or to `skip`, or nothing."""
+    request, _, step = (execution.request or "").partition(" ")
+    return step if request == kind else ""
 
 
 def wait_after_restart(status: PlanStatus, spec: PlanSpec, now: float) -> float:

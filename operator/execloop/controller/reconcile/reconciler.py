@@ -278,7 +278,7 @@ def _begins(ctx: ReconcileContext) -> bool:
         return True
     if execution.inputs != (ctx.run_inputs if execution.result == PLAN_CRASHES else ctx.inputs):
         return True
-    if snapshot.retry is not None:
+    if snapshot.step_request is not None:
         return True
     requested = snapshot.requested_at
     return requested is not None and requested != snapshot.status.last_handled_reconcile_at

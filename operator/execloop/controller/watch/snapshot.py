@@ -19,6 +19,7 @@ __all__ = ["FINALIZER", "Concern", "ExecutionIdentity", "Key", "Snapshot", "iden
 
 FINALIZER: Final = "execloop.dev/teardown"
 _ANNOTATION = "execloop.dev/"
+_ABOUT_STEPS = ("retry", "skip")
 _LONGEST_VALUE, _LONGEST_NAME = 128, 256
 
 
@@ -48,6 +49,7 @@ class Concern(NamedTuple):
     suspend_until: str | None
     preview: str | None
     retry: str | None
+    skip: str | None
 
 
 ExecutionIdentity: TypeAlias = tuple[str, int, int] | None
@@ -104,9 +106,9 @@ class Snapshot:
         return value if value is None else shortened(value)
 
     @property
-    def requested(self) -> tuple[str | None, str | None]:
+    def requested(self) -> tuple[str | None, ...]:
         """Return the values of the annotations that ask for a new execution."""
-        return self.requested_at, self.annotations.get("retry")
+        return self.requested_at, *(self.annotations.get(kind) for kind in _ABOUT_STEPS)
 
     @property
     def approve(self) -> str | None:
@@ -125,11 +127,14 @@ class Snapshot:
         return self.annotations.get("abandon") == "true"
 
     @property
-    def retry(self) -> str | None:
-        """Return the step that the annotation asks to run again; None unless it names the execution at hand."""
-        step, _, execution = self.annotations.get("retry", "").rpartition("@")
-        asked = self.execution is not None and execution == self.execution.id
-        return step if step and len(step) <= _LONGEST_VALUE and asked else None
+    def step_request(self) -> str | None:
+        """Return `retry STEP` or `skip STEP`, as an annotation asks; None unless it names the execution at hand."""
+        for kind in _ABOUT_STEPS:
+            step, _, execution = self.annotations.get(kind, "").rpartition("@")
+            asked = self.execution is not None and execution == self.execution.id
+            if step and len(step) <= _LONGEST_VALUE and asked:
+                return f"{kind} {step}"
+        return None
 
     @property
     def preview(self) -> str | None:
@@ -139,9 +144,10 @@ class Snapshot:
 
     @property
     def concern(self) -> Concern:
-        until, retry = self.annotations.get("suspend-until"), self.annotations.get("retry")
-        asked = (self.requested_at, self.approve, self.abandoned, until, self.preview, retry)
-        return Concern(self.generation, self.deleting, *asked)
+        of_steps = (self.annotations.get(kind) for kind in _ABOUT_STEPS)
+        until = self.annotations.get("suspend-until")
+        asked = (self.requested_at, self.approve, self.abandoned, until, self.preview)
+        return Concern(self.generation, self.deleting, *asked, *of_steps)
 
     @property
     def version(self) -> int:

@@ -58,6 +58,18 @@ class Memory:
         """Return how often a step was asked to run again with the same inputs."""
         return int(self._state.get("turns", {}).get(step, 0))
 
+    def skip(self, step: str) -> None:
+        """Take a step as done, whatever became of its runs, for as long as its inputs stay."""
+        self._state["skips"] = {**self._state.get("skips", {}), step: ""}
+        self._state.pop("settled", None)
+
+    def skips(self, step: str, key: str) -> bool:
+        """Return whether a step with these inputs is skipped. The first inputs after the request are those meant."""
+        skips = self._state.get("skips", {})
+        if skips.get(step) == "":
+            self._state["skips"] = skips = {**skips, step: key}
+        return step in skips and skips[step] == key
+
     def turn_again(self, step: str) -> None:
         self._state["turns"] = {**self._state.get("turns", {}), step: self.turn(step) + 1}
         self._state.pop("settled", None)

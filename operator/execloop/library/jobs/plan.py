@@ -71,13 +71,16 @@ class Jobs:
         return [*tasks, *waits]
 
     def _begin(self) -> None:
-        """In a new execution run a step again if that was asked for."""
-        if not self._memory.begin(self._context.execution.id) or not (step := self._context.retry):
+        """In a new execution run a step again, or take it as done, if that was asked for."""
+        retry, skip = self._context.retry, self._context.skip
+        if not self._memory.begin(self._context.execution.id) or not (retry or skip):
             return
-        if step in self._survey.names:
-            self._memory.turn_again(step)
+        if (retry or skip) not in self._survey.names:
+            self._context.logger.warning("an annotation names %r, which is no step of this Plan", retry or skip)
+        elif retry:
+            self._memory.turn_again(retry)
         else:
-            self._context.logger.warning("execloop.dev/retry names %r, which is no step of this Plan", step)
+            self._memory.skip(skip)
 
     async def teardown(self) -> list[Task | Wait]:
         await self._look()

@@ -101,6 +101,8 @@ class Survey:
 
     def _of_items(self, step: Step, before: list[Standing], items: list[Any] | None) -> Standing:
         key = step_key(step, self._memory.turn(step.name), [each.key for each in before])
+        if self._memory.skips(step.name, key):
+            return Standing(step, "skipped", key)
         found = instances(step, key, items)
         if items is not None:
             key = of_items(key, found)

@@ -224,20 +224,21 @@ class TestDrift:
         assert control.reconcile() == pytest.approx(60)
 
 
-class TestRetry:
-    """The annotation execloop.dev/retry: `<step>@<execution>`."""
+class TestRequestsAboutSteps:
+    """The annotations execloop.dev/retry and execloop.dev/skip: `<step>@<execution>`."""
 
-    def test_it_begins_one_new_execution_that_knows_the_step(self, control: Controller) -> None:
+    @pytest.mark.parametrize("kind", ["retry", "skip"])
+    def test_it_begins_one_new_execution_that_knows_the_step(self, control: Controller, kind: str) -> None:
         control.apply()
         control.settle()
         before = control.execution()["id"]
         script = control.script(["first"], ["second"])
-        control.annotate(retry=f"copy@{before}")
+        control.annotate(**{kind: f"copy@{before}"})
         control.settle()
         assert script.performed == ["first", "second"]
         assert control.execution()["id"] != before
-        assert control.execution()["request"] == "retry copy"
-        assert control.status()["history"][0]["request"] == "retry copy"
+        assert control.execution()["request"] == f"{kind} copy"
+        assert control.status()["history"][0]["request"] == f"{kind} copy"
         after = control.execution()["id"]
         control.settle()
         assert control.execution()["id"] == after

@@ -123,6 +123,17 @@ class TestIdentity:
         for _ in range(2):
             assert converged(operated).created == ["a", "b", "c", "b", "c"]
 
+    def test_a_step_that_is_skipped_counts_as_done_until_its_inputs_change(self) -> None:
+        steps = [step("a"), step("b", "${{ steps.a.state }}", dependsOn=["a"])]
+        world = failing("a")
+        with pytest.raises(FatalError):
+            converged(Operated(world, *steps))
+        world.execution, world.skip = replace(world.execution, id="second"), "a"
+        assert converged(Operated(world, *steps)).created == ["a", "b skipped"]
+        world.execution, world.skip, world.fate = replace(world.execution, id="third"), "", lambda _job: ""
+        assert converged(Operated(world, *steps)).created == ["a", "b skipped"]
+        assert converged(Operated(world, step("a", "new"), steps[1])).created[2:] == ["a new", "b done"]
+
     def test_a_retry_of_what_is_no_step_runs_nothing(self) -> None:
         operated = Operated(World(), step("a"))
         world = converged(operated)

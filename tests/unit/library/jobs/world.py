@@ -33,7 +33,7 @@ class World:
         self.requests: list[str] = []
         self.log = ["line 1", "it broke"]
         self.execution = Execution(id="first")
-        self.retry = ""
+        self.retry = self.skip = ""
 
     @property
     def connection(self) -> World:
@@ -120,8 +120,8 @@ class Operated:
         if self._state is not None:  # the last run has ended: what it kept is in the status
             self.world.state = json.loads(json.dumps(self._state))
         self._state = copy.deepcopy(self.world.state)
-        retry = self.world.retry
-        context = Context("graph", "ns", "uid", execution=self.world.execution, state=self._state, retry=retry)
+        retry, skip, state = self.world.retry, self.world.skip, self._state
+        context = Context("graph", "ns", "uid", execution=self.world.execution, state=state, retry=retry, skip=skip)
         world: Any = self.world
         return Jobs(self.parameters, connected(context, lambda: world, lambda: world))
 
