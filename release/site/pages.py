@@ -69,7 +69,7 @@ def _relinked(source: Path, text: str) -> tuple[str, list[Path]]:
 
     def relink(found: re.Match[str]) -> str:
         target = Path(os.path.normpath(source.parent / found[2]))
-        if not (target.is_relative_to(ROOT) and target.exists()) or _is_asset(target):
+        if not (target.is_relative_to(ROOT) and target.exists()):
             return found[0]
         if not target.is_relative_to(_DOCS) and target != ROOT / "README.md":
             linked.append(target)
@@ -84,8 +84,3 @@ def _relinked(source: Path, text: str) -> tuple[str, list[Path]]:
     parts = _FENCED.split(text)
     parts[::2] = [_LINK.sub(relink, _NAMED.sub(entitle, part)) for part in parts[::2]]
     return "".join(parts), linked
-
-
-def _is_asset(target: Path) -> bool:
-    """Whether it is a file of docs/ that is copied as it is, such as an image."""
-    return target.is_relative_to(_DOCS) and target.suffix != ".md"
