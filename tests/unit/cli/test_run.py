@@ -145,7 +145,7 @@ def test_parameters_that_stand_in_the_cluster_are_said_to_be_missing(tmp_path: P
         (["missing.yaml"], "missing.yaml:1: No such file or directory"),
         (["settled", "--kubeconfig", "missing"], "File 'missing' does not exist"),
         (["settled", "--kubeconfig", __file__], "test_run.py"),
-        ([], "Missing argument 'NAME|FILE.yaml'"),
+        ([], "Missing argument 'NAME|FILE.yaml|FILE.py'"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: list[str], message: str) -> None:
@@ -342,3 +342,45 @@ def test_json_has_the_waits(tmp_path: Path) -> None:
     report = json.loads(_run(_manifest(tmp_path, plan="waiting", executionTimeout="50ms"), "--json").stdout)
     assert report["waits"][0] == {"task": None, "message": "the node is not \x1b[31mready"}
     assert report["errorCount"] == 0
+
+
+class TestModuleFile:
+    ONE = 'from execloop import plan\n\n\n@plan("{name}")\ndef quiet():\n    return []\n'
+
+    def test_the_only_plan_of_a_module_runs_without_its_name(self, tmp_path: Path) -> None:
+        (tmp_path / "only.py").write_text(self.ONE.format(name="only-one"))
+        (tmp_path / "other.py").write_text(self.ONE.format(name="other"))
+        done = CliRunner().invoke(execloop, ["run", str(tmp_path / "only.py")])
+        assert (done.exit_code, done.stdout.startswith("only-one: converged")) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("", "has no plan; a plan of a module is made with @plan"),
+            (
+                ONE.format(name="a") + ONE.format(name="b").replace("quiet", "calm"),
+                "has more than one plan: a, b; give its name",
+            ),
+            ("1 / 0", "ZeroDivisionError"),
+        ],
+    )
+    def test_another_module_is_a_mistake(self, tmp_path: Path, text: str, problem: str) -> None:
+        module = tmp_path / f"wrong_{len(text)}.py"  # Python imports a module of one name once
+        module.write_text(text)
+        done = CliRunner().invoke(execloop, ["run", str(module)])
+        assert (done.exit_code, problem in done.stderr) == (2, True), done.output
+
+    def test_a_module_that_does_not_exist_is_a_mistake(self) -> None:
+        done = CliRunner().invoke(execloop, ["run", "absent.py"])
+        assert (done.exit_code, done.stderr) == (2, "Error: absent.py: there is no such file\n")
+
+
+def test_the_namespace_of_the_flag_must_be_that_of_the_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "plan.yaml"
+    manifest.write_text(
+        "apiVersion: execloop.dev/v1alpha1\nkind: Plan\nmetadata: {name: a, namespace: shop}\nspec: {plan: settled}\n"
+    )
+    command = ["run", str(manifest), f"--plans={Path(__file__).parents[2] / 'plans'}", "-n"]
+    assert CliRunner().invoke(execloop, [*command, "shop"]).exit_code == 0
+    refused = CliRunner().invoke(execloop, [*command, "bank"])
+    assert (refused.exit_code, "metadata.namespace: is not bank, as --namespace says" in refused.stderr) == (2, True)

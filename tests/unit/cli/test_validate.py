@@ -30,7 +30,7 @@ def test_good_manifests_exit_with_0(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump_all([GOOD, GOOD]))
     result = _validate(path)
     assert result.exit_code == 0
-    assert result.stdout == ""
+    assert result.stdout == f"{path}:1: mine is valid\n{path}:2: mine is valid\n"
     assert result.stderr == "2 good, 0 bad\n"
 
 
@@ -64,6 +64,7 @@ def test_good_manifests_exit_with_0(tmp_path: Path) -> None:
             "spec.parameters.count: Input should be greater than or equal to 0",
         ),
         ({"parameters": []}, "spec.parameters: should be a mapping"),
+        ({"deletionPolicy": "Teardown"}, "spec.deletionPolicy: the plan 'write-files' has no teardown()"),
         ({"plan": "settled"}, "spec.parameters.folder: the plan 'settled' takes no parameters"),
     ],
 )
@@ -104,20 +105,20 @@ def test_each_document_is_counted_and_other_objects_are_left_out() -> None:
     result = _validate(
         "-", text=f"---\n# nothing\n---\n{other}---\n{foreign}---\n{_with_spec(zzz=1)}---\n{_with_spec()}"
     )
-    assert result.stdout == "-:4:spec.zzz: there is no such field\n"
+    assert result.stdout == "-:4:spec.zzz: there is no such field\n-:5: mine is valid\n"
     assert result.stderr == "1 good, 1 bad\n"
 
 
 def test_what_comes_before_a_broken_document_is_still_checked() -> None:
     result = _validate("-", text=f"{_with_spec()}---\na: [")
-    assert result.stdout.startswith("-:2: not YAML: ")
+    assert result.stdout.startswith("-:1: mine is valid\n-:2: not YAML: ")
     assert result.stderr == "1 good, 1 bad\n"
 
 
 def test_the_items_of_a_list_are_checked() -> None:
     manifest = {"apiVersion": "v1", "kind": "List", "items": [GOOD, {**GOOD, "spec": {"plan": "nope"}}]}
     result = _validate("-", text=yaml.safe_dump(manifest))
-    assert result.stdout.startswith("-:1:spec.plan: there is no plan 'nope'")
+    assert result.stdout.startswith("-:1: mine is valid\n-:1:spec.plan: there is no plan 'nope'")
 
 
 def test_every_problem_of_a_plan_is_said_at_once() -> None:
@@ -156,5 +157,5 @@ def test_that_nothing_checks_the_parameters_of_a_plan_without_a_model_is_said(tm
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({**good, "spec": {"plan": "free-form", "parameters": {"any": 1}}}))
     result = CliRunner().invoke(execloop, ["validate", "--plans", str(PLANS), str(path)])
-    assert (result.exit_code, result.stdout) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, f"{path}:1: mine is valid\n")
     assert "spec.parameters: the plan 'free-form' has no model, so nothing checks them" in result.stderr

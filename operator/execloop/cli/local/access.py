@@ -9,10 +9,9 @@ from execloop._plans.context import Context, connected
 from execloop.cli.exits import Mistake
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kubernetes.client import ApiClient
 
+    from execloop.cli.cluster.session import Place
     from execloop.cli.local.target import Target
     from execloop.kube import Connection, Kube
 
@@ -20,11 +19,11 @@ __all__ = ["ClusterAccess"]
 
 
 class ClusterAccess:
-    """Connects when the plan asks for it; at once when a kubeconfig was given, so that a wrong one is said first."""
+    """Connects when the plan asks for it; at once when a flag names the cluster, so that a wrong one is said first."""
 
-    def __init__(self, kubeconfig: Path | None = None, namespace: str = "") -> None:
-        self._kubeconfig, self._namespace = kubeconfig, namespace
-        if kubeconfig is not None:
+    def __init__(self, place: Place, namespace: str = "") -> None:
+        self._place, self._namespace = place, namespace
+        if place.kubeconfig is not None or place.context is not None:
             self._check()
 
     def _check(self) -> None:
@@ -39,7 +38,7 @@ class ClusterAccess:
     def connection(self) -> Connection:
         from execloop.kube import Connection  # noqa: PLC0415 - needs the extra `operator`
 
-        return Connection.load(self._kubeconfig)
+        return Connection.load(self._place.kubeconfig, self._place.context)
 
     @cached_property
     def kube(self) -> Kube:

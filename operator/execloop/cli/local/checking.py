@@ -47,10 +47,12 @@ def check_parameters(manifest: Manifest, spec: PlanSpec, registry: Registry) -> 
         definition = registry.get(spec.plan).definition
     except PlanError as error:
         return [manifest.problem("spec.plan", str(error))]
+    undone = spec.deletion_policy == "Orphan" or definition.teardown
+    refused = () if undone else (manifest.problem("spec.deletionPolicy", f"the plan {spec.plan!r} has no teardown()"),)
     errors = _parameter_errors(definition, spec.parameters)
     if spec.parameters_from:  # what is missing here may stand there
         errors = [error for error in errors if error[2] != "missing"]
-    return [manifest.problem(field, message) for field, message, _ in errors]
+    return [*refused, *(manifest.problem(field, message) for field, message, _ in errors)]
 
 
 def unchecked_parameters(manifest: Manifest, spec: PlanSpec, registry: Registry) -> Problem | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from execloop._plans.context import Context
+    from execloop.cli.cluster.session import Place
 
 __all__ = ["preview"]
 
@@ -32,11 +33,11 @@ __all__ = ["preview"]
 @target_arguments
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def preview(
+    place: Place,
     *,
     target: str,
     assignments: tuple[str, ...],
     folders: tuple[Path, ...],
-    kubeconfig: Path | None,
     as_json: bool,
     traceback: bool,
 ) -> int:
@@ -44,8 +45,8 @@ def preview(
 
     Tasks that follow from others while they run cannot be known before.
     """
-    found = resolve(target, assignments, folders)
-    context = ClusterAccess(kubeconfig, found.namespace).context(found)
+    found = resolve(target, assignments, folders, place.namespace)
+    context = ClusterAccess(place, found.namespace).context(found)
     try:
         with redirect_stdout(sys.stderr):
             taken = asyncio.run(_ask(found, context))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from execloop._engine.events import Listener
+    from execloop.cli.cluster.session import Place
 
 __all__ = ["run"]
 
@@ -34,22 +35,22 @@ __all__ = ["run"]
 @target_arguments
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but a JSON report at the end.")
 def run(
+    place: Place,
     *,
     target: str,
     assignments: tuple[str, ...],
     folders: tuple[Path, ...],
-    kubeconfig: Path | None,
     as_json: bool,
     traceback: bool,
 ) -> int:
     """Run a plan on this machine until it converges.
 
-    The plan is one that is installed, by NAME, or the one that a Plan manifest names, with the manifest's parameters
-    and its sleepBetweenRuns, errorsToTolerate, executionTimeout and parallelism.
+    The plan is one that is installed, by NAME; or the only one of FILE.py; or the one that a Plan manifest names, with
+    the manifest's parameters and its sleepBetweenRuns, errorsToTolerate, executionTimeout and parallelism.
     """
     _log_to_stderr()
-    found = resolve(target, assignments, folders)
-    context = ClusterAccess(kubeconfig, found.namespace).context(found)
+    found = resolve(target, assignments, folders, place.namespace)
+    context = ClusterAccess(place, found.namespace).context(found)
     with _no_listener() if as_json else _reporting(found) as listeners:
         executor = Executor(found.options, listeners=listeners)
         ending = conduct(executor, lambda: found.make(context))

@@ -6,13 +6,14 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from execloop._engine.errors import PlanError
 from execloop._engine.options import Options
 from execloop._plans.registry import Registry
+from execloop.cli.cluster.session import place_options
 from execloop.cli.exits import Mistake
 from execloop.cli.local.assignments import assign
 from execloop.cli.manifests import Manifest, Problem, is_file, plans_in
@@ -40,9 +41,9 @@ plans_option = click.option(
 
 
 def target_arguments(function: F) -> F:
-    """The arguments that `run` and `preview` share."""
+    """The arguments that `run` and `preview` share. The function gets a Place first."""
     decorators = [
-        click.argument("target", metavar="NAME|FILE.yaml"),
+        click.argument("target", metavar="NAME|FILE.yaml|FILE.py"),
         click.option(
             "-p",
             "assignments",
@@ -51,17 +52,12 @@ def target_arguments(function: F) -> F:
             help="A parameter. Values are YAML, dotted keys nest.",
         ),
         plans_option,
-        click.option(
-            "--kubeconfig",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="For a plan that needs a cluster. Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
-        ),
         click.option("--traceback", is_flag=True, help="Show where in the plan's code an error was raised."),
     ]
+    decorated: Any = place_options(function)
     for decorate in reversed(decorators):
-        function = decorate(function)
-    return function
+        decorated = decorate(decorated)
+    return cast("F", decorated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +79,14 @@ def load_registry(folders: Sequence[Path]) -> Registry:
         return Registry.load(folders)
 
 
-def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) -> Target:
-    """Raises Mistake."""
+def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path], namespace: str | None = None) -> Target:
+    """Return what to run; `namespace` as the flag has it. Raises Mistake."""
     manifest, name, parameters, options = None, target, {}, Options()
-    if is_file(target):
+    if target.endswith(".py"):
+        module = Path(target)
+        folders = (*folders, module.parent)
+        name = _only_plan_of(module, load_registry((module.parent,)))
+    elif is_file(target):
         manifest, spec = _only_plan(target)
         name, parameters, options = spec.plan, spec.parameters, _options(spec)
         _say_what_is_not_read(manifest, spec)
@@ -96,8 +96,30 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path]) ->
         parsed = registered.definition.parse(parameters)
     except PlanError as error:
         raise Mistake(str(error)) from None
-    found = Target(registered, parsed, options, name)
-    return found if manifest is None else replace(found, name=manifest.name or name, namespace=manifest.namespace)
+    found = Target(registered, parsed, options, name, namespace or "")
+    return found if manifest is None else _placed(found, manifest)
+
+
+def _placed(target: Target, manifest: Manifest) -> Target:
+    if target.namespace and manifest.namespace not in ("", target.namespace):
+        raise Mistake(str(manifest.problem("metadata.namespace", f"is not {target.namespace}, as --namespace says")))
+    return replace(target, name=manifest.name or target.name, namespace=target.namespace or manifest.namespace)
+
+
+def _only_plan_of(module: Path, registry: Registry) -> str:
+    """Return the name of the one plan of a module."""
+    if not module.is_file():
+        raise Mistake(f"{module}: there is no such file")
+    origin = module.resolve()
+    for where, failure in registry.failures.items():
+        if Path(where).resolve() == origin:
+            raise Mistake(f"{module}: {failure}")
+    names = [plan.name for plan in registry if Path(plan.origin).resolve() == origin]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise Mistake(f'{module}: has no plan; a plan of a module is made with @plan("name")')
+    raise Mistake(f"{module}: has more than one plan: {', '.join(names)}; give its name and --plans {module.parent}")
 
 
 def _only_plan(file: str) -> tuple[Manifest, PlanSpec]:

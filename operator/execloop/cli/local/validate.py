@@ -39,6 +39,8 @@ def validate(files: tuple[str, ...], folders: tuple[Path, ...], schema_only: boo
             problems = list(_problems(item, registry))
             for problem in problems:
                 click.echo(printable(str(problem)))
+            if not problems and isinstance(item, Manifest):
+                click.echo(printable(f"{file}:{item.number}: {item.name or item.metadata['generateName']} is valid"))
             bad, good = bad + bool(problems), good + (not problems)
     click.echo(f"{good} good, {bad} bad", err=True)
     return FAILED if bad else 0
