@@ -1,11 +1,13 @@
 """The life of what `manifests` applied: healthy, pruned, adopted, replaced, torn down."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster import Cluster
 from tests.integration.conftest import Kubectl
@@ -270,3 +272,26 @@ class TestTeardown:
         kubectl("patch", "configmap", "last", "--type=merge", '--patch={"metadata":{"finalizers":null}}')
         plans.until(lambda: names(kubectl) == set(), "both are gone")
         kubectl("wait", "--for=delete", "plan/a", "--timeout=60s")
+
+
+_PAGE = Path(__file__).parents[2] / "docs" / "library" / "manifests.md"
+
+
+def test_the_example_of_the_page_works_with_the_rights_that_it_names(
+    plans: Plans, kubectl: Kubectl, namespace: str
+) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", _PAGE.read_text(), re.DOTALL)
+    example, role = (yaml.safe_load(block) for block in blocks if "apiVersion" in block)
+    kubectl("create", "serviceaccount", "shop")
+    kubectl("apply", "--filename=-", input=json.dumps(role))
+    kubectl("create", "rolebinding", "shop", "--role=shop", f"--serviceaccount={namespace}:shop")
+    example["spec"]["serviceAccountName"] = "shop"
+    plans.apply(example)
+    plans.wait("shop")
+    assert kubectl("get", "configmap", "settings", "--output=jsonpath={.data.theme}") == "blue"
+    del example["spec"]["parameters"]["objects"][1]
+    plans.apply(example)
+    ready(plans, "shop", 2)
+    assert names(kubectl) == {"settings"}
+    kubectl("delete", "plan", "shop", "--timeout=60s")
+    assert names(kubectl) == set()

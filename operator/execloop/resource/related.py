@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from execloop._plans.entry import Entry
 from execloop.resource.fields import API, KIND, state, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from execloop.controller.status.explain import Reference
     from execloop.kube import Kube
     from execloop.resource.fields import Plan
@@ -41,19 +40,23 @@ async def related(kube: Kube, plan: Plan) -> dict[Reference, Plan | None]:
 
 async def inventory(kube: Kube, plan: Plan) -> list[tuple[str, str]]:
     """Return the objects that a Plan owns, and how each is; `?` where that cannot be read."""
+    found: list[tuple[str, str]] = []
+    for text in status(plan).get("inventory") or ():
+        entry = Entry.parse(str(text))
+        found.append((entry.label, "?" if len(found) >= _MOST else await _health(kube, entry)))
+    return found
+
+
+async def _health(kube: Kube, entry: Entry) -> str:
     from execloop.kube import ApiError  # noqa: PLC0415 - costly to import
 
-    found: list[tuple[str, str]] = []
-    for version, kind, namespace, name in _entries(plan):
-        label = f"{kind} {f'{namespace}/' if namespace else ''}{name}"
-        if len(found) >= _MOST or not version:
-            found.append((label, "?"))
-            continue
-        try:
-            found.append((label, health(await kube.get(version, kind, name, namespace or None))))
-        except (ApiError, ValueError):
-            found.append((label, "?"))
-    return found
+    try:
+        resource = await kube.connection.discovery.preferred(entry.group, entry.kind)
+        if resource is None:
+            return health(None)
+        return health(await kube.get(resource.api_version, entry.kind, entry.name, entry.namespace or None))
+    except (ApiError, ValueError):
+        return "?"
 
 
 def health(found: dict[str, Any] | None) -> str:
@@ -63,20 +66,3 @@ def health(found: dict[str, Any] | None) -> str:
     if found is not None and (found.get("apiVersion"), found.get("kind")) == (API, KIND):
         return state(found)
     return judge(found).state
-
-
-def _entries(plan: Plan) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (apiVersion, kind, namespace, name). An entry is a mapping, or one string `kind.group/namespace/name`."""
-    for entry in status(plan).get("inventory") or ():
-        if isinstance(entry, dict):
-            yield (
-                str(entry.get("apiVersion", "")),
-                str(entry.get("kind", "")),
-                str(entry.get("namespace") or ""),
-                str(entry.get("name", "")),
-            )
-        else:
-            kind, _, rest = str(entry).partition("/")
-            namespace, _, name = rest.rpartition("/")
-            kind, _, group = kind.partition(".")
-            yield ("" if group else "v1"), kind, namespace, name

@@ -16,12 +16,12 @@ from execloop.library.manifests.wanted.order import FOUNDATIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from execloop._plans.entry import Entry
     from execloop._plans.inventory import Inventory
     from execloop.kube import Kube
     from execloop.library.manifests.health import Judge
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.observation import Seen
-    from execloop.library.manifests.wanted.entry import Entry
     from execloop.library.manifests.wanted.wish import Wanted
 
 __all__ = ["Apply", "ObjectsFailed", "Progress", "Report", "Tools"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
     from execloop._plans.context import Context
-    from execloop.library.manifests.wanted.entry import Entry
+    from execloop._plans.entry import Entry
     from execloop.library.manifests.wanted.wish import Wanted
 
 __all__ = ["Memory"]

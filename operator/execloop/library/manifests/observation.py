@@ -10,10 +10,10 @@ from execloop.library.manifests.adoption import refusal
 from execloop.library.manifests.wanted.ignored import keep_live
 
 if TYPE_CHECKING:
+    from execloop._plans.entry import Entry
     from execloop.kube import Health, Kube
     from execloop.library.manifests.health import Judge
     from execloop.library.manifests.memory import Memory
-    from execloop.library.manifests.wanted.entry import Entry
     from execloop.library.manifests.wanted.parameters import Parameters
     from execloop.library.manifests.wanted.wish import Wanted
 

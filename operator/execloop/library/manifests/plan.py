@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from execloop._engine.errors import FatalError
 from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
+from execloop._plans.entry import Entry
 from execloop.kube import ApiError
 from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, Report, Tools
 from execloop.library.manifests.health import Judge, brief
@@ -15,7 +16,6 @@ from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
 from execloop.library.manifests.pruning import Delete, Deletions, Leftover, look_at, waits_of
 from execloop.library.manifests.recovery import recover
-from execloop.library.manifests.wanted.entry import Entry
 from execloop.library.manifests.wanted.order import rank
 from execloop.library.manifests.wanted.parameters import Parameters
 from execloop.library.manifests.wanted.wish import Wanted, defined_scope, dependencies, wanted_of

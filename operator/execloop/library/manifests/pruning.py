@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from execloop._plans.context import Context
+    from execloop._plans.entry import Entry
     from execloop.kube import Kube, Resource
     from execloop.library.manifests.applying import Progress
-    from execloop.library.manifests.wanted.entry import Entry
 
 __all__ = ["KEEP", "Delete", "Deletions", "Leftover", "look_at"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from execloop._plans.entry import Entry
 from execloop.kube import ApiError
-from execloop.library.manifests.wanted.entry import Entry
 
 if TYPE_CHECKING:
     from execloop._plans.context import Context

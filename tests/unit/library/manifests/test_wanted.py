@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from execloop._engine.errors import FatalError, InvalidParameters
+from execloop._plans.entry import Entry
 from execloop._plans.registry import Registry
-from execloop.library.manifests.wanted.entry import Entry
 from execloop.library.manifests.wanted.ignored import keep_live
 from execloop.library.manifests.wanted.wish import dependencies, wanted_of
 from tests.unit.library.manifests.applying import configmap

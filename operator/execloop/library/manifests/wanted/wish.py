@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import FatalError
-from execloop.library.manifests.wanted.entry import Entry, group_of
+from execloop._plans.entry import Entry, group_of
 from execloop.library.manifests.wanted.ignored import paths_for
 from execloop.library.manifests.wanted.order import FOUNDATIONS, rank, wave_of
 from execloop.library.manifests.wanted.substitution import Filler

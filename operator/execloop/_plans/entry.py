@@ -1,4 +1,4 @@
-"""What names an object: for the inventory, and for people."""
+"""What names an object: an entry of `context.inventory`, and a label for people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Entry(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Entry:
         """Return the object of an entry of the inventory, `kind.group/namespace/name`."""
-        head, namespace, name = text.split("/", 2)
+        head, _, rest = text.partition("/")
+        namespace, _, name = rest.rpartition("/")
         kind, _, group = head.partition(".")
         return cls(group, kind, namespace, name)
 
