@@ -25,7 +25,7 @@ class Priority(IntEnum):
     """Who comes first of those that are due."""
 
     EDIT = 0
-    """Somebody created or edited it, and waits."""
+    """A person or a tool created or edited it, and waits."""
     WORK = 1
     """Its execution is under way, or something that it manages or refers to changed."""
     CHECK = 2
