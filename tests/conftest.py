@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("execloop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("execloop")
 
-_SECONDS = {"chart": 300, "gitops": 300, "integration": 300, "e2e": 1800}
+_SECONDS = {"chart": 300, "page": 300, "gitops": 300, "integration": 300, "e2e": 1800}
 """The limit of a test that talks to real programs. Its fixtures do not count: the first may have to build them."""
 
 
