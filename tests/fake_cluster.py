@@ -80,6 +80,7 @@ class FakeCluster:
         body: object = None,
         content_type: str = JSON,
         accept: str = JSON,
+        timeout: float | None = None,  # noqa: ASYNC109 - as a Connection has it; it answers at once
     ) -> Object:
         """The operator's."""
         self.requests += 1

@@ -99,6 +99,12 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         lambda r: ("--lease-name=chief" in arguments(r), r.one("Role")["rules"][0]["resourceNames"]),
         (True, ["chief"]),
     ),
+    "leaderElection.shards": (
+        4,
+        {},
+        lambda r: ("--shards=4" in arguments(r), r.one("Role")["rules"][0]["verbs"]),
+        (True, ["get", "list", "create", "update", "delete"]),
+    ),
     "watch.namespaces": (
         ["a", "b"],
         {

@@ -26,8 +26,9 @@ def rights(verbs: str, resource: str, scope: str = "*", *names: str) -> set[Righ
 
 LEASE = {
     *rights("get update watch", "coordination.k8s.io/leases", NAMESPACE, "execloop"),
-    *rights("create", "coordination.k8s.io/leases", NAMESPACE),
+    *rights("create list", "coordination.k8s.io/leases", NAMESPACE),
 }
+SHARDS = rights("get list create update delete", "coordination.k8s.io/leases", NAMESPACE)
 
 LOOK = {
     right
@@ -116,6 +117,7 @@ CASES: list[tuple[str, Values, Iterable[Right]]] = [
         | rights("create", "authentication.k8s.io/tokenreviews")
         | rights("create", "authorization.k8s.io/subjectaccessreviews"),
     ),
+    ("with ranges", {"leaderElection": {"shards": 4}}, working("*") | SHARDS | LOOK),
     ("with none", {"rbac": {"create": False}}, set()),
 ]
 

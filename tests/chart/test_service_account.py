@@ -100,7 +100,7 @@ FORBIDDEN = [
     "get nodes",
     "delete events.events.k8s.io",
     "delete leases.coordination.k8s.io",
-    "list leases.coordination.k8s.io",
+    "watch leases.coordination.k8s.io",
 ]
 
 

@@ -40,6 +40,8 @@ class Script:
     feed: FeedFaults = field(default_factory=FeedFaults)
     replicas: int = 2
     lease_seconds: int = 15
+    shards: tuple[int, ...] = (1,)
+    """Ranges that the replicas share: each process draws one of these numbers, as if an upgrade changed it."""
     latest: float = 0.05
     how: frozenset[str] = frozenset({"error", "fatal", "exit", "cancelled"})
     faults: Faults | None = None
@@ -80,6 +82,7 @@ def drawn(
         lease_seconds=chance.choice([15, 60, 60]),
         latest=chance.choice([0.01, 0.1, 2.0]),
         how=frozenset(how),
+        shards=chance.choice([(1,), (1,), (2,), (3,), (1, 2), (2, 3)]),
     )
 
 
@@ -119,7 +122,7 @@ class World:
         self.replicas = [
             Replica(
                 name, self.network, self.sites, self.referee, clock, Random(script.seed + 4 + number),
-                lambda: self.feed, script.lease_seconds,
+                lambda: self.feed, script.lease_seconds, script.shards,
             )
             for number, name in enumerate(("left", "right")[: script.replicas])
         ]  # fmt: skip

@@ -59,6 +59,7 @@ class Course:
     """Those that plan code raised."""
     open: int = 0
     """Of these the errors of the run under way: a process that dies takes them along."""
+    failed_at: float = 0.0
     lost: int = 0
     """How many the operator may never have heard of."""
     halts: bool = False
@@ -95,7 +96,8 @@ class Referee:
         self.approved: list[Approved] = []
         self.told: dict[Process, dict[Any, dict[str, Any]]] = {}
         """What each process was told of each Plan."""
-        self.held: dict[Process, Callable[[], bool]] = {}
+        self.owns: dict[Process, Callable[[str], bool]] = {}
+        """Whether a process may work on the Plan of a uid."""
         self.known: dict[str, Known] = defaultdict(Known)
         self.writes = self.statuses = 0
         self.running: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
@@ -139,6 +141,7 @@ class Referee:
             self._story(f"   create() of {about.site} fails while it is observed at rest")
             return
         course.errors += 1
+        course.failed_at = self._now()
         if counts:
             course.open += 1
         else:
@@ -175,8 +178,11 @@ class Referee:
             attempts[:] = [one for one in attempts if one.process is not process]
 
     def _held(self, process: Process, about: Asked, what: str) -> None:
-        if not self.held[process]():
+        if not self.owns[process](about.uid):
             self.blame("lease", f"{what} begins in {process.name} though its Lease is lost", about.site)
+        owners = [one.name for one, owns in self.owns.items() if one.alive and owns(about.uid)]
+        if len(owners) > 1:
+            self.blame("two-owners", f"{what} begins while {' and '.join(owners)} own its Plan", about.site)
 
     def _overtaken(self, process: Process, about: Asked, thing: str) -> None:
         """Whether the process was told already that this is no longer wanted."""
@@ -198,11 +204,15 @@ class Referee:
     def _within_budget(self, about: Asked, thing: str) -> None:
         spec, course = self.known[about.uid].specs[about.generation], self._course(about)
         tolerated = spec.get("errorsToTolerate", 5)
-        if 0 <= tolerated < course.errors - course.lost:
+        side_by_side = spec.get("parallelism", 1) > 1 and course.failed_at == self._now()  # it was on its way already
+        if 0 <= tolerated < course.errors - course.lost and not side_by_side:
             self.blame("budget", f"{thing} begins after {course.errors} errors, {tolerated} tolerated", about.site)
         timeout = seconds(spec.get("executionTimeout", "20m"))
         late = self._now() - course.began - timeout
-        if timeout and late > _SLACK and not course.halts and not self.clock_jumped:
+        known = (
+            not course.halts and not course.finished
+        )  # of a repair that waited, the new execution is not written yet
+        if timeout and late > _SLACK and known and not self.clock_jumped:
             self.blame("deadline", f"{thing} begins {late:.1f} s after the deadline", about.site)
 
     def _approved(self, about: Asked, thing: str) -> None:

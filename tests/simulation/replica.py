@@ -26,6 +26,7 @@ from execloop._engine.threads import Threads
 from execloop.controller.manager import controller
 from execloop.controller.manager.builder import assemble
 from execloop.controller.manager.controller import Operator
+from execloop.controller.manager.leadership import share
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode import host
 from execloop.controller.plancode.call import CALL
@@ -35,7 +36,7 @@ from execloop.controller.settings import Settings
 from execloop.controller.timing import Times
 from execloop.controller.watch.plans import _TIMES, _Receiver
 from execloop.controller.watch.workqueue import WorkQueue
-from execloop.kube import Lease, LeaseTimes, Stream
+from execloop.kube import Census, Lease, LeaseTimes, Shards, Stream, Undivided
 from tests.simulation.feed import Feed, FeedFaults, Told
 from tests.simulation.network import Link, Network
 from tests.simulation.processes import EPOCH, Process, Strands, current
@@ -70,9 +71,11 @@ class Replica:
         chance: Random,
         feed_faults: Callable[[], FeedFaults],
         lease_seconds: int = 15,
+        shards: tuple[int, ...] = (1,),
     ) -> None:
         self.name, self.network, self.sites, self.referee = name, network, sites, referee
         self.clock, self.chance, self.feed_faults, self.lease_seconds = clock, chance, feed_faults, lease_seconds
+        self.shards = shards
         self.process: Process | None = None
         self.operator: Operator | None = None
         """Of the process that leads."""
@@ -110,10 +113,8 @@ class Replica:
 
     async def _main(self, process: Process) -> str:
         link = Link(self.network, process)
-        terms = LeaseTimes.lasting(self.lease_seconds)
-        clock, chance = self.clock.monotonic, self.chance.random
-        lease = Lease(link, "execloop", "system", terms, monotonic=clock, now=time.time, chance=chance)
-        self.referee.held[process] = lambda: lease.held
+        lease = self._leadership(link)
+        self.referee.owns[process] = lambda uid: lease.held and lease.owns(uid)
         stopping = asyncio.create_task(self._stopping.wait())
         acquiring = asyncio.create_task(lease.acquire())
         await asyncio.wait((acquiring, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +126,8 @@ class Replica:
         self.referee.told[process] = told.newest
         feed = Feed(process, self.network, self.feed_faults, self.chance)
         plans = Stream(feed, _Receiver(None, told), times=_TIMES, chance=self.chance.random)
+        if isinstance(lease, Shards):
+            share(lease, operator, plans.relist)
         keeping = asyncio.create_task(lease.keep())
         services = [asyncio.create_task(plans.run()), asyncio.create_task(operator.dispatch())]
         await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
@@ -139,7 +142,15 @@ class Replica:
             await lease.release()
         return "stopped"
 
-    def _build(self, link: Link, lease: Lease) -> Operator:
+    def _leadership(self, link: Link) -> Shards | Undivided:
+        times, clock, chance = LeaseTimes.lasting(self.lease_seconds), self.clock.monotonic, self.chance.random
+        base, place = "execloop", "system"
+        if (ranges := self.chance.choice(self.shards)) > 1:
+            return Shards(link, base, place, ranges, times, monotonic=clock, now=time.time, chance=chance)
+        lease = Lease(link, base, place, times, monotonic=clock, now=time.time, chance=chance)
+        return Undivided(lease, Census(link, base, place, 1, times, clock))
+
+    def _build(self, link: Link, lease: Shards | Undivided) -> Operator:
         times = Times(time.time, self.clock.monotonic, self.chance.random)
         clock = self.clock.monotonic
 

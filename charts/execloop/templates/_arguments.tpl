@@ -23,6 +23,9 @@
 - --leader-elect
 - --lease-name={{ include "execloop.lease" . }}
 - --lease-namespace={{ .Release.Namespace }}
+{{- if gt (int .Values.leaderElection.shards) 1 }}
+- --shards={{ int .Values.leaderElection.shards }}
+{{- end }}
 {{- end }}
 {{- with .Values.operator.defaultServiceAccount }}
 - --default-service-account={{ . }}

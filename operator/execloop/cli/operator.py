@@ -118,6 +118,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Until a standby takes over from one that is gone.  [default: 15s]",
 )
 @click.option(
+    "--shards",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Divide the Plans into N ranges, with a Lease each, which the replicas share.  [default: 1]",
+)
+@click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -169,6 +175,7 @@ def operator(
     lease_name: str | None,
     lease_namespace: str | None,
     lease_duration: int | None,
+    shards: int | None,
     journal: Path | None,
     health_port: int | None,
     address: str | None,
@@ -193,7 +200,9 @@ def operator(
         cross_namespace=cross_namespace_dependencies,
         limits=Limits(plan_folders, plan_addresses),
     )
-    election = _election(leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration)
+    election = _election(
+        leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration, shards=shards
+    )
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
     page = _page(address, actions=page_actions or None, audience=page_audience, key=page_key)
@@ -257,5 +266,6 @@ def _election(wanted: bool, **options: str | int | None) -> Election | None:
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if given and not wanted:
-        raise Mistake(f"--lease-{next(iter(given))} needs --leader-elect")
+        option = next(iter(given))
+        raise Mistake(f"--{option if option == 'shards' else f'lease-{option}'} needs --leader-elect")
     return Election(**given) if wanted else None

@@ -15,13 +15,15 @@ __all__ = ["Election", "Settings"]
 
 @dataclass(frozen=True, slots=True)
 class Election:
-    """The Lease whose holder leads."""
+    """The Lease whose holder leads, or those of the ranges whose holders share the Plans."""
 
     name: str = "execloop"
     namespace: str = ""
     """Empty: the one that the operator itself is in."""
     duration: int = 15
     """Seconds."""
+    shards: int = 1
+    """Ranges that the Plans are divided into, with a Lease each."""
 
 
 @dataclass(frozen=True, slots=True)

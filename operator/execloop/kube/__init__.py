@@ -11,8 +11,12 @@ from execloop.kube.http.connection import APPLY, JSON, MERGE_PATCH, Connection
 from execloop.kube.http.official import api_client
 from execloop.kube.http.paths import Resource
 from execloop.kube.lease.annotation import edit_annotation
+from execloop.kube.lease.census import Census
 from execloop.kube.lease.election import LeaseTimes
 from execloop.kube.lease.lease import Lease
+from execloop.kube.lease.ranges import range_of
+from execloop.kube.lease.shards import Shards
+from execloop.kube.lease.undivided import Undivided
 from execloop.kube.objects.client import Kube, Object, Propagation
 from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.objects.kstatus import Health, judge
@@ -26,6 +30,7 @@ __all__ = [
     "MERGE_PATCH",
     "PLAN_UID_LABEL",
     "ApiError",
+    "Census",
     "Cluster",
     "Comparison",
     "ConfigurationError",
@@ -46,11 +51,14 @@ __all__ = [
     "Resource",
     "Restart",
     "Same",
+    "Shards",
     "Stream",
+    "Undivided",
     "Watch",
     "WatchTimes",
     "api_client",
     "edit_annotation",
     "field_manager",
     "judge",
+    "range_of",
 ]

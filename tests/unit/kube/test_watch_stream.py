@@ -106,6 +106,9 @@ class Life:
         run_virtually(self.clock, live)
         return self
 
+    def relist(self) -> None:
+        self.stream.relist()
+
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         await asyncio.sleep(seconds)
@@ -218,3 +221,17 @@ def test_a_fault_of_the_receiver_is_logged_and_all_is_listed_again(
     life.lasting(5)
     assert len(calls) == 2
     assert "RuntimeError: no such thing" in caplog.text
+
+
+def test_on_demand_all_is_listed_anew_at_once_though_the_watch_is_sound(life: Life) -> None:
+    life.at = [(100, life.relist)]
+    life.lasting(300)
+    assert life.source.lists == [0, 100]
+    assert (len(life.source.watches), life.restarts, life.pauses) == (2, [], [0.0])
+
+
+def test_a_demand_before_the_first_list_costs_no_second_one(life: Life) -> None:
+    life.source.list_error = ApiError(500, "InternalError", "")
+    life.at = [(10, life.relist), (10, lambda: setattr(life.source, "list_error", None))]
+    life.lasting(300)
+    assert [at for at in life.source.lists if at > 10] == [15]

@@ -26,7 +26,7 @@ from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.kube import ApiError, Kube, LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from execloop.controller.manager.leadership import Leadership
     from execloop.controller.manager.metrics import Metrics, Result
@@ -47,6 +47,8 @@ _SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
 _LOST = 30.0  # should a reconcile end in a way that none of the rules names
 _SAVES = 20
+_LEAVE = 30.0
+_POLL = 0.05
 
 
 @dataclass(slots=True)
@@ -140,9 +142,17 @@ class Operator:
         key = Key(metadata["namespace"], metadata["name"])
         if kind == "DELETED":
             self._gone(key, metadata["uid"], finalizers=metadata.get("finalizers") or ())
+        elif not self.leadership.owns(metadata["uid"]):
+            self._others(key, metadata["uid"])
         else:
             self.cache.put(key, body, listed=kind is None)
         self.references.told(Reference(API_VERSION, KIND, *key), metadata)
+
+    def _others(self, key: Key, uid: str) -> None:
+        """Forget a Plan whose name went to one of another replica; one that is being given up ends in `leave`."""
+        state = self.cache.get(key)
+        if state is not None and state.uid != uid:
+            self._gone(key)
 
     def _changed(self, key: Key, change: Change, listed: bool) -> None:
         self.reconciler.interrupt(key)
@@ -155,18 +165,25 @@ class Operator:
                 self._gone(key)
         self.unlisted.discard(namespace)
         if not self.unlisted:
-            self.suspects.forget_all_but({state.uid for state in map(self.cache.get, self.cache) if state is not None})
+            known = {state.uid for state in map(self.cache.get, self.cache) if state is not None}
+            self.suspects.forget_those(lambda uid: uid not in known and self.leadership.owns(uid))
 
     def _gone(self, key: Key, uid: str | None = None, finalizers: Sequence[str] = ()) -> None:
-        state = self.cache.drop(key, uid)
+        state = self._drop(key, uid)
         if state is None:  # another Plan has the name already
             return
-        self.queue.forget(key)
-        self.drift.forget(key)
-        self.references.forget(key)
         self.suspects.forget(state.uid)
         if FINALIZER in finalizers and not state.snapshot.deleting:
             self.reconciler.lost(state)
+
+    def _drop(self, key: Key, uid: str | None = None) -> PlanState | None:
+        """Return the state of a Plan that this process no longer cares for; None when it has none of this uid."""
+        state = self.cache.drop(key, uid)
+        if state is not None:
+            self.queue.forget(key)
+            self.drift.forget(key)
+            self.references.forget(key)
+        return state
 
     def unready(self) -> str:
         return "Plans are not listed yet" if self.unlisted else ""
@@ -198,8 +215,8 @@ class Operator:
 
     async def _work(self, key: Key) -> None:
         state, done = self.cache.get(key), partial(self._reconciled, time.perf_counter())
-        if state is not None and not self.suspects.may_begin(key, state.uid):
-            self.queue.done(key)  # its turn puts it into the queue
+        if state is not None and not (self.leadership.owns(state.uid) and self.suspects.may_begin(key, state.uid)):
+            self.queue.done(key)  # its turn puts it into the queue, or it is given up
             return
         after: float | None = _LOST
         try:
@@ -250,12 +267,50 @@ class Operator:
             logger.warning("not every status was saved within %.0f s", _GRACE)
         return not self.working
 
-    async def _save(self, key: Key) -> None:
+    async def leave(self, theirs: Callable[[str], bool]) -> bool:
+        """End all work on the Plans of these uids, save what only memory holds, and forget them.
+
+        The leadership says already that they are not this process's. Return False when they are not ready to go: plan
+        code does not end, or the API server does not take their status.
+        """
+        keys = self._keys(theirs)
+        for key in keys:
+            self.reconciler.halt(key)
+        try:
+            async with asyncio.timeout(_LEAVE):
+                while any(map(self._is_at_work, keys)):  # noqa: ASYNC110 - a thread that returns sets no event
+                    await asyncio.sleep(_POLL)
+                saved = await asyncio.gather(*map(self._save, keys))
+        except TimeoutError:
+            return False
+        if not all(saved):
+            return False
+        for key in keys:
+            if (state := self._drop(key)) is not None:
+                self.suspects.give_up(state.uid)
+        return True
+
+    def take_back(self, ours: Callable[[str], bool]) -> None:
+        """Continue with the Plans of these uids that are known: they were to be left, or are new to this process."""
+        for key in self._keys(ours):
+            self.queue.add(key)
+
+    def _keys(self, uids: Callable[[str], bool]) -> list[Key]:
+        return [key for key in self.cache if (state := self.cache.get(key)) is not None and uids(state.uid)]
+
+    def _is_at_work(self, key: Key) -> bool:
+        """Return whether a reconcile of the Plan is under way, or code of it that was left behind still runs."""
+        state = self.cache.get(key)
+        return (state is not None and state.under_way is not None) or key in self.code.barred
+
+    async def _save(self, key: Key) -> bool:
         async with self._saving:
             try:
                 await self.reconciler.save(key)
             except (ApiError, LeaseLost) as error:
                 logger.warning("not saved: %s", error, extra={"plan": str(key)})
+                return False
+        return True
 
     async def close(self) -> None:
         await self.drift.close()

@@ -1,4 +1,4 @@
-"""Whether this process may work: while it holds a Lease, or always where it is alone."""
+"""Whether this process may work, and on which Plans: while it holds Leases, or always where it is alone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from execloop._engine.walk import Stop
+from execloop.controller.manager.crashes import OnLease
+from execloop.kube import Census, Lease, LeaseTimes, Shards, Undivided, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Leadership", "NoElection", "WhileHeld"]
+    from execloop.controller.manager.controller import Operator
+    from execloop.controller.manager.crashes import Record
+    from execloop.controller.settings import Election
+    from execloop.kube import Connection
+
+__all__ = ["Leadership", "NoElection", "WhileHeld", "elect", "share"]
 
 
 class Leadership(Protocol):
-    """What `execloop.kube.Lease` does for many; `NoElection` for one."""
+    """What `execloop.kube.Shards` and `Undivided` do for many; `NoElection` for one."""
 
     @property
     def held(self) -> bool: ...
@@ -22,6 +29,10 @@ class Leadership(Protocol):
     @property
     def problem(self) -> str:
         """What keeps it from being acquired, when that is not another holder."""
+        ...
+
+    def owns(self, uid: str) -> bool:
+        """Whether the Plan of this uid is this process's to work on."""
         ...
 
     def require(self) -> None:
@@ -40,6 +51,9 @@ class Leadership(Protocol):
 class NoElection:
     held = True
     problem = ""
+
+    def owns(self, _uid: str) -> bool:
+        return True
 
     def require(self) -> None: ...
 
@@ -68,3 +82,27 @@ class WhileHeld(Stop):
     @requested.setter
     def requested(self, asked: bool) -> None:
         self._asked = asked
+
+
+def elect(connection: Connection, election: Election) -> tuple[Leadership, Record]:
+    """Return what says which Plans this process may work on, and where the suspects of crashes are written down."""
+    times, base, place = LeaseTimes.lasting(election.duration), election.name, election.namespace
+    if election.shards > 1:
+        shards = Shards(connection, base, place, election.shards, times)
+        return shards, OnLease(connection, shards.first)
+    lease = Lease(connection, base, place, times)
+    return Undivided(lease, Census(connection, base, place, 1, times)), OnLease(connection, lease)
+
+
+def share(shards: Shards, operator: Operator, relist: Callable[[], None]) -> None:
+    """Let an operator work on the ranges that this process gets, and leave those that it gives up."""
+
+    def within(index: int) -> Callable[[str], bool]:
+        return lambda uid: range_of(uid, shards.ranges) == index
+
+    def gained(index: int) -> None:
+        operator.take_back(within(index))
+        relist()
+
+    shards.gained = gained
+    shards.leave = lambda index: operator.leave(within(index))

@@ -120,6 +120,10 @@ class Metrics:
         """Whether the watch of Plans works, by namespace; asked at each scrape."""
         self.registry.register(_Watches(up))
 
+    def observe_shards(self, owned: Callable[[], Mapping[int, bool]]) -> None:
+        """Whether each range of the Plans is this operator's; asked at each scrape."""
+        self.registry.register(_Shards(owned))
+
     def observe_state(
         self,
         *,
@@ -155,6 +159,20 @@ class _Watches(Collector):
         for family in self.describe():
             for namespace, up in self._up().items():
                 family.add_metric((namespace,), up)
+            yield family
+
+
+class _Shards(Collector):
+    def __init__(self, owned: Callable[[], Mapping[int, bool]]) -> None:
+        self._owned = owned
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("execloop_shard_owned", "1 while this operator works on the range.", labels=["shard"])
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for family in self.describe():
+            for index, owned in self._owned().items():
+                family.add_metric((str(index),), owned)
             yield family
 
 

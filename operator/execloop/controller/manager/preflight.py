@@ -100,6 +100,10 @@ def _of_plans(namespace: str) -> Iterator[_Right]:
 
 def _of_lease(election: Election) -> Iterator[_Right]:
     group, resource = "coordination.k8s.io", "leases"
+    if election.shards > 1:
+        for verb in ("list", "get", "create", "update", "delete"):
+            yield _Right(verb, group, resource, namespace=election.namespace)
+        return
     for verb in ("get", "update"):
         yield _Right(verb, group, resource, namespace=election.namespace, name=election.name)
     yield _Right("create", group, resource, namespace=election.namespace)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from prometheus_client import disable_created_metrics
 
 from execloop.controller.manager.controller import Operator
-from execloop.controller.manager.crashes import Crashes, InJournal, OnLease, Record, open_journal
+from execloop.controller.manager.crashes import Crashes, InJournal, Record, open_journal
 from execloop.controller.manager.departure import leave, leave_within
-from execloop.controller.manager.leadership import Leadership, NoElection
+from execloop.controller.manager.leadership import Leadership, NoElection, elect, share
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.controller.manager.probes import Health, serve
 from execloop.controller.manager.turns import take_turns
 from execloop.controller.watch.plans import PlanWatch
-from execloop.kube import ConfigurationError, Connection, Lease, LeaseTimes
+from execloop.kube import ConfigurationError, Connection, Shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -75,9 +75,7 @@ class Process:
         journal = open_journal(settings, connection.cluster.server)
         record: Record = InJournal(journal)
         if (election := settings.election) is not None:
-            times = LeaseTimes.lasting(election.duration)
-            self._leadership = lease = Lease(connection, election.name, election.namespace, times)
-            record = OnLease(connection, lease)
+            self._leadership, record = elect(connection, election)
         self._crashes = Crashes(journal, record)
         suspects = self._crashes.suspects
         self._operator = operator = Operator.build(settings, connection, self._leadership, metrics, suspects)
@@ -89,6 +87,9 @@ class Process:
             restarted=metrics.restarts("plans"),
         )
         self._leads = False
+        if isinstance(self._leadership, Shards):
+            share(self._leadership, operator, self._plans.relist)
+            metrics.observe_shards(self._leadership.ownership)
         metrics.observe_state(
             leader=lambda: self._leads and self._leadership.held,
             queue_depth=operator.queue.depth,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from execloop.controller.plancode.suspicion import CRASHES, Call, turn_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from execloop.controller.plancode.journal import Journal
     from execloop.controller.plancode.suspicion import Suspicion
@@ -150,15 +150,19 @@ class Suspects:
 
     def forget(self, uid: str) -> None:
         """The Plan is gone."""
+        self.give_up(uid)
+        self._clear(uid)
+
+    def give_up(self, uid: str) -> None:
+        """The Plan is another process's from now on, which has to know what it is suspected of."""
         if uid == self._turn:
             self._hand("")
         self._waiting.pop(uid, None)
-        self._clear(uid)
 
-    def forget_all_but(self, uids: Container[str]) -> None:
-        """These Plans are all that there are."""
+    def forget_those(self, gone: Callable[[str], bool]) -> None:
+        """Forget the Plans of which `gone` says that they no longer exist."""
         for uid in tuple(self._known):
-            if uid not in uids:
+            if gone(uid):
                 self.forget(uid)
 
     def _clear(self, uid: str) -> None:

@@ -177,7 +177,8 @@ class Commit:
         if state is not work.state:
             return True
         newest = state.snapshot
-        return newest.deleting != work.snapshot.deleting or identity_of(newest.stored) not in work.known
+        ours = identity_of(newest.stored) in work.known or newest.stored == state.sending  # an answer may be lost
+        return newest.deleting != work.snapshot.deleting or not ours
 
     def _inputs(self, work: UnderWay, newest: Snapshot) -> str | None:
         validated = self._validator.of(work.state, newest)

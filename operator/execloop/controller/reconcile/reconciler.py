@@ -257,9 +257,13 @@ class Reconciler:
         """Begin nothing more, and stop runs at their next task boundary."""
         self.closing = True
         for key in self._cache:
-            state = self._cache.get(key)
-            if state is not None and state.under_way is not None:
-                state.under_way.stop.request()
+            self.halt(key)
+
+    def halt(self, key: Key) -> None:
+        """Stop the run under way at its next task boundary, whatever it works on."""
+        state = self._cache.get(key)
+        if state is not None and state.under_way is not None:
+            state.under_way.stop.request()
 
     async def save(self, key: Key) -> None:
         """Write a status that is ahead of the API server's. Raises ApiError."""

@@ -229,10 +229,11 @@ def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> Ran:
 
 def _reads_as_done(ctx: ReconcileContext) -> bool:
     """Return whether who reads the stored status would believe that no work is under way, or that none may be."""
-    stored = ctx.snapshot.stored
+    stored, approval = ctx.snapshot.stored, ctx.execution.approval
     at_rest = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
     paused = stored.execution is not None and stored.execution.paused_since is not None
-    return (stored.pending is not None and paused) or at_rest
+    unapproved = approval is not None and (stored.execution is None or stored.execution.approval != approval)
+    return (stored.pending is not None and paused) or unapproved or at_rest
 
 
 def _asked(ctx: ReconcileContext) -> Callable[[AnyTask], bool]:

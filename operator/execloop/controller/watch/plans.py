@@ -103,6 +103,11 @@ class PlanWatch:
         """Whether each stream works, by namespace, `*` for all of them."""
         return {namespace or "*": stream.up for namespace, stream in self._streams.items()}
 
+    def relist(self) -> None:
+        """List all Plans anew: the observer wants to know of more of them than before."""
+        for each in self._streams.values():
+            each.relist()
+
     async def run(self, stop: asyncio.Event, started: Callable[[], None] = lambda: None) -> None:
         """Watch until `stop` is set. `started` is called when Kopf has taken over the signals, to take them back."""
         ends = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from execloop.kube.http.connection import Connection
 
-__all__ = ["Lease", "identity"]
+__all__ = ["Lease", "awake_or_not", "claim_of", "identity"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Lease:
     """`acquire`, `keep` while it is held, `release`: one after another, on one event loop.
 
     `held` and `require` may be called from any thread. `monotonic` decides what is valid; `now` is for people to read.
+    `holder` is the name that it is taken in; by default a new one, which nothing else has.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class Lease:
         namespace: str,
         terms: LeaseTimes | None = None,
         *,
+        holder: str = "",
         monotonic: Callable[[], float] = awake_or_not,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name, self.namespace = name, namespace
         self.terms = terms or LeaseTimes()
-        self._candidate = Candidate(identity(), self.terms)
+        self._candidate = Candidate(holder or identity(), self.terms)
         self._connection, self._monotonic, self._now, self._chance = connection, monotonic, now, chance
         self._path = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
         self._object: dict[str, Any] | None = None
@@ -109,6 +111,26 @@ class Lease:
             if not noted:
                 await asyncio.sleep(self.terms.retry / 2 * (1 + _JITTER * self._chance()))
 
+    @property
+    def free(self) -> bool:
+        """Return whether it may be taken, by what was seen last."""
+        return not self._wait()
+
+    def see(self, found: dict[str, Any] | None) -> None:
+        """Take what a list says of it; None when it does not exist. Not while it is held: `keep` knows better then."""
+        if not self.held:
+            self._see(found)
+
+    async def take(self) -> bool:
+        """Take it as seen last, unless another candidate is faster; return whether it is held. Raises ApiError."""
+        await self._take()
+        return self.held
+
+    async def renew(self) -> bool:
+        """Renew or make a Lease that only this process writes; return whether it is held. Raises ApiError."""
+        await self._overwrite(self._candidate.claim)
+        return self.held
+
     async def keep(self) -> str:
         """Renew it until it is lost; returns why."""
         cause = "this process did not run for a while"
@@ -133,6 +155,15 @@ class Lease:
             with suppress(ApiError, TimeoutError):
                 async with asyncio.timeout(self.terms.retry):
                     await self._overwrite(self._candidate.release)
+
+    async def delete(self) -> None:
+        """Delete it, for a Lease that only this process writes; one that is gone already is fine. Raises ApiError."""
+        self._candidate.give_up()
+        try:
+            await self._connection.request("DELETE", f"{self._path}/{self.name}")
+        except ApiError as error:
+            if not error.not_found:
+                raise
 
     @property
     def _ours(self) -> bool:
@@ -203,7 +234,7 @@ class Lease:
 
     def _see(self, found: dict[str, Any] | None) -> None:
         self._object = found
-        self._candidate.see(_claim(found, self.terms) if found else None, self._monotonic())
+        self._candidate.see(claim_of(found, self.terms) if found else None, self._monotonic())
 
     async def _write(self, claim: Claim) -> None:
         """On what was seen last: refused with 409 when it has changed since."""
@@ -216,7 +247,7 @@ class Lease:
             body = {**self._object, "spec": _spec(self._object.get("spec") or {}, claim)}
             written = await self._connection.request("PUT", f"{self._path}/{self.name}", body=body)
         self._object = written
-        self._candidate.wrote(_claim(written, self.terms), sent)
+        self._candidate.wrote(claim_of(written, self.terms), sent)
 
     def _wait(self) -> float:
         return self._candidate.wait(self._monotonic())
@@ -233,7 +264,7 @@ class Lease:
             self._said = problem
 
 
-def _claim(found: dict[str, Any], terms: LeaseTimes) -> Claim:
+def claim_of(found: dict[str, Any], terms: LeaseTimes) -> Claim:
     """What is not set is as the reader would have it."""
     spec = found.get("spec") or {}
     return Claim(

@@ -133,6 +133,9 @@ class Stream:
         self._unheard: str | None = None
         """The version of a watch that fell silent, until a list shows whether it had missed anything."""
         self._on_probation_until = 0.0
+        self._stale = False
+        """Whether to list anew before anything else."""
+        self._following: asyncio.Timeout | None = None
 
     @property
     def up(self) -> bool:
@@ -154,14 +157,21 @@ class Stream:
         while True:
             await self._sleep(await self._turn())
 
+    def relist(self) -> None:
+        """List anew, at once if a watch is open: the receiver wants to know of more objects than before."""
+        self._stale = True
+        if self._following is not None:
+            self._following.reschedule(_now())
+
     async def _turn(self) -> float:
         """List if that is needed, then watch until the watch ends. Seconds to wait before the next turn."""
         began, self._heard = _now(), False
         try:
-            if self._version is None:
+            if self._version is None or self._stale:
+                self._stale = False
                 self._version = await self._list()
                 began = _now()
-            await self._follow(self._version)
+            await self._follow_until_stale(self._version)
         except Exception as error:  # noqa: BLE001 - a stream that ends would go unnoticed
             if _now() - began >= (self._times.brief if self._heard else self._times.steady):
                 self._failures = 0
@@ -190,6 +200,18 @@ class Stream:
         self._receiver.listed(present)
         self._end_silence(missed)
         return version
+
+    async def _follow_until_stale(self, version: str) -> None:
+        if self._stale:
+            return
+        try:
+            async with asyncio.timeout(None) as self._following:
+                await self._follow(version)
+        except TimeoutError:
+            if not self._stale:
+                raise
+        finally:
+            self._following = None
 
     async def _follow(self, version: str) -> None:
         short = self._down_since is not None or _now() < self._on_probation_until

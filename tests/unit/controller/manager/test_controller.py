@@ -282,6 +282,114 @@ class TestLeaseLost:
         assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
+class Sharing(NoElection):
+    """Owns the Plans of some uids."""
+
+    def __init__(self, *others: str) -> None:
+        self.others = set(others)
+
+    def owns(self, uid: str) -> bool:
+        return uid not in self.others
+
+
+class TestOwned:
+    """Of the Plans that all replicas watch, one works on its own."""
+
+    @pytest.fixture
+    def uid(self, control: Controller) -> str:
+        control.apply(interval="0s")
+        return str(control.cluster.objects[f"{PLANS}/a"]["metadata"]["uid"])
+
+    def leave(self, operating: Operating, uid: str) -> bool:
+        left = []
+
+        async def main(operator: Operator) -> None:
+            left.append(await operator.leave(lambda one: one == uid))
+
+        operating.run(main)
+        return left[0]
+
+    def test_a_plan_of_another_replica_is_not_looked_at(
+        self, control: Controller, operating: Operating, uid: str
+    ) -> None:
+        operating.leadership = Sharing(uid)
+        operating.see(None)
+        assert (operating.due(), len(control.cache)) == (None, 0)
+
+    def test_a_name_that_went_to_another_replica_s_plan_is_forgotten(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        control.apply()
+        operating.see()
+        made_anew = copy.deepcopy(control.cluster.objects[f"{PLANS}/a"])
+        made_anew["metadata"]["uid"] = "new"
+        operating.leadership = Sharing("new")
+        operating.see("ADDED", made_anew)
+        assert (operating.due(), len(control.cache)) == (None, 0)
+
+    def test_a_plan_that_is_being_given_up_is_not_begun(
+        self, control: Controller, operating: Operating, uid: str
+    ) -> None:
+        operating.see()
+        operating.leadership = Sharing(uid)
+        operating.work()
+        assert control.cluster.writes == []
+
+    def test_what_is_given_up_is_saved_and_forgotten(self, control: Controller, operating: Operating, uid: str) -> None:
+        operating.see()
+        state = control.cache.get(KEY)
+        assert state is not None
+        state.decide(state.snapshot.status.model_copy(update={"progress": "1/2"}))
+        operating.leadership = Sharing(uid)
+        assert self.leave(operating, uid)
+        assert control.status()["progress"] == "1/2"
+        assert (operating.due(), len(control.cache)) == (None, 0)
+
+    def test_what_the_api_server_does_not_take_is_kept(
+        self, control: Controller, operating: Operating, uid: str
+    ) -> None:
+        operating.see()
+        state = control.cache.get(KEY)
+        assert state is not None
+        state.decide(state.snapshot.status.model_copy(update={"progress": "1/2"}))
+        control.cluster.fail_next(500)
+        assert not self.leave(operating, uid)
+        assert len(control.cache) == 1
+
+    def test_code_that_was_left_behind_keeps_its_plan(
+        self, control: Controller, operating: Operating, uid: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(operator_module, "_LEAVE", 0.02)
+        operating.see()
+        control.code.barred.add(KEY)
+        assert not self.leave(operating, uid)
+        control.code.barred.discard(KEY)
+        assert len(control.cache) == 1
+
+    def test_what_is_taken_back_is_due_at_once(self, control: Controller, operating: Operating, uid: str) -> None:
+        operating.see()
+        operating.work()
+        assert operating.due() is None
+
+        async def main(operator: Operator) -> None:
+            operator.take_back(lambda one: one == uid)
+
+        operating.run(main)
+        assert operating.due() == 0
+        assert control.status()["state"] == "Converged"
+
+    def test_a_list_clears_no_suspect_of_another_replica(
+        self, control: Controller, operating: Operating, uid: str
+    ) -> None:
+        operating.suspects.load(
+            {uid: Suspicion(1, 1, "1"), "theirs": Suspicion(1, 1, "1"), "gone": Suspicion(1, 1, "1")}
+        )
+        operating.leadership = Sharing("theirs")
+        operating.see(None)
+        operating.hear_of_all("a", namespace=None)
+        assert operating.suspects.cleared == {"gone"}
+
+
 class TestNothingIsForgotten:
     @pytest.mark.parametrize("error", [asyncio.CancelledError(), RuntimeError("an error of ours"), GeneratorExit()])
     def test_whatever_leaves_a_reconcile_the_plan_is_due_again(

@@ -141,6 +141,7 @@ def documented() -> dict[str, tuple[str, tuple[str, ...]]]:
 def test_the_table_in_the_docs_is_what_is_served(metrics: Metrics) -> None:
     observe(metrics, [PlanStatus()])
     metrics.answered("GET", 200, 0.1)
+    metrics.observe_shards(lambda: {0: True, 1: False})
     served = {}
     for family in metrics.registry.collect():
         labels = next((tuple(sample.labels) for sample in family.samples), ())

@@ -1,0 +1,56 @@
+"""The Plans divided by their uids: N ranges of a hash, of which each Plan is in one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Range", "fnv1a", "range_of"]
+
+_OFFSET, _PRIME, _BITS = 0xCBF29CE484222325, 0x100000001B3, 64
+_MASK = (1 << _BITS) - 1
+_SUFFIX = re.compile(r"-([1-9]\d*)-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The range `index` of `of`, counted from 0."""
+
+    index: int
+    of: int
+
+    @classmethod
+    def parse(cls, lease: str, base: str) -> Range | None:
+        """Return the range that a Lease of this name stands for; None when it is no Lease of a range of `base`."""
+        if lease == base:
+            return cls(0, 1)
+        found = _SUFFIX.fullmatch(lease.removeprefix(base)) if lease.startswith(base) else None
+        if found is None:
+            return None
+        of, index = map(int, found.groups())
+        return cls(index, of) if index < of and of > 1 else None
+
+    def lease(self, base: str) -> str:
+        """Return the name of its Lease: the base itself where there is one range only."""
+        return base if self.of == 1 else f"{base}-{self.of}-{self.index}"
+
+
+def fnv1a(text: str) -> int:
+    """Return the 64-bit FNV-1a hash, by which the API server can divide lists and watches too (KEP-5866).
+
+    >>> hex(fnv1a("a"))
+    '0xaf63dc4c8601ec8c'
+    """
+    value = _OFFSET
+    for byte in text.encode():
+        value = ((value ^ byte) * _PRIME) & _MASK
+    return value
+
+
+def range_of(uid: str, of: int) -> int:
+    """Return the index of the range that a uid is in.
+
+    >>> range_of("a", 4)
+    2
+    """
+    return 0 if of == 1 else fnv1a(uid) * of >> _BITS
