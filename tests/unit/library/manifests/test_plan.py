@@ -9,7 +9,10 @@ import pytest
 
 from execloop._engine.errors import FatalError
 from execloop._engine.tasks import Task
+from execloop._engine.waits import Wait
+from execloop.library.manifests.applying import ObjectsFailed
 from execloop.testing import converge, survive_failures
+from tests.api_server import refuse
 from tests.unit.library.manifests.applying import World, configmap
 
 WISH = configmap("c", a="1"), configmap("b", {"execloop.dev/wave": "1"})
@@ -149,6 +152,18 @@ class TestPruning:
         names = asked(world.plan(configmap("c"), prune=True, adopt="Never"))
         assert names == ["report 1 object that failed"]
 
+    def test_a_deletion_that_admission_denies_is_an_error_and_leaves_the_entry(self) -> None:
+        world = World(stored={"ConfigMap/default/old"})
+        world.cluster.put("old", owned=True)
+        context = world.context()
+        made = asyncio.run(world.plan(configmap("c"), context=context, prune=True).create())
+        asyncio.run(_perform(made[:-1]))
+        world.cluster.before_next_request(lambda: refuse(403, "Forbidden", "policy 'keep' denied request"))
+        with pytest.raises(ObjectsFailed, match="ConfigMap default/old cannot be deleted: policy 'keep' denied"):
+            asyncio.run(_perform(made[-1:]))
+        assert "ConfigMap/default/old" in context.inventory
+        assert world.cluster.names() == {"c", "old"}
+
     def test_an_object_that_changed_since_it_was_seen_is_looked_at_again(self) -> None:
         world = World(stored={"ConfigMap/default/old"})
         world.cluster.put("old", owned=True)
@@ -212,3 +227,21 @@ def test_a_teardown_deletes_in_the_reverse_order_and_leaves_what_is_not_ours() -
         "delete ConfigMap default/b",
         "delete ConfigMap default/c",
     ]
+
+
+def test_an_object_that_did_not_change_is_judged_anew_when_the_rule_does() -> None:
+    world = World()
+    cel = [{"kind": "ConfigMap", "cel": "object.data.a == '2'"}]
+    converge(world.plan(*WISH))
+    assert asked(world.plan(WISH[0], readyWhen=cel)) == [
+        "ConfigMap default/c: readyWhen is false: object.data.a == '2'"
+    ]
+
+
+def test_a_wave_waits_for_the_one_before() -> None:
+    world = World()
+    cel = [{"kind": "ConfigMap", "name": "c", "cel": "false"}]
+    made = asyncio.run(world.plan(*WISH, readyWhen=cel).create())
+    with pytest.raises(Wait, match="ConfigMap default/c: readyWhen is false: false"):
+        asyncio.run(_perform(made))
+    assert world.cluster.names() == {"c"}
