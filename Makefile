@@ -122,6 +122,11 @@ lock: venv ## Refresh requirements.lock from pyproject.toml
 bench-operator: venv ## Measure the operator beside others, and write docs/benchmarks/operator.md
 	$(BIN)/python -m benchmarks.operator
 
+.PHONY: bench-scale
+bench-scale: venv ## Measure how the operator's own work and memory grow with the number of Plans; no cluster is needed
+	$(BIN)/python -m benchmarks.operator.memory
+	$(BIN)/python -m benchmarks.scale
+
 .PHONY: recovery
 recovery: venv ## Kill, stop and cut off the operator on a real API server, and write docs/reliability.md (12 minutes)
 	@$(BIN)/python -m tests.faults.recovery $(TRIALS)

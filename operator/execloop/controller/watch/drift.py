@@ -41,6 +41,8 @@ class _Managed:
     kinds: _Kinds
     problem: str = ""
     gaps: Gaps = field(default_factory=Gaps)
+    names: dict[_Kind, frozenset[str]] = field(default_factory=dict)
+    """Of the objects of a kind, made when a cluster-scoped one changes."""
 
     def manages(self, kind: _Kind, metadata: Mapping[str, Any]) -> bool:
         if kind not in self.kinds:
@@ -50,7 +52,11 @@ class _Managed:
         if objects is None:
             return True
         # The plan need not know that a kind is cluster-scoped.
-        return (namespace, name) in objects if namespace else any(name == known for _, known in objects)
+        if namespace:
+            return (namespace, name) in objects
+        if kind not in self.names:
+            self.names[kind] = frozenset(known for _, known in objects)
+        return name in self.names[kind]
 
 
 class _Watched(NamedTuple):

@@ -29,6 +29,7 @@ class Gaps:
 
     def __init__(self) -> None:
         self._gaps: dict[Hashable, _Gap] = {}
+        self._many = _MANY
 
     def wait(self, thing: Hashable, now: float) -> float | None:
         """Seconds until a change is to be passed on; None when one that is yet to be passed on covers it."""
@@ -44,8 +45,9 @@ class Gaps:
         return wait
 
     def _prune(self, now: float) -> None:
-        if len(self._gaps) >= _MANY:
+        if len(self._gaps) >= self._many:
             self._gaps = {thing: gap for thing, gap in self._gaps.items() if not _is_over(gap, now)}
+            self._many = max(_MANY, 2 * len(self._gaps))  # so each is looked at twice on average, however many last
 
 
 def _is_over(gap: _Gap, now: float) -> bool:
