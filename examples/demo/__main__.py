@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,14 +33,21 @@ def on_this_machine() -> None:
         execloop(*run)
 
 
-def start_operator(cluster: Cluster, log: Path) -> subprocess.Popen[bytes]:
+def start_operator(cluster: Cluster, log: Path, page: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "execloop.cli", "operator", f"--kubeconfig={cluster.kubeconfig}"]
     # The Plans have no service account: the operator lets them reach the namespace `site`, and make it.
     command += ["--manifests-namespace=Namespace", "--manifests-namespace=site"]
+    command += [f"--page={page}"] if page else []
     with log.open("wb") as file:
         return subprocess.Popen(
             [*command, f"--plans={EXAMPLES / 'plans'}"], stdout=file, stderr=file, start_new_session=True
         )
+
+
+def free_address() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{found.getsockname()[1]}"
 
 
 def in_a_cluster(cluster: Cluster) -> None:
@@ -99,14 +107,15 @@ def demonstrate(stack: ExitStack, *, keep: bool) -> None:
     crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
     cluster.kubectl("apply", "--server-side", crds)
     cluster.kubectl("wait", "--for=condition=Established", crds)
-    operator = start_operator(cluster, folder / "operator.log")
+    operator = start_operator(cluster, folder / "operator.log", page := free_address() if keep else "")
     if keep:
         with ExitStack() as unfinished:
             unfinished.callback(end, operator)
             in_a_cluster(cluster)
             unfinished.pop_all()
         say_what_to_try(f"export KUBECONFIG={cluster.kubeconfig} PATH={folder / 'bin'}:{ROOT / '.venv/bin'}:$PATH")
-        print(f"\nThe operator's log: {folder / 'operator.log'}\nTo end all: kill {operator.pid} && make cluster-down")
+        print(f"\nThe live page: http://{page}; log in with the token of: kubectl config view --raw")
+        print(f"The operator's log: {folder / 'operator.log'}\nTo end all: kill {operator.pid} && make cluster-down")
     else:
         stack.callback(end, operator)
         in_a_cluster(cluster)
