@@ -56,7 +56,7 @@ e2e: venv ## Install the chart in a kind cluster and live through a release (EXE
 	EXECLOOP_E2E=1 $(BIN)/python -m pytest -v --durations=10 tests/e2e
 
 .PHONY: check
-check: venv ## Format, lint, types, layers, generated files
+check: venv ## Format, lint, types, layers, generated files, words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -65,6 +65,7 @@ check: venv ## Format, lint, types, layers, generated files
 	$(BIN)/python -m release.chart --check
 	$(BIN)/python -m release.library --check docs/library
 	$(BIN)/python -m release.reference --check
+	$(BIN)/python -m pytest --quiet tests/unit/test_words.py tests/unit/test_structure.py
 
 .PHONY: bench-engine
 bench-engine: venv ## Measure the engine beside its peers, write docs/benchmarks/engine.md and .svg

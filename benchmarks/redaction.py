@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from execloop.controller.plancode.redaction import Redactor
+from execloop.controller.plancode.redaction.redactor import Redactor
 
 VALUES, NAMES = 20_000, 1_000
 

@@ -21,10 +21,10 @@ from execloop.controller.access import Access
 from execloop.controller.api.secrets_policy import SECRETS_POLICY, secrets_policy
 from execloop.controller.manager.builder import assemble
 from execloop.controller.plancode.clients import Clients
+from execloop.controller.plancode.crashes.suspects import PlanCrashes
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.plancode.suspects import PlanCrashes
 from execloop.controller.reconcile.commit import AtRest
-from execloop.controller.reconcile.validation import Validator
+from execloop.controller.reconcile.inputs.validation import Validator
 from execloop.controller.timing import Times
 from execloop.controller.watch.cache import Cache, Key
 from execloop.controller.watch.references import References

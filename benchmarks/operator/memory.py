@@ -17,7 +17,7 @@ from typing import Any
 from execloop._engine.walk import Stop
 from execloop._plans.registry import Registry
 from execloop.controller.access import Access
-from execloop.controller.reconcile.validation import Validator
+from execloop.controller.reconcile.inputs.validation import Validator
 from execloop.controller.timing import Times
 from execloop.controller.watch.cache import Cache, Key
 from execloop.controller.watch.workqueue import WorkQueue

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, cast
 from benchmarks.operator.memory import listed
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.controller.plancode.clients import Clients
-from execloop.controller.plancode.redaction import Redactor
-from execloop.controller.reconcile.dependencies import Dependencies
+from execloop.controller.plancode.redaction.redactor import Redactor
+from execloop.controller.reconcile.inputs.dependencies import Dependencies
 from execloop.controller.watch.cache import Cache, Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import Reference, References

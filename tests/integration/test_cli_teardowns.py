@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from execloop.cli.cluster.teardowns import FINALIZER
+from execloop.cli.cluster.admin.teardowns import FINALIZER
 from tests.cluster import Cluster
 from tests.integration.operating import Plans, manifest
 

@@ -3,14 +3,14 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
-from tests.integration.endpoints import Endpoints
-from tests.integration.operating import Operator, Plans, manifest, operating
+from tests.integration.operating import Plans, manifest
+from tests.integration.replicas import Replica, replica
 
 CRDS = Path(__file__).parents[2] / "crds"
 HOUR = "--lease-duration=1h"
@@ -22,14 +22,6 @@ def plans(crd: None, cluster: Cluster, namespace: str) -> Plans:
     return Plans(cluster, namespace)
 
 
-class Replica:
-    def __init__(self, operator: Operator, endpoints: Endpoints) -> None:
-        self.operator, self.endpoints = operator, endpoints
-
-    def leads(self) -> bool:
-        return "leading: " in self.operator.said()
-
-
 Start = Callable[..., Replica]
 
 
@@ -38,16 +30,6 @@ def start(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Iterat
     """Starts a replica that does its work in the world of `tmp_path`."""
     with ExitStack() as stack:
         yield lambda *options: stack.enter_context(replica(cluster, namespace, tmp_path, *options))
-
-
-@contextmanager
-def replica(cluster: Cluster, namespace: str, world: Path, *options: str) -> Iterator[Replica]:
-    with Endpoints.reserved() as endpoints:
-        folder = world / f"replica-{endpoints.port}"
-        folder.mkdir()
-        election = ("--leader-elect", f"--lease-namespace={namespace}", f"--health-port={endpoints.port}")
-        with operating(cluster, [namespace], folder, *election, *options, world=world) as operator:
-            yield Replica(operator, endpoints)
 
 
 @pytest.fixture

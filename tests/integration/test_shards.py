@@ -2,25 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
-from tests.integration.endpoints import Endpoints
-from tests.integration.operating import Operator, Plans, manifest, operating
+from tests.integration.operating import Plans, manifest
+from tests.integration.replicas import Replica, replica
 
 PLANS = [f"plan-{number}" for number in range(12)]
 RANGES = 4
-
-
-class Replica:
-    def __init__(self, operator: Operator, endpoints: Endpoints) -> None:
-        self.operator, self.endpoints = operator, endpoints
-
-    def owned(self) -> set[int]:
-        return {n for n in range(RANGES) if self.endpoints.metric(f'execloop_shard_owned{{shard="{n}"}}')}
 
 
 Start = Callable[..., Replica]
@@ -38,16 +30,6 @@ def start(cluster: Cluster, crd: None, namespace: str, tmp_path: Path) -> Iterat
         yield lambda *options: stack.enter_context(replica(cluster, namespace, tmp_path, *options))
 
 
-@contextmanager
-def replica(cluster: Cluster, namespace: str, world: Path, *options: str) -> Iterator[Replica]:
-    with Endpoints.reserved() as endpoints:
-        folder = world / f"replica-{endpoints.port}"
-        folder.mkdir()
-        election = ("--leader-elect", f"--lease-namespace={namespace}", f"--health-port={endpoints.port}")
-        with operating(cluster, [namespace], folder, *election, *options, world=world) as operator:
-            yield Replica(operator, endpoints)
-
-
 def holders(plans: Plans) -> dict[str, str]:
     leases = json.loads(plans.kubectl("get", "leases", "--output=json"))["items"]
     return {one["metadata"]["name"]: one["spec"].get("holderIdentity", "") for one in leases}
@@ -62,8 +44,8 @@ def test_two_replicas_share_the_plans_and_each_task_runs_once(
     start: Start, plans: Plans, tmp_path: Path, namespace: str
 ) -> None:
     both = [start(f"--shards={RANGES}", "--lease-duration=15s") for _ in range(2)]
-    plans.until(lambda: sorted(len(one.owned()) for one in both) == [2, 2], "each has two ranges")
-    assert both[0].owned() & both[1].owned() == set()
+    plans.until(lambda: sorted(len(one.owned(RANGES)) for one in both) == [2, 2], "each has two ranges")
+    assert both[0].owned(RANGES) & both[1].owned(RANGES) == set()
     plans.apply(*(manifest(name, "marks") for name in PLANS))
     for name in PLANS:
         plans.wait(name)
@@ -75,7 +57,7 @@ def test_two_replicas_share_the_plans_and_each_task_runs_once(
 
 def test_a_plan_waits_for_one_in_another_range(start: Start, plans: Plans) -> None:
     both = [start(f"--shards={RANGES}") for _ in range(2)]
-    plans.until(lambda: sorted(len(one.owned()) for one in both) == [2, 2], "each has two ranges")
+    plans.until(lambda: sorted(len(one.owned(RANGES)) for one in both) == [2, 2], "each has two ranges")
     plans.apply(*(manifest(name, "marks", dependsOn=[{"name": "first"}]) for name in PLANS[:6]))
     plans.until(
         lambda: all(plans.condition(name) == ("False", "DependencyNotReady") for name in PLANS[:6]), "they wait"
@@ -87,24 +69,24 @@ def test_a_plan_waits_for_one_in_another_range(start: Start, plans: Plans) -> No
 
 def test_a_replica_that_is_killed_leaves_its_ranges_to_the_other(start: Start, plans: Plans) -> None:
     both = [start(f"--shards={RANGES}", "--lease-duration=5s") for _ in range(2)]
-    plans.until(lambda: sorted(len(one.owned()) for one in both) == [2, 2], "each has two ranges")
+    plans.until(lambda: sorted(len(one.owned(RANGES)) for one in both) == [2, 2], "each has two ranges")
     plans.apply(*(manifest(name, "marks", parameters={"count": 20, "seconds": 0.2}) for name in PLANS))
     plans.until(lambda: all("execution" in plans.status(name) for name in PLANS), "all are under way")
     both[0].operator.kill()
     for name in PLANS:
         plans.wait(name, seconds=90)
-    assert both[1].owned() == set(range(RANGES))
+    assert both[1].owned(RANGES) == set(range(RANGES))
 
 
 def test_a_replica_that_joins_gets_plans_in_flight_and_no_task_overlaps_another(
     start: Start, plans: Plans, tmp_path: Path, namespace: str
 ) -> None:
     first = start(f"--shards={RANGES}")
-    plans.until(lambda: len(first.owned()) == RANGES, "one has all")
+    plans.until(lambda: len(first.owned(RANGES)) == RANGES, "one has all")
     plans.apply(*(manifest(name, "marks", parameters={"count": 10, "seconds": 0.3}) for name in PLANS))
     plans.until(lambda: all(tries(tmp_path, namespace, name) for name in PLANS), "all are under way")
     second = start(f"--shards={RANGES}")
-    plans.until(lambda: len(second.owned()) == RANGES // 2, "the other has its share", seconds=90)
+    plans.until(lambda: len(second.owned(RANGES)) == RANGES // 2, "the other has its share", seconds=90)
     for name in PLANS:
         plans.wait(name, seconds=90)
     expected = [line for number in range(10) for line in (f"try {number}", str(number))]
@@ -119,8 +101,8 @@ def test_the_number_of_ranges_changes_in_a_rolling_step(start: Start, plans: Pla
     plans.wait("a")
     new = start(f"--shards={RANGES}")
     plans.until(lambda: "the Plans are no longer divided so" in new.operator.said(), "the new one waits")
-    assert new.owned() == set()
+    assert new.owned(RANGES) == set()
     assert old.operator.terminate() == 0
-    plans.until(lambda: len(new.owned()) == RANGES, "the new one has all ranges")
+    plans.until(lambda: len(new.owned(RANGES)) == RANGES, "the new one has all ranges")
     plans.apply(manifest("b", "marks"))
     plans.wait("b")

@@ -16,11 +16,12 @@ from unittest.mock import patch
 from execloop._engine.walk import Stop
 from execloop.controller.manager import controller
 from execloop.controller.parameters import merge
-from execloop.controller.plancode import redaction
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.reconcile import commit, driver, executions, outcome, reconciler, runs
+from execloop.controller.plancode.redaction import redactor as redaction
+from execloop.controller.reconcile import commit, reconciler
 from execloop.controller.reconcile.approval import Gate, Granted
 from execloop.controller.reconcile.context import ReconcileContext
+from execloop.controller.reconcile.execution import driver, executions, outcome, runs
 from execloop.controller.status import finalizer, writer
 from execloop.controller.timing import Timeline
 from execloop.controller.watch import cache

@@ -30,8 +30,8 @@ from execloop.controller.manager.leadership import share
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode import host
 from execloop.controller.plancode.call import CALL
-from execloop.controller.plancode.journal import Journal
-from execloop.controller.plancode.suspects import Suspects
+from execloop.controller.plancode.crashes.journal import Journal
+from execloop.controller.plancode.crashes.suspects import Suspects
 from execloop.controller.settings import Settings
 from execloop.controller.timing import Times
 from execloop.controller.watch.plans import _TIMES, _Receiver

@@ -82,3 +82,23 @@ def test_a_circle_is_found_if_it_closes_at_run_time(tmp_path: Path, imports: str
     for name, text in {"__init__": "", "a": imports, "b": "from package.a import x"}.items():
         (package / f"{name}.py").write_text(text)
     assert bool(circle(tmp_path)) == found
+
+
+MOST = 12
+ENGINE = 15
+"""The engine is one room: its files are the layers of one contract of import-linter."""
+
+
+def test_a_room_holds_at_most_a_dozen_files() -> None:
+    counts = {
+        str(folder.relative_to(ROOT)): sum(file.name != "__init__.py" for file in folder.glob("*.py"))
+        for folder in ROOT.rglob("*")
+        if folder.is_dir()
+    }
+    assert counts.pop("execloop/_engine") <= ENGINE
+    assert {folder: count for folder, count in counts.items() if count > MOST} == {}
+
+
+def test_a_file_has_at_most_400_lines() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    assert {name: count for name, count in lines.items() if count > 400} == {}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from execloop._engine.walk import Stop
 from execloop.controller.parameters.policy import SecretsPolicy
 from execloop.controller.reconcile.commit import Commit
-from execloop.controller.reconcile.dependencies import Dependencies
-from execloop.controller.reconcile.driver import ExecutionDriver
-from execloop.controller.reconcile.parameters import ParameterSources
+from execloop.controller.reconcile.execution.driver import ExecutionDriver
+from execloop.controller.reconcile.execution.runs import Runs
+from execloop.controller.reconcile.inputs.dependencies import Dependencies
+from execloop.controller.reconcile.inputs.parameters import ParameterSources
 from execloop.controller.reconcile.reconciler import Reconciler
-from execloop.controller.reconcile.runs import Runs
 from execloop.controller.reconcile.teardown import Teardown
 from execloop.controller.status.events import EventRecorder
 from execloop.controller.status.finalizer import Finalizer
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from execloop._plans.context import Version
     from execloop.controller.plancode.clients import Clients
+    from execloop.controller.plancode.crashes.suspects import PlanCrashes
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.plancode.runner import Ran
-    from execloop.controller.plancode.suspects import PlanCrashes
-    from execloop.controller.reconcile.validation import Validator
+    from execloop.controller.reconcile.inputs.validation import Validator
     from execloop.controller.watch.cache import Cache, Key
     from execloop.controller.watch.references import References
     from execloop.kube import Kube

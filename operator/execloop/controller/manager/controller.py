@@ -16,7 +16,7 @@ from execloop.controller.manager.leadership import WhileHeld
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.commit import AtRest
-from execloop.controller.reconcile.validation import Validator
+from execloop.controller.reconcile.inputs.validation import Validator
 from execloop.controller.timing import backoff
 from execloop.controller.watch.cache import Cache, Change, Key
 from execloop.controller.watch.drift import DriftWatches
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from execloop.controller.manager.leadership import Leadership
     from execloop.controller.manager.metrics import Metrics, Result
-    from execloop.controller.plancode.suspects import Suspects
+    from execloop.controller.plancode.crashes.suspects import Suspects
     from execloop.controller.reconcile.commit import Requeue
     from execloop.controller.reconcile.reconciler import Reconciler
     from execloop.controller.settings import Settings

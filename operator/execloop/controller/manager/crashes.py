@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from execloop.controller.plancode.journal import Journal
-from execloop.controller.plancode.suspects import Suspects
-from execloop.controller.plancode.suspicion import CRASHES, Crash, Suspicion, after, decode, encode
+from execloop.controller.plancode.crashes.journal import Journal
+from execloop.controller.plancode.crashes.suspects import Suspects
+from execloop.controller.plancode.crashes.suspicion import CRASHES, Crash, Suspicion, after, decode, encode
 from execloop.kube import ApiError, edit_annotation
 
 if TYPE_CHECKING:

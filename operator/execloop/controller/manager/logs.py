@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from execloop.controller.plancode.redaction import Redactor
+    from execloop.controller.plancode.redaction.redactor import Redactor
 
 __all__ = ["configure"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from execloop.controller.plancode.suspects import Suspects
+    from execloop.controller.plancode.crashes.suspects import Suspects
     from execloop.controller.watch.workqueue import WorkQueue
 
 __all__ = ["take_turns"]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from execloop._yaml import BadYaml
-from execloop.controller.plancode.redaction import leaves, names
+from execloop.controller.plancode.redaction.redactor import leaves, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """A plan that is made when it is asked, where its code may block: its model and its constructor are code too.
 
-`reconcile/runs.py` describes what to make; `runner.py` asks it.
+`reconcile/execution/runs.py` describes what to make; `runner.py` asks it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from execloop.controller.plancode.redaction import Redactor
+    from execloop.controller.plancode.redaction.redactor import Redactor
     from execloop.controller.watch.cache import Key
 
 __all__ = ["PlanLogger"]

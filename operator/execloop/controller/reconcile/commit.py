@@ -14,7 +14,7 @@ from execloop.controller.watch.snapshot import identity_of
 
 if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import PlanStatus
-    from execloop.controller.reconcile.validation import Validator
+    from execloop.controller.reconcile.inputs.validation import Validator
     from execloop.controller.status.events import EventRecorder, PlanEvent
     from execloop.controller.status.writer import StatusWriter
     from execloop.controller.timing import Times

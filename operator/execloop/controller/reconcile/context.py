@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from execloop.controller.parameters.fingerprint import run_fingerprint
-from execloop.controller.reconcile.executions import LAST_ERROR_BYTES, at
+from execloop.controller.reconcile.execution.executions import LAST_ERROR_BYTES, at
 from execloop.controller.status.conditions import State, advance, cut, while_tearing_down
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from execloop._engine.tasks import AnyTask
     from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanSpec, PlanStatus
     from execloop.controller.parameters.merge import Version
-    from execloop.controller.plancode.redaction import Redactor
-    from execloop.controller.reconcile.validation import Validated
+    from execloop.controller.plancode.redaction.redactor import Redactor
+    from execloop.controller.reconcile.inputs.validation import Validated
     from execloop.controller.watch.cache import Key, UnderWay
     from execloop.controller.watch.snapshot import Snapshot
 

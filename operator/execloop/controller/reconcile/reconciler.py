@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from execloop._engine.execution import Converged, CreateFailed, Failed
 from execloop._engine.walk import Stop
+from execloop.controller.plancode.crashes.suspects import PLAN_CRASHES
 from execloop.controller.plancode.runner import Nothing, Ran, Work
-from execloop.controller.plancode.suspects import PLAN_CRASHES
-from execloop.controller.reconcile import executions
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, LEAST_WAIT, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
-from execloop.controller.reconcile.dependencies import UNMET
-from execloop.controller.reconcile.outcome import next_observation
+from execloop.controller.reconcile.execution import executions
+from execloop.controller.reconcile.execution.outcome import next_observation
+from execloop.controller.reconcile.inputs.dependencies import UNMET
 from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import refused, settled, suspended, waiting
 from execloop.controller.reconcile.suspension import ANNOTATIONS, Active, Lifted, Suspended, suspension_of
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from execloop.controller.plancode.runner import Observed
     from execloop.controller.reconcile.commit import Commit, Requeue
-    from execloop.controller.reconcile.dependencies import Dependencies
-    from execloop.controller.reconcile.driver import ExecutionDriver
-    from execloop.controller.reconcile.parameters import ParameterSources
+    from execloop.controller.reconcile.execution.driver import ExecutionDriver
+    from execloop.controller.reconcile.inputs.dependencies import Dependencies
+    from execloop.controller.reconcile.inputs.parameters import ParameterSources
+    from execloop.controller.reconcile.inputs.validation import Validated, Validator
     from execloop.controller.reconcile.teardown import Teardown
-    from execloop.controller.reconcile.validation import Validated, Validator
     from execloop.controller.status.finalizer import Finalizer
     from execloop.controller.timing import Times
     from execloop.controller.watch.cache import Cache, Key, PlanState, UnderWay

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter, Requeue
-from execloop.controller.reconcile.executions import at, ended, paused
+from execloop.controller.reconcile.execution.executions import at, ended, paused
 from execloop.controller.status.conditions import (
     MESSAGE_BYTES,
     Awaiting,

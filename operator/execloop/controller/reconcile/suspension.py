@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from execloop.controller.api.v1alpha1 import Suspension
-from execloop.controller.reconcile.executions import at
+from execloop.controller.reconcile.execution.executions import at
 
 if TYPE_CHECKING:
     from execloop.controller.watch.snapshot import Snapshot

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Again, Converged, Interrupted
 from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused
-from execloop.controller.reconcile import executions
 from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter
 from execloop.controller.reconcile.context import TEARDOWN, ReconcileContext
+from execloop.controller.reconcile.execution import executions
 from execloop.controller.reconcile.standstill import refused, waiting
 from execloop.controller.status.conditions import Retrying, Stalled
 from execloop.controller.status.events import event_body
@@ -19,9 +19,9 @@ from execloop.kube import ApiError
 
 if TYPE_CHECKING:
     from execloop.controller.plancode.runner import Observed
-    from execloop.controller.reconcile.driver import ExecutionDriver
-    from execloop.controller.reconcile.parameters import ParameterSources
-    from execloop.controller.reconcile.validation import Validator
+    from execloop.controller.reconcile.execution.driver import ExecutionDriver
+    from execloop.controller.reconcile.inputs.parameters import ParameterSources
+    from execloop.controller.reconcile.inputs.validation import Validator
     from execloop.controller.status.finalizer import Finalizer
     from execloop.controller.timing import Times
     from execloop.controller.watch.cache import UnderWay

@@ -97,7 +97,7 @@ class PlanState:
     """The reason in that line; empty when the last status was no transition."""
     timeline: Timeline | None = None
     validation: Any = None
-    """The generation and what its validation came to: reconcile/validation.py keeps it here."""
+    """The generation and what its validation came to: reconcile/inputs/validation.py keeps it here."""
     unsaved: Any = None
     """The decision that the API server has not taken yet: reconcile/commit.py keeps it here."""
     sending: PlanStatus | None = None

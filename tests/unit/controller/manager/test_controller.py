@@ -15,9 +15,9 @@ from execloop.controller.manager import controller as operator_module
 from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.leadership import Leadership, NoElection
 from execloop.controller.manager.metrics import Metrics
-from execloop.controller.plancode.journal import Journal
-from execloop.controller.plancode.suspects import Suspects
-from execloop.controller.plancode.suspicion import Suspicion
+from execloop.controller.plancode.crashes.journal import Journal
+from execloop.controller.plancode.crashes.suspects import Suspects
+from execloop.controller.plancode.crashes.suspicion import Suspicion
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import References

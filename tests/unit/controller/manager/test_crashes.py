@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from execloop.controller.manager.crashes import Crashes, InJournal, open_journal
-from execloop.controller.plancode.journal import Journal
-from execloop.controller.plancode.suspicion import Call, Suspicion, decode, encode
+from execloop.controller.plancode.crashes.journal import Journal
+from execloop.controller.plancode.crashes.suspicion import Call, Suspicion, decode, encode
 from execloop.controller.settings import Election, Settings
 from execloop.kube import ApiError
 from tests.asynchronous import in_event_loop

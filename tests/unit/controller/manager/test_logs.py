@@ -9,7 +9,7 @@ import pytest
 
 from execloop.controller.manager.logs import configure
 from execloop.controller.plancode.logger import PlanLogger
-from execloop.controller.plancode.redaction import Redactor
+from execloop.controller.plancode.redaction.redactor import Redactor
 from execloop.controller.watch.cache import Key
 
 KEY = Key("team", "a")

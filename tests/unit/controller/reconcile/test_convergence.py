@@ -7,7 +7,7 @@ import pytest
 from execloop import plan
 from execloop._plans.definition import Definition, definition_of
 from execloop.controller.api.v1alpha1 import SameWork
-from execloop.controller.reconcile.executions import is_stuck, repeated
+from execloop.controller.reconcile.execution.executions import is_stuck, repeated
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 

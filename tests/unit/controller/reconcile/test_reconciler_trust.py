@@ -10,7 +10,7 @@ import pytest
 from execloop._engine.execution import Execution
 from execloop._engine.waits import Wait
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.reconcile.executions import engine_state
+from execloop.controller.reconcile.execution.executions import engine_state
 from execloop.controller.watch.snapshot import Key, parse_status
 from execloop.kube import ApiError
 from execloop.testing import ScriptedPlan
@@ -360,7 +360,7 @@ class TestDurable:
     def test_the_errors_of_a_run_under_way_are_written_soon_after_the_first(
         self, control: Controller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("execloop.controller.reconcile.runs._QUICK", 0.001)
+        monkeypatch.setattr("execloop.controller.reconcile.execution.runs._QUICK", 0.001)
         written = Event()
         control.script({"x": DOWN, "y": lambda: written.wait(30)})
         control.apply()

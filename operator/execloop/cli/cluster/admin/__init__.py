@@ -1,0 +1,1 @@
+"""Verbs for who runs the operator."""

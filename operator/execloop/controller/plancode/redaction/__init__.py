@@ -1,0 +1,1 @@
+"""What keeps a Secret's values out of messages."""

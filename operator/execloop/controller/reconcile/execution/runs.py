@@ -1,0 +1,252 @@
+"""Plan code observed and driven for one reconcile; how that ends is a frozen value."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from execloop._engine.execution import Again, Converged, Execution, Failed, Interrupted
+from execloop._engine.run import out_of_time
+from execloop._engine.tasks import needs_approval
+from execloop._plans.context import Context, Version, connected
+from execloop.controller.plancode.construction import UnmadePlan, unmade
+from execloop.controller.plancode.logger import PlanLogger
+from execloop.controller.plancode.runner import (
+    Nothing,
+    Observed,
+    Prepared,
+    Ran,
+    Refused,
+    Work,
+    drive,
+    observe,
+)
+from execloop.controller.reconcile.execution import executions, kept
+from execloop.controller.reconcile.inputs.validation import explain
+from execloop.controller.reconcile.preview import asks
+from execloop.controller.reconcile.standstill import progressing
+from execloop.kube import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from execloop._engine.run import Run
+    from execloop._engine.tasks import AnyTask
+    from execloop.controller.plancode.clients import Clients
+    from execloop.controller.plancode.crashes.suspects import PlanCrashes
+    from execloop.controller.plancode.host import PlanHost
+    from execloop.controller.reconcile.approval import Gate
+    from execloop.controller.reconcile.commit import Commit
+    from execloop.controller.reconcile.context import ReconcileContext
+    from execloop.controller.timing import Times
+    from execloop.controller.watch.cache import Key
+
+    Admit = Callable[[Key, str, str], PlanCrashes | None]
+
+__all__ = ["Runs"]
+
+_QUICK = 0.5
+"""Seconds that a run has to end before its progress is written, though that is due: the end writes it too."""
+
+
+class Runs:
+    """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run.
+
+    `admit(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that. `version` says how
+    the drift watch knows an object.
+    """
+
+    def __init__(
+        self,
+        code: PlanHost,
+        clients: Clients,
+        commit: Commit,
+        times: Times,
+        declare: Callable[[Key, str, object], None],
+        ran: Callable[[Ran], None],
+        admit: Admit,
+        version: Version,
+    ) -> None:
+        self._code, self._clients, self._commit, self._times = code, clients, commit, times
+        self._declare, self._ran, self._admit, self._version = declare, ran, admit, version
+
+    async def observe(self, ctx: ReconcileContext) -> Observed:
+        """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
+        if ctx.execution.finished_at is None and self._is_late(ctx):
+            return Failed(self._state(ctx), out_of_time(ctx.options))
+        if (hindrance := self._hindrance(ctx)) is not None:
+            return hindrance
+        ctx.work.state.observing()
+        plan, state = self._unmade(ctx), self._state(ctx)
+        if ctx.execution.finished_at is not None:  # no deadline holds at rest
+            return await observe(self._code, ctx.key, plan, state, asks=_asked(ctx))
+        return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx), asks=_asked(ctx))
+
+    async def attempt(self, ctx: ReconcileContext, observed: Observed | None = None, gate: Gate | None = None) -> Ran:
+        """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError.
+
+        `gate` withholds the tasks that need an approval of their own.
+        """
+        ran = await self._attempt(ctx, observed, gate)
+        if gate is not None:
+            ran = ran._replace(withheld=tuple(gate.withheld), covered=tuple(gate.covered))
+        self._ran(ran)
+        return ran
+
+    async def _attempt(  # noqa: PLR0911 - one return for each way to end early
+        self, ctx: ReconcileContext, observed: Observed | None, gate: Gate | None
+    ) -> Ran:
+        if self._is_late(ctx):
+            return Ran(Failed(self._state(ctx), out_of_time(ctx.options)))
+        if observed is None and not _reads_as_done(ctx):
+            if (hindrance := self._hindrance(ctx)) is not None:
+                return Ran(hindrance)
+            return await self._drive(ctx, self._unmade(ctx), gate)
+        match observed or await self.observe(ctx):
+            case Nothing():
+                return Ran(Converged(self._state(ctx).after_run(0)))
+            case Work(tasks, waits, _):
+                if _reads_as_done(ctx) and not await self._commit.write(ctx.work, progressing(ctx, 0, None)):
+                    return Ran(Interrupted(self._state(ctx)))
+                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), gate)
+            case ended:
+                return Ran(ended)
+
+    def _is_late(self, ctx: ReconcileContext) -> bool:
+        return executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now)
+
+    def _hindrance(self, ctx: ReconcileContext) -> Interrupted | Failed | None:
+        """Return why no plan code may begin now; None when it may."""
+        if ctx.work.stop.requested:
+            return Interrupted(self._state(ctx))
+        refusal = self._admit(ctx.key, ctx.snapshot.uid, ctx.run_inputs)
+        return None if refusal is None else Failed(self._state(ctx), refusal)
+
+    def _state(self, ctx: ReconcileContext) -> Execution:
+        """Return the execution as the engine sees it: a pause that lasts counts as one."""
+        return executions.engine_state(executions.resumed(ctx.execution, ctx.now))
+
+    def _left(self, ctx: ReconcileContext) -> float | None:
+        timeout = ctx.options.timeout
+        return None if timeout is None else max(0.0, self._state(ctx).deadline(timeout) - ctx.now)
+
+    def _unmade(self, ctx: ReconcileContext) -> UnmadePlan:
+        key, uid, account = ctx.key, ctx.snapshot.uid, ctx.validated.account
+        context = Context(
+            name=key.name,
+            namespace=key.namespace,
+            uid=uid,
+            generation=ctx.snapshot.generation,
+            logger=PlanLogger(key, ctx.resolved.redactor),
+            execution=self._state(ctx),
+            retry=executions.asked(ctx.execution, "retry"),
+            skip=executions.asked(ctx.execution, "skip"),
+            state=copy.deepcopy(ctx.snapshot.status.kept or {}),
+            inventory=kept.inventory_of(ctx),
+            limits=ctx.validated.limits,
+            memory=ctx.work.state.memory,
+            missing_sources=ctx.resolved.absent,
+        )
+        ctx.work.made(context)
+        kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)
+        context = connected(context, kube, partial(self._clients.official, key.namespace, account), self._version)
+        definition, parameters = ctx.validated.definition, ctx.resolved.parameters
+        explained = partial(explain, definition, closed=ctx.resolved.closed)
+        declare = partial(self._declare, key, uid)
+        # Neither a teardown nor what was done with these inputs is undone by a name that a newer rule refuses.
+        lenient = ctx.teardown or ctx.execution.finished_at is not None
+        return unmade(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
+
+    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared, gate: Gate | None) -> Ran:
+        """Drive a run, and write its progress now and then; the first error brings a write forward."""
+        state, left = ctx.work.state, self._left(ctx)
+        if isinstance(plan, UnmadePlan):
+            state.observing()
+        first_error = _FirstError()
+        run, coroutine = drive(
+            self._code,
+            ctx.key,
+            plan,
+            self._state(ctx),
+            ctx.options,
+            ctx.work.stop,
+            left=left,
+            failed=first_error,
+            withhold=gate,
+        )
+        driving = asyncio.create_task(coroutine)
+        try:
+            while not driving.done():
+                wait = state.progress_wait(ctx.execution.started_at.timestamp())
+                await first_error.wait(driving, max(wait, _QUICK))
+                if not driving.done():
+                    with suppress(ApiError):  # the next write says it; the work continues
+                        shown = kept.with_inventory(ctx)
+                        await self._commit.write(ctx.work, progressing(shown, _errors(run), _progress(run)))
+                    state.progress_written()
+            return _ended(ctx, run, await driving)
+        finally:
+            driving.cancel()
+
+
+class _FirstError:
+    """Notes the first error of a run, in whatever thread it happens."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._noted = self._loop.create_future()
+
+    def __call__(self) -> None:
+        with suppress(RuntimeError):  # the process ends
+            self._loop.call_soon_threadsafe(self._note)
+
+    def _note(self) -> None:
+        if not self._noted.done():
+            self._noted.set_result(None)
+
+    async def wait(self, driving: asyncio.Task[Any], seconds: float) -> None:
+        """Wait for the end of a run, or for the next write of progress: soon after its first error, if that is new."""
+        if self._noted.done():
+            await asyncio.wait({driving}, timeout=seconds)
+            return
+        await asyncio.wait({driving, self._noted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not driving.done() and self._noted.done():
+            await asyncio.wait({driving}, timeout=min(seconds, _QUICK))
+
+
+def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> Ran:
+    walk, redactor = run.walk, ctx.resolved.redactor
+    if walk is None or isinstance(outcome, Refused):
+        return Ran(outcome)
+    last = walk.records[-1] if walk.records else None
+    shown = None if last is None else f"{redactor.text(f'{last.path} {last.phase}')}: {redactor.error(last.exception)}"
+    names = ctx.names(outcome.worked) if isinstance(outcome, Again) else ()
+    return Ran(outcome, names, shown, walk.count, walk.errors)
+
+
+def _reads_as_done(ctx: ReconcileContext) -> bool:
+    """Return whether who reads the stored status would believe that no work is under way, or that none may be."""
+    stored, approval = ctx.snapshot.stored, ctx.execution.approval
+    at_rest = stored.observed_generation == ctx.snapshot.generation and stored.condition("Reconciling") is None
+    paused = stored.execution is not None and stored.execution.paused_since is not None
+    unapproved = approval is not None and (stored.execution is None or stored.execution.approval != approval)
+    return (stored.pending is not None and paused) or unapproved or at_rest
+
+
+def _asked(ctx: ReconcileContext) -> Callable[[AnyTask], bool]:
+    """Return which tasks are read: all of them where a person reads them, else those that need an approval."""
+    every = ctx.spec.approval == "Manual" or ctx.spec.mode == "Preview" or asks(ctx)
+    return (lambda _: True) if every else needs_approval
+
+
+def _errors(run: Run) -> int:
+    return 0 if run.walk is None else run.walk.errors
+
+
+def _progress(run: Run) -> str | None:
+    """Return the tasks that are done, of those known so far."""
+    walk: Any = run.walk
+    return None if walk is None else f"{max(walk.count - 1, 0)}/{walk.known}"
