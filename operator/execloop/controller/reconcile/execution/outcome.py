@@ -46,9 +46,10 @@ def conclude(  # noqa: PLR0911 - one return for each outcome
         case Converged(state):
             return _converged(ctx, taken_back(execution, state), now, chance)
         case Interrupted(state):
-            execution = taken_back(execution, state)
+            counted, execution = execution.errors, taken_back(execution, state)
             going = Progressing("tasks remain", failed=execution.errors > 0)
-            return Decision(ctx.advance(going, now, execution=execution, **_OVER), AT_ONCE, durable=False)
+            status = ctx.advance(going, now, execution=execution, **_OVER)
+            return Decision(status, AT_ONCE, durable=execution.errors > counted)  # an error counts before the next run
         case Again(state, delay, failed=0, waiting=waiting) if waiting:
             return _waits(ctx, taken_back(execution, state), ran.names, outcome, now, chance, progress_due=progress_due)
         case Again(state, delay, failed=0):

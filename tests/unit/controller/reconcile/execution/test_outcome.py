@@ -133,6 +133,7 @@ def test_the_end_of_a_run_decides_conditions_and_delay(
         (Again(failing(1), 0.0, failed=1), 0.1, True),
         (Converged(state()), 0.1, True),
         (Interrupted(state()), 9.0, False),
+        (Interrupted(failing(1)), 0.1, True),
     ],
 )
 def test_a_quick_convergence_is_one_write_and_nothing_older_than_two_seconds_is_known_to_memory_alone(
