@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from execloop.kube import Census, Lease, LeaseLost, LeaseTimes, Shards, Undivided
+from execloop.kube import ApiError, Census, Lease, LeaseLost, LeaseTimes, Shards, Undivided
 from execloop.kube.lease.ranges import range_of
 from execloop.testing import FakeClock
 from tests.fake_cluster import FakeCluster
@@ -79,6 +79,43 @@ def test_one_replica_has_all_ranges(world: World) -> None:
         assert owned(one) == [0, 1, 2]
         assert one.held
         assert all(one.owns(str(number)) for number in range(20))
+
+    world.live(main)
+
+
+def test_a_lease_whose_taking_was_not_answered_is_taken_again_at_once(world: World) -> None:
+    async def main() -> None:
+        lost: list[bool] = []
+
+        def lose_one_answer() -> None:
+            if not lost and world.cluster.writes[-1].path == LEASES and "execloop-3-1" in str(world.cluster.writes[-1]):
+                lost.append(True)
+                raise ApiError(0, "Disconnected", "as the test wants it")
+
+        world.cluster.after_writes(lose_one_answer)
+        one = world.shards(3)
+        await world.start(one)
+        await asyncio.sleep(2 * TIMES.retry)
+        assert lost
+        assert owned(one) == [0, 1, 2]
+
+    world.live(main)
+
+
+def test_what_cannot_be_taken_does_not_keep_it_from_the_rest(world: World) -> None:
+    async def main() -> None:
+        one = world.shards(3)
+        refused = [0]
+
+        def refuse() -> None:
+            if "execloop-3-0" in str(world.cluster.writes[-1]) and refused[0] < 3:
+                refused[0] += 1
+                raise ApiError(500, "InternalError", "as the test wants it")
+
+        world.cluster.after_writes(refuse)
+        await world.start(one)
+        await asyncio.sleep(1)
+        assert owned(one) == [1, 2]
 
     world.live(main)
 

@@ -12,6 +12,7 @@ import logging
 import random
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop.kube.errors import ApiError, LeaseLost
@@ -142,9 +143,9 @@ class Shards:
         try:
             async with asyncio.timeout(self._times.deadline):
                 await self._member.renew()
-                sight = await self._census.look(self._leases)
+                sight = self._without_strays(await self._census.look(self._leases))
                 await self._census.bury()
-                await self._take(to_take(sight, self._me))
+            await self._take(to_take(sight, self._me))
         except (ApiError, TimeoutError) as error:
             self._say(f"the Leases of {self}: {error or 'the API server did not answer in time'}; trying again")
             return
@@ -158,20 +159,32 @@ class Shards:
 
         Who divides them otherwise looks as well after it has taken a Lease: at least one of the two sees the other.
         """
-        taken = [index for index in indexes if await self._leases[index].take()]
-        if not taken:
-            return
-        for index in taken:
-            self._renew(index)
+        taken: list[int] = []
+
+        async def take(index: int) -> None:
+            if await self._leases[index].take():
+                self._renew(index)
+                taken.append(index)
+
         sight: Sight | None = None
         try:
-            sight = await self._census.look()
+            ended = await asyncio.gather(*map(take, indexes), return_exceptions=True)
+            errors = [error for error in ended if isinstance(error, BaseException)]
+            if errors and not taken:
+                raise errors[0]
+            sight = await self._census.look() if taken else None
         finally:
             if sight is None or sight.others:
                 await asyncio.gather(*map(self._let_go, taken))
-        if not sight.others:
-            for index in taken:
+        if sight is not None and not sight.others:
+            for index in sorted(taken):
                 self._own(index)
+
+    def _without_strays(self, sight: Sight) -> Sight:
+        """Count a Lease of ours as free when it is not renewed: the answer to the write that took it was lost."""
+        mine = self._renewals.keys()
+        holders = {i: holder for i, holder in sight.holders.items() if holder != self._me or i in mine}
+        return replace(sight, holders=holders)
 
     def _own(self, index: int) -> None:
         self._owned |= {index}
