@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
@@ -25,7 +26,9 @@ from execloop.controller.reconcile.execution import driver, executions, outcome,
 from execloop.controller.status import finalizer, writer
 from execloop.controller.timing import Timeline
 from execloop.controller.watch import cache
+from execloop.kube.lease.census import Census
 from execloop.kube.lease.election import Candidate
+from execloop.kube.lease.shards import Shards
 from tests.simulation.life import Ended, drawn, live
 from tests.simulation.scenarios import SCENARIOS, WHENS, CrashAt, scenario
 
@@ -217,6 +220,9 @@ MUTANTS = (
     Mutant("never observe at rest", lambda: [patch.object(outcome, "jittered", lambda _seconds, _chance: 1e9)]),
     Mutant("write secrets as they are", lambda: [patch.object(redaction.Redactor, "text", lambda _self, text: text)]),
     Mutant("take a Lease before its time is over", lambda: [patch.object(Candidate, "wait", lambda _self, _now: 0.0)]),
+    Mutant("give a range up before its work has ended", lambda: [patch.object(Shards, "_give", _give_at_once)]),
+    Mutant("work on the Plans of other replicas", lambda: [patch.object(Shards, "owns", lambda _self, _uid: True)]),
+    Mutant("take ranges beside another division", lambda: [patch.object(Census, "look", _see_no_other)]),
     Mutant("take the first source only", lambda: [patch.object(merge, "merge", _first(merge.merge))]),
 )
 
@@ -229,6 +235,18 @@ def _put_silently(self: Any, key: Any, body: Any, *, listed: bool = False) -> An
 
 
 _PUT = cache.Cache.put
+
+
+async def _give_at_once(self: Any, index: int) -> None:
+    self._owned -= {index}
+    await self._let_go(index)
+
+
+async def _see_no_other(self: Any, mine: Any = None) -> Any:
+    return replace(await _LOOK(self, mine), others="")
+
+
+_LOOK = Census.look
 
 
 async def _true(_self: Any, _work: Any) -> bool:
@@ -280,7 +298,7 @@ def _found(ended: Ended, by: str, lives: int) -> Caught | None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--most", type=int, default=200, help="lives at random for each mutant")
+    parser.add_argument("--most", type=int, default=600, help="lives at random for each mutant")
     parser.add_argument("--only", default="", help="a part of the name of those to try")
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
