@@ -48,8 +48,8 @@ def _sum(metric: str, more: str = "") -> str:
     return f'sum({metric}{{job=~"$job"{more}}})'
 
 
-def _stat(title: str, query: str, text: str, **options: Any) -> Panel:
-    return Panel(title, ((query, title),), text, kind="stat", width=4, **options)
+def _stat(title: str, query: str, text: str, width: int = 3, **options: Any) -> Panel:
+    return Panel(title, ((query, title),), text, kind="stat", width=width, **options)
 
 
 _LATENCIES = (0.5, 0.9, 0.99)
@@ -57,6 +57,13 @@ _LATENCIES = (0.5, 0.9, 0.99)
 PANELS: tuple[Row | Panel, ...] = (
     Row("Plans"),
     _stat("Leaders", _sum("execloop_leader"), "One operator leads. With none, no Plan converges.", good_from=1),
+    _stat(
+        "Ranges without an owner",
+        'count(max by (shard) (execloop_shard_owned{job=~"$job"}) == 0) or vector(0)',
+        "With --shards: ranges whose Plans no replica works on.",
+        6,
+        bad_from=1,
+    ),
     _stat("Plans", _sum("execloop_plans", ',condition="Ready"'), "All Plans that the operator knows."),
     _stat(
         "Ready",

@@ -222,6 +222,16 @@ async def test_a_change_that_the_server_refuses_is_an_error(kube: Kube) -> None:
 
 
 @in_event_loop
+async def test_a_part_of_what_another_creates_is_missing_and_why_it_could_not_be_created_is_known(kube: Kube) -> None:
+    part = deployment()
+    del part["spec"]["selector"]
+    compared = await kube.compare(part)
+    assert isinstance(compared, Missing)
+    assert compared.refusal is not None
+    assert "spec.selector" in compared.refusal.message
+
+
+@in_event_loop
 async def test_in_a_namespace_that_is_not_there_everything_is_missing(kube: Kube, namespace: str) -> None:
     wanted = config_map()
     wanted["metadata"]["namespace"] = f"{namespace}-later"

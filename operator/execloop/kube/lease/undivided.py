@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from execloop.kube.errors import ApiError
+from execloop.kube.errors import ApiError, LeaseLost
 
 if TYPE_CHECKING:
     from execloop.kube.lease.census import Census
@@ -24,13 +24,16 @@ class Undivided:
         self._lease, self._census = lease, census
         self._waits_for = ""
         self._may_look = True
+        self._alone = False
+        """Whether a look after the Lease was taken found no other division."""
 
     def __str__(self) -> str:
         return str(self._lease)
 
     @property
     def held(self) -> bool:
-        return self._lease.held
+        """Return whether this process may work."""
+        return self._alone and self._lease.held
 
     @property
     def problem(self) -> str:
@@ -45,14 +48,16 @@ class Undivided:
 
     def require(self) -> None:
         """Raise LeaseLost unless it is held."""
-        self._lease.require()
+        if not self.held:
+            raise LeaseLost(f"the Lease {self} is not held")
 
     async def acquire(self) -> None:
         """Wait until it is held and nothing else is, however long that takes."""
         while True:
             if not await self._divided():
                 await self._lease.acquire()
-                if not await self._divided():
+                self._alone = not await self._divided()
+                if self._alone:
                     return
                 await self._lease.release()
             await asyncio.sleep(self._lease.terms.retry)

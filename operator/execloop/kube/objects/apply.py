@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "compare"]
 
-_BAD_REQUEST = 400
+_BAD_REQUEST, _INVALID = 400, 422
 _CONFLICT = 409
 _NO_DRY_RUN = "an admission webhook does not support dry runs, so what applying would change is unknown"
 _READS = 5
@@ -48,7 +48,12 @@ async def compare(connection: Connection, path: str, wanted: dict[str, Any], own
     writes a status between the two, they are read again, so that only what the wish changes counts as drift.
     """
     for reads_left in reversed(range(_READS)):
-        applied = await _tried(connection, path, wanted, owner)
+        try:
+            applied = await _tried(connection, path, wanted, owner)
+        except ApiError as error:
+            if error.status == _INVALID and await _live(connection, path) is None:
+                return Missing(refusal=error)
+            raise
         if applied is not None and "resourceVersion" not in applied["metadata"]:
             return Missing(applied)  # a dry run stores nothing, so what it would create has no version
         live = await _live(connection, path)

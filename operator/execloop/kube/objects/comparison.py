@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from execloop.kube.errors import ApiError
+
 __all__ = ["Comparison", "Drifted", "Missing", "Same", "differences"]
 
 # They change with a write that changes nothing else, or say only how often and by whom was written.
@@ -23,6 +25,8 @@ class Missing:
 
     applied: dict[str, Any] | None = field(default=None, repr=False, compare=False)
     """What the server would make of it; None where it cannot say, since the namespace or the kind is missing."""
+    refusal: ApiError | None = field(default=None, repr=False, compare=False)
+    """Why the server would not create it as it is wished: a plan may wish for a part of what others create."""
 
 
 @dataclass(frozen=True, slots=True)

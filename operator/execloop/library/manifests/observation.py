@@ -97,6 +97,8 @@ class Viewer:
             manifest = keep_live(manifest, live, one.ignored)
         found = await self._kube.compare(manifest)
         if isinstance(found, Missing):
+            if found.refusal is not None:
+                raise found.refusal
             return Create(one.manifest)
         if (why := refusal(found.live, self._kube.owner, self._parameters.adopt)) is not None:
             return Refused(why)
