@@ -86,7 +86,7 @@ class Change:
 class ApiServer:
     """Objects by path; each is replaced, never changed, so what was read stays as it was. Requests raise ApiError."""
 
-    def __init__(self, admit: Callable[[str, Object], object] = lambda _path, _body: None) -> None:
+    def __init__(self, refusal: Callable[[str, Object], object] = lambda _path, _body: None) -> None:
         self.objects: dict[str, Object] = {}
         self.log: list[Change] = []
         self.version = 1000  # a real one has lived before
@@ -95,7 +95,7 @@ class ApiServer:
         self.terminating: set[str] = set()
         """Namespaces that are being deleted: nothing new is accepted there."""
         self._listeners: list[Callable[[Change], object]] = []
-        self._admit = admit
+        self._refusal = refusal
 
     def answer(self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None) -> Any:
         """The object, or the list, as the server holds it: copy what you mean to change."""
@@ -200,7 +200,7 @@ class ApiServer:
         if place.group == _PLANS:
             body["status"] = {"observedGeneration": -1}
         created = {**body, "metadata": metadata}
-        self._admit(path, created)
+        self._refusal(path, created)
         return created if dry else self._store(path, created)
 
     def _update(self, path: str, body: Object) -> Object:
@@ -229,7 +229,7 @@ class ApiServer:
             refuse(422, "Invalid", "no new finalizers can be added if the object is being deleted")
         if new.get("spec") != old.get("spec"):
             new["metadata"] = new["metadata"] | {"generation": old["metadata"]["generation"] + 1}
-        self._admit(path, new)
+        self._refusal(path, new)
         return self._store(path, new)
 
     def _delete(self, path: str, options: Object) -> Object:

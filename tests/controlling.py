@@ -97,11 +97,11 @@ class Controller:
             References(kube, (), lambda _key, _metadata: None),
             lambda _key, _uid, _plan: None,
             Times(lambda: self.clock.now() + self.skew, self.clock.monotonic, lambda: self.chance),
-            admit=self._admit,
+            refusal=self._refusal,
         )
         self.cache.changed = lambda key, _change, _listed: self.reconciler.interrupt(key)
 
-    def _admit(self, _key: Key, _uid: str, inputs: str) -> PlanCrashes | None:
+    def _refusal(self, _key: Key, _uid: str, inputs: str) -> PlanCrashes | None:
         self.admitted.append(inputs)
         return PlanCrashes() if self.refuses else None
 

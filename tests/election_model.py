@@ -62,10 +62,10 @@ class Actor:
 class World:
     """`run` yields, at each moment at which something happens, who believes to hold the Lease."""
 
-    def __init__(self, terms: LeaseTimes, rates: Sequence[float], steps: Sequence[Sequence[Step]]) -> None:
+    def __init__(self, times: LeaseTimes, rates: Sequence[float], steps: Sequence[Sequence[Step]]) -> None:
         self.server = Server()
         self.actors = [
-            Actor(Candidate(name, terms), rate, iter(own)) for name, rate, own in zip(NAMES, rates, steps, strict=False)
+            Actor(Candidate(name, times), rate, iter(own)) for name, rate, own in zip(NAMES, rates, steps, strict=False)
         ]
         self.taken = 0
         self._agenda: list[tuple[float, int, Callable[[float], None]]] = []

@@ -88,7 +88,7 @@ def soak(cluster: Cluster, folder: Path, seconds: float) -> tuple[list[Sample], 
             return samples, {
                 "reconciles": _total(endpoints, "execloop_reconciles_total"),
                 "requests to the API server": _total(endpoints, "execloop_api_requests_total"),
-                "faults of the operator": operator.said().count("a fault of the operator"),
+                "faults of the operator": operator.said().count("an error of the operator"),
             }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execloop.kube.objects.kstatus import judge
+from execloop.kube import kstatus
 from tests.cluster.errors import Unavailable
 from tests.gitops.judge import Verdict, judged
 from tests.gitops.states import State, states
@@ -46,7 +46,7 @@ def test_the_expressions_for_flux_say_the_same(recorded: State, verdicts: dict[s
 
 @every_state
 def test_our_own_rules_judge_a_plan(recorded: State) -> None:
-    assert judge(recorded.plan).state == recorded.kstatus
+    assert kstatus.compute(recorded.plan).state == recorded.kstatus
 
 
 _KINDS = [
@@ -138,7 +138,7 @@ def _objects(draw: st.DrawFn) -> dict[str, Any]:
 @given(objects=st.lists(_objects(), min_size=20, max_size=60))
 def test_our_own_rules_judge_any_object_as_kstatus_does(objects: list[dict[str, Any]]) -> None:
     theirs = [_ours(verdict.kstatus) for verdict in _judged(objects)]
-    assert [judge(one).state for one in objects] == theirs
+    assert [kstatus.compute(one).state for one in objects] == theirs
 
 
 def _ours(state: str) -> str:

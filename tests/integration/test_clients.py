@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from execloop.kube.objects.kstatus import judge
+from execloop.kube import kstatus
 from tests.cluster import Cluster
 from tests.cluster.errors import KubectlFailed, Unavailable
 from tests.cluster.tools import find_tool
@@ -164,7 +164,7 @@ class TestGitOps:
         names = ("done", "stuck", "resting", "busy")
         live = [plans.get(name) for name in names]
         assert [argocd.health(plan)["status"] for plan in live] == ["Healthy", "Degraded", "Suspended", "Progressing"]
-        assert [judge(plan).state for plan in live] == ["Current", "Failed", "InProgress", "InProgress"]
+        assert [kstatus.compute(plan).state for plan in live] == ["Current", "Failed", "InProgress", "InProgress"]
 
     def test_published_judges_agree_on_live_plans(self, plans: Plans) -> None:
         plans.apply(manifest("done", "marks", parameters={"fix": "published"}), manifest("stuck", "fatal"))

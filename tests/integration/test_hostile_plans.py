@@ -19,7 +19,7 @@ def test_parameters_of_many_levels_stall_their_plan_alone(operator: Operator, pl
     reason = "--output=jsonpath={.status.conditions[?(@.type=='Stalled')].reason}"
     assert plans.kubectl("get", "plan", "deep", reason) == "InvalidSpec"
     assert operator.process.poll() is None
-    assert "a fault of the operator" not in operator.said()
+    assert "an error of the operator" not in operator.said()
 
 
 def test_a_long_annotation_does_not_make_a_long_status(operator: Operator, plans: Plans) -> None:

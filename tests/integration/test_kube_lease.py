@@ -1,6 +1,6 @@
 """Two candidates for one Lease on a real API server.
 
-Where a hand-over must not be an expiry, the terms are so long that an expiry would come after the test's timeout.
+Where a hand-over must not be an expiry, the times are so long that an expiry would come after the test's timeout.
 """
 
 import asyncio

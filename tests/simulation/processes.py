@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Died", "Process", "Strands", "current", "pause", "task_factory", "use_loop"]
 
-FAULT = "a fault of the operator"
+FAULT = "an error of the operator"
 EPOCH = 1_790_000_000.0
 
 

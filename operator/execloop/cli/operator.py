@@ -71,7 +71,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     metavar="NS=PLAN[,PLAN...]",
     help="Let a namespace use these plans; * is any text. With one such rule nothing else is allowed. May be repeated.",
 )
-@click.option("--default-service-account", metavar="NAME", help="Whom Plans act as that name no service account.")
+@click.option("--default-service-account", metavar="NAME", help="Service account for Plans that do not set one.")
 @click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
 @click.option(
     "--require-service-account-for",

@@ -17,9 +17,10 @@ from execloop.kube.lease.lease import Lease
 from execloop.kube.lease.ranges import range_of
 from execloop.kube.lease.shards import Shards
 from execloop.kube.lease.undivided import Undivided
+from execloop.kube.objects import kstatus
 from execloop.kube.objects.client import Kube, Object, Propagation
 from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
-from execloop.kube.objects.kstatus import Health, judge
+from execloop.kube.objects.kstatus import Health
 from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner, field_manager
 from execloop.kube.watch.metadata import Watch
 from execloop.kube.watch.stream import EventType, Page, Restart, Stream, WatchTimes
@@ -59,6 +60,6 @@ __all__ = [
     "api_client",
     "edit_annotation",
     "field_manager",
-    "judge",
+    "kstatus",
     "range_of",
 ]

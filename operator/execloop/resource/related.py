@@ -61,8 +61,8 @@ async def _health(kube: Kube, entry: Entry) -> str:
 
 def health(found: dict[str, Any] | None) -> str:
     """Return a Plan's state, and another object's by the rules of kstatus."""
-    from execloop.kube import judge  # noqa: PLC0415 - costly to import
+    from execloop.kube import kstatus  # noqa: PLC0415 - costly to import
 
     if found is not None and (found.get("apiVersion"), found.get("kind")) == (API, KIND):
         return state(found)
-    return judge(found).state
+    return kstatus.compute(found).state

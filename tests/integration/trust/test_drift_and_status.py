@@ -97,4 +97,4 @@ class TestYaml:
         site.plans.wait(f"{name}-beside", seconds=15)
         site.plans.until(lambda: site.plans.condition(name) != ("", ""), "the Plan is judged", 20)
         assert site.plans.condition(name)[1] in ("InvalidParameters", "Converged")
-        assert "a fault of the operator" not in site.operator.said()
+        assert "an error of the operator" not in site.operator.said()

@@ -101,10 +101,10 @@ class TestTerms:
         assert LeaseTimes.lasting(15) == LeaseTimes()
         assert LeaseTimes.lasting(30) == LeaseTimes(30, 20, 4)
 
-    @pytest.mark.parametrize("terms", [(10, 10, 2), (15, 2, 2), (15, 10, 0), (15.5, 10, 2)])
-    def test_those_that_are_not_safe_are_refused(self, terms: tuple[float, float, float]) -> None:
+    @pytest.mark.parametrize("times", [(10, 10, 2), (15, 2, 2), (15, 10, 0), (15.5, 10, 2)])
+    def test_those_that_are_not_safe_are_refused(self, times: tuple[float, float, float]) -> None:
         with pytest.raises(ValueError, match="duration > deadline > retry > 0"):
-            LeaseTimes(*terms)
+            LeaseTimes(*times)
 
 
 # --- never two at once

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execloop.kube.objects.kstatus import Health, judge
+from execloop.kube import Health, kstatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = "2025-12-31T23:59:50Z"
@@ -22,7 +22,7 @@ def _object(api_version: str, kind: str, body: str, generation: int = 1) -> dict
 
 def _state(kind: str, body: str, generation: int = 1) -> str:
     api_version, _, name = kind.rpartition(" ")
-    return judge(_object(api_version or "v1", name, body, generation), now=NOW).state
+    return kstatus.compute(_object(api_version or "v1", name, body, generation), now=NOW).state
 
 
 _UNSCHEDULABLE = "phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable}]"
@@ -55,7 +55,7 @@ def test_a_pod_that_no_node_takes_is_given_15_seconds() -> None:
     states = []
     for age in (14, 15):
         pod["metadata"]["creationTimestamp"] = (NOW - timedelta(seconds=age)).isoformat()
-        states.append(judge(pod, now=NOW).state)
+        states.append(kstatus.compute(pod, now=NOW).state)
     assert states == ["InProgress", "Failed"]
 
 
@@ -293,11 +293,11 @@ def test_a_custom_resource(body: str, generation: int, state: str) -> None:
     ],
 )
 def test_the_message_is_the_condition_s_own(body: str, message: str) -> None:
-    assert judge(_object("something/v1", "MyCR", body)).message == message
+    assert kstatus.compute(_object("something/v1", "MyCR", body)).message == message
 
 
 def test_what_is_not_there_is_not_found() -> None:
-    assert judge(None) == Health("NotFound", "it does not exist")
+    assert kstatus.compute(None) == Health("NotFound", "it does not exist")
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_what_is_not_there_is_not_found() -> None:
     ],
 )
 def test_what_cannot_be_read_is_unknown(body: str, message: str) -> None:
-    assert judge(_object("something/v1", "MyCR", body)) == Health("Unknown", message)
+    assert kstatus.compute(_object("something/v1", "MyCR", body)) == Health("Unknown", message)
 
 
 _odd = st.recursive(
@@ -337,4 +337,4 @@ _odd = st.recursive(
 )
 def test_no_object_is_too_odd_to_be_judged(kind: str, metadata: object, spec: object, status: object) -> None:
     api_version, name = kind.split()
-    judge({"apiVersion": api_version, "kind": name, "metadata": metadata, "spec": spec, "status": status})
+    kstatus.compute({"apiVersion": api_version, "kind": name, "metadata": metadata, "spec": spec, "status": status})

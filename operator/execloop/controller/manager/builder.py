@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.crashes.suspects import PlanCrashes
     from execloop.controller.plancode.host import PlanHost
-    from execloop.controller.plancode.runner import Ran
+    from execloop.controller.plancode.runner import RunResult
     from execloop.controller.reconcile.inputs.validation import Validator
     from execloop.controller.watch.cache import Cache, Key
     from execloop.controller.watch.references import References
@@ -45,8 +45,8 @@ def assemble(
     times: Times = Times(),  # noqa: B008 - frozen
     *,
     stop: Callable[[], Stop] = Stop,
-    ran: Callable[[Ran], None] = lambda _ran: None,
-    admit: Callable[[Key, str, str], PlanCrashes | None] = lambda *_: None,
+    ran: Callable[[RunResult], None] = lambda _ran: None,
+    refusal: Callable[[Key, str, str], PlanCrashes | None] = lambda *_: None,
     version: Version = lambda *_: None,
     trust_secrets_policy: bool = False,
 ) -> Reconciler:
@@ -55,7 +55,7 @@ def assemble(
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
-    runs = Runs(code, clients, commit, times, declare, ran, admit, version)
+    runs = Runs(code, clients, commit, times, declare, ran, refusal, version)
     driver = ExecutionDriver(runs, commit, recorder, times)
     teardown = Teardown(kube, validator, sources, driver, finalizer, times)
     return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

@@ -113,7 +113,7 @@ class Operator:
             drift.declare,
             stop=lambda: WhileHeld(lambda: leadership.held),
             ran=metrics.ran,
-            admit=suspects.admit,
+            refusal=suspects.refusal,
             version=drift.version,
             trust_secrets_policy=settings.trust_secrets_policy,
         )

@@ -18,7 +18,7 @@ from execloop.kube import Restart
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from execloop.controller.plancode.runner import Ran
+    from execloop.controller.plancode.runner import RunResult
     from execloop.controller.watch.packed import Conditions
 
 __all__ = ["Metrics", "Result", "Watched"]
@@ -102,7 +102,7 @@ class Metrics:
         self._reconciles.labels(result).inc()
         self._reconcile_seconds.observe(seconds)
 
-    def ran(self, ran: Ran) -> None:
+    def ran(self, ran: RunResult) -> None:
         self._runs.labels(_name(ran.outcome)).inc()
         self._tasks.labels("succeeded").inc(ran.attempted - ran.failed)
         self._tasks.labels("failed").inc(ran.failed)

@@ -29,7 +29,10 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def collect_seldom() -> None:
-    """By default 700 new objects call for a collection: 16% of the CPU time of a backlog of 1,000 Plans, so 5%."""
+    """Collect garbage less often than Python's default, every 700 allocations.
+
+    With 1,000 queued Plans the default takes 16% of the CPU time; this takes 5%.
+    """
     gc.set_threshold(_ALLOCATIONS)
 
 

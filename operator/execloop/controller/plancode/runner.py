@@ -35,8 +35,8 @@ __all__ = [
     "Observed",
     "Postponed",
     "Prepared",
-    "Ran",
     "Refused",
+    "RunResult",
     "Work",
     "drive",
     "observe",
@@ -86,7 +86,7 @@ class Cancelled(Exception):
         super().__init__("the plan's code raised CancelledError")
 
 
-class Ran(NamedTuple):
+class RunResult(NamedTuple):
     """How an attempt at a run ended."""
 
     outcome: Outcome | Postponed | Refused

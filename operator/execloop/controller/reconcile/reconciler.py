@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from execloop._engine.execution import Converged, CreateFailed, Failed
 from execloop._engine.walk import Stop
 from execloop.controller.plancode.crashes.suspects import PLAN_CRASHES
-from execloop.controller.plancode.runner import Nothing, Ran, Work
+from execloop.controller.plancode.runner import Nothing, RunResult, Work
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, LEAST_WAIT, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
 from execloop.controller.reconcile.execution import executions
@@ -156,7 +156,7 @@ class Reconciler:
         limit = ctx.spec.history_limit
         return ctx.after(executions.begun(ctx.snapshot, ctx.inputs, ctx.now, limit, "its inputs changed"))
 
-    async def _concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision:
+    async def _concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
         return self._driver.concluded(ctx, ran)
 
     # -- at rest
@@ -196,11 +196,11 @@ class Reconciler:
         match observed:
             case Nothing() if not converged:
                 healed = Converged(executions.engine_state(ctx.execution))
-                return self._driver.concluded(ctx, Ran(healed))
+                return self._driver.concluded(ctx, RunResult(healed))
             case CreateFailed() | Failed() if converged:
                 ctx = self._begin(ctx)
                 state = executions.engine_state(ctx.execution)
-                return self._driver.concluded(ctx, Ran(type(observed)(state, observed.error)))
+                return self._driver.concluded(ctx, RunResult(type(observed)(state, observed.error)))
             case Work() | Nothing() if ctx.spec.mode == "Preview":
                 return self._driver.preview(ctx, observed)
             case Work(tasks, _, _) if converged:

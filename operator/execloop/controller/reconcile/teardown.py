@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Again, Converged, Interrupted
-from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused
+from execloop.controller.plancode.runner import Nothing, Postponed, Refused, RunResult
 from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter
 from execloop.controller.reconcile.context import TEARDOWN, ReconcileContext
 from execloop.controller.reconcile.execution import executions
@@ -89,7 +89,7 @@ class Teardown:
         approval = not (asks and await self._namespace_goes(ctx.key, ctx.now))
         return await self._driver.proceed(ctx, self._concluded, approval=approval)
 
-    async def _concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision | None:
+    async def _concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision | None:
         """Let go of a Plan that is torn down, or whose namespace goes; else conclude as of any run."""
         match ran.outcome:
             case Converged():

@@ -168,7 +168,7 @@ class _Receiver:
         except Exception:  # one Plan must not cost all others their watch
             metadata = body["metadata"]
             plan = f"{metadata.get('namespace')}/{metadata.get('name')}"
-            logger.exception("a fault of the operator", extra={"plan": plan})
+            logger.exception("an error of the operator", extra={"plan": plan})
 
 
 class _Source:

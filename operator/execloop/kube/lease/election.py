@@ -49,8 +49,8 @@ class Claim:
 class Candidate:
     """What one of them knows; times are seconds of its own monotonic clock."""
 
-    def __init__(self, identity: str, terms: LeaseTimes) -> None:
-        self.identity, self.terms = identity, terms
+    def __init__(self, identity: str, times: LeaseTimes) -> None:
+        self.identity, self.times = identity, times
         self.seen: Claim | None = None
         self._since = 0.0
         self._until = -math.inf
@@ -71,9 +71,9 @@ class Candidate:
     def claim(self, renewed: str) -> Claim:
         """What to write: it must be refused by the server when the Lease has changed since it was seen."""
         if self.seen is None:
-            return Claim(self.identity, self.terms.duration, renewed)
+            return Claim(self.identity, self.times.duration, renewed)
         taken = self.seen.holder != self.identity
-        return Claim(self.identity, self.terms.duration, renewed, self.seen.transitions + taken)
+        return Claim(self.identity, self.times.duration, renewed, self.seen.transitions + taken)
 
     def release(self, renewed: str) -> Claim:
         """What to write to let it go; from now on it is not held."""
@@ -84,7 +84,7 @@ class Candidate:
         """The server took a claim that was sent at this time."""
         self.seen, self._since = claim, sent
         if claim.holder == self.identity:
-            self._until = sent + self.terms.deadline
+            self._until = sent + self.times.deadline
 
     def give_up(self) -> None:
         self._until = -math.inf

@@ -52,7 +52,7 @@ class Lease:
         connection: Connection,
         name: str,
         namespace: str,
-        terms: LeaseTimes | None = None,
+        times: LeaseTimes | None = None,
         *,
         holder: str = "",
         monotonic: Callable[[], float] = awake_or_not,
@@ -60,8 +60,8 @@ class Lease:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name, self.namespace = name, namespace
-        self.terms = terms or LeaseTimes()
-        self._candidate = Candidate(holder or identity(), self.terms)
+        self.times = times or LeaseTimes()
+        self._candidate = Candidate(holder or identity(), self.times)
         self._connection, self._monotonic, self._now, self._chance = connection, monotonic, now, chance
         self._path = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
         self._object: dict[str, Any] | None = None
@@ -109,7 +109,7 @@ class Lease:
             else:
                 self._said = ""
             if not noted:
-                await asyncio.sleep(self.terms.retry / 2 * (1 + _JITTER * self._chance()))
+                await asyncio.sleep(self.times.retry / 2 * (1 + _JITTER * self._chance()))
 
     @property
     def free(self) -> bool:
@@ -135,11 +135,11 @@ class Lease:
         """Renew it until it is lost; returns why."""
         cause = "this process did not run for a while"
         while True:
-            await asyncio.sleep(min(self.terms.retry, self._left()))
+            await asyncio.sleep(min(self.times.retry, self._left()))
             if not self.held:
-                return f"not renewed for {self.terms.deadline:g} s: {cause}"
+                return f"not renewed for {self.times.deadline:g} s: {cause}"
             try:
-                async with asyncio.timeout(min(self._left(), self.terms.deadline / 2)):
+                async with asyncio.timeout(min(self._left(), self.times.deadline / 2)):
                     await self._overwrite(self._candidate.claim)
             except TimeoutError:
                 cause = "the API server did not answer in time"
@@ -153,7 +153,7 @@ class Lease:
         if self.held:
             self._candidate.give_up()
             with suppress(ApiError, TimeoutError):
-                async with asyncio.timeout(self.terms.retry):
+                async with asyncio.timeout(self.times.retry):
                     await self._overwrite(self._candidate.release)
 
     async def delete(self) -> None:
@@ -205,7 +205,7 @@ class Lease:
     async def _take(self) -> None:
         """Unless another candidate is faster."""
         try:
-            async with asyncio.timeout(self.terms.deadline / 2):
+            async with asyncio.timeout(self.times.deadline / 2):
                 await self._write(self._candidate.claim(self._timestamp()))
         except TimeoutError:
             raise ApiError(0, "Timeout", "the API server did not answer in time") from None
@@ -226,7 +226,7 @@ class Lease:
 
     async def _read(self) -> None:
         try:
-            self._see(await self._connection.request("GET", f"{self._path}/{self.name}", timeout=self.terms.deadline))
+            self._see(await self._connection.request("GET", f"{self._path}/{self.name}", timeout=self.times.deadline))
         except ApiError as error:
             if not error.not_found:
                 raise
@@ -234,7 +234,7 @@ class Lease:
 
     def _see(self, found: dict[str, Any] | None) -> None:
         self._object = found
-        self._candidate.see(claim_of(found, self.terms) if found else None, self._monotonic())
+        self._candidate.see(claim_of(found, self.times) if found else None, self._monotonic())
 
     async def _write(self, claim: Claim) -> None:
         """On what was seen last: refused with 409 when it has changed since."""
@@ -247,7 +247,7 @@ class Lease:
             body = {**self._object, "spec": _spec(self._object.get("spec") or {}, claim)}
             written = await self._connection.request("PUT", f"{self._path}/{self.name}", body=body)
         self._object = written
-        self._candidate.wrote(claim_of(written, self.terms), sent)
+        self._candidate.wrote(claim_of(written, self.times), sent)
 
     def _wait(self) -> float:
         return self._candidate.wait(self._monotonic())
@@ -264,12 +264,12 @@ class Lease:
             self._said = problem
 
 
-def claim_of(found: dict[str, Any], terms: LeaseTimes) -> Claim:
+def claim_of(found: dict[str, Any], times: LeaseTimes) -> Claim:
     """What is not set is as the reader would have it."""
     spec = found.get("spec") or {}
     return Claim(
         spec.get("holderIdentity") or "",
-        float(spec.get("leaseDurationSeconds") or terms.duration),
+        float(spec.get("leaseDurationSeconds") or times.duration),
         str(spec.get("renewTime")),
         int(spec.get("leaseTransitions") or 0),
     )

@@ -60,7 +60,7 @@ class Undivided:
                 if self._alone:
                     return
                 await self._lease.release()
-            await asyncio.sleep(self._lease.terms.retry)
+            await asyncio.sleep(self._lease.times.retry)
 
     async def keep(self) -> str:
         """Renew it until it is lost; return why."""

@@ -16,10 +16,10 @@ from execloop.kube.objects.kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Health", "State", "judge"]
+__all__ = ["Health", "State", "compute"]
 
 
-def judge(found: Mapping[str, Any] | None, *, now: datetime | None = None) -> Health:
+def compute(found: Mapping[str, Any] | None, *, now: datetime | None = None) -> Health:
     """The state of an object as the API server returned it, None for one that does not exist. Never raises.
 
     `now` matters to a Pod that no node takes: for 15 s it is still InProgress.

@@ -327,7 +327,7 @@ def _nonsense() -> ApiError:
 
 
 def _unexpected(error: Exception) -> ApiError:
-    logger.error("a fault of the operator in a watch", exc_info=error)
+    logger.error("an error of the operator in a watch", exc_info=error)
     return ApiError(500, "Unexpected", f"{type(error).__name__}: {error}")
 
 

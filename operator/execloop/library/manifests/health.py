@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from execloop.kube import Health, judge
+from execloop.kube import Health, kstatus
 from execloop.library.manifests.wanted.order import FOUNDATIONS
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class Judge:
     def of(self, live: dict[str, Any]) -> Health:
         """Return the health of an object as the server returned it."""
         if "deletionTimestamp" in live["metadata"] or live["kind"] in FOUNDATIONS:
-            return judge(live)
+            return kstatus.compute(live)
         if not self._wait:
             return Health("Current", "it exists")
         rule = next((one for one in self._rules if one.fits(live)), None)
-        return judge(live) if rule is None else rule.judge(live)
+        return kstatus.compute(live) if rule is None else rule.judge(live)
 
 
 def brief(messages: Iterable[str]) -> str:

@@ -118,7 +118,7 @@ class _Receiver:
         except Exception:  # one Plan must not cost all others their watch
             metadata = plan["metadata"]
             subject = f"{metadata.get('namespace')}/{metadata.get('name')}"
-            logger.exception("the page cannot show a Plan: a fault of the operator", extra={"plan": subject})
+            logger.exception("the page cannot show a Plan: an error of the operator", extra={"plan": subject})
 
 
 def watch(connection: Connection, namespaces: Sequence[str], store: Store) -> list[Stream]:

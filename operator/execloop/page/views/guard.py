@@ -57,8 +57,8 @@ def guarded(site: Site) -> Middleware:
                 raise
             return _plain(site, answer.status, _REASONS.get(answer.status, answer.reason))
         except Exception:
-            logger.exception("the page: a fault of the operator")
-            return _plain(site, 500, "This is a fault of execloop. The operator's log has the details.")
+            logger.exception("the page: an error of the operator")
+            return _plain(site, 500, "This is an error of execloop. The operator's log has the details.")
 
     return middleware
 

@@ -68,7 +68,7 @@ def starting(path: Path, lease: Lease | None = None) -> Iterator[Crashes]:
 
 def run(crashes: Crashes, call: Call) -> None:
     """A reconcile that runs plan code, from end to end."""
-    crashes.suspects.admit(call.plan, call.uid, call.inputs)
+    crashes.suspects.refusal(call.plan, call.uid, call.inputs)
     crashes.suspects.note(call.plan)()
     crashes.suspects.ended(call.plan, call.uid)
 
@@ -108,8 +108,8 @@ async def test_deaths_add_up_over_processes(path: Path, caplog: pytest.LogCaptur
     with starting(path, lease) as crashes:
         await crashes.report()
         crashes.begin()
-        assert crashes.suspects.admit("team/a", "uid-a", "1")
-        assert not crashes.suspects.admit("team/b", "uid-b", "1")
+        assert crashes.suspects.refusal("team/a", "uid-a", "1")
+        assert not crashes.suspects.refusal("team/b", "uid-b", "1")
     assert [r.message for r in caplog.records if r.levelno == logging.ERROR][-2:] == [
         "the last process ended without warning while it ran the plan code of team/a, team/b",
         "Plan team/a: its code ended the process, 3 of 3 times",
@@ -125,7 +125,7 @@ async def test_without_a_lease_the_journal_keeps_the_suspects(path: Path) -> Non
     with starting(path) as crashes:
         await crashes.report()
         crashes.begin()
-        assert crashes.suspects.admit("team/a", "uid-a", "1")
+        assert crashes.suspects.refusal("team/a", "uid-a", "1")
 
 
 @in_event_loop

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted
 from execloop.controller.api.v1alpha1 import Condition, PlanStatus
 from execloop.controller.manager.metrics import Metrics
-from execloop.controller.plancode.runner import Postponed, Ran
+from execloop.controller.plancode.runner import Postponed, RunResult
 from execloop.controller.watch.packed import conditions_of
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "metrics.md"
@@ -53,12 +53,12 @@ def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: boo
     ],
 )
 def test_a_run_counts_by_what_came_of_it(metrics: Metrics, outcome: Converged | Postponed, told: str) -> None:
-    metrics.ran(Ran(outcome))
+    metrics.ran(RunResult(outcome))
     assert value(metrics, "runs_total", outcome=told) == 1
 
 
 def test_tasks_count_by_what_came_of_them(metrics: Metrics) -> None:
-    metrics.ran(Ran(Again(EXECUTION, 1.0, 1), attempted=3, failed=1))
+    metrics.ran(RunResult(Again(EXECUTION, 1.0, 1), attempted=3, failed=1))
     assert value(metrics, "tasks_total", outcome="succeeded") == 2
     assert value(metrics, "tasks_total", outcome="failed") == 1
 

@@ -261,7 +261,7 @@ async def test_a_plan_that_brings_out_a_fault_costs_the_others_nothing(caplog: p
     async with listening(Server([["bad", "a"]], [[event("ADDED", "bad"), event("ADDED", "b")]])) as listener:
         told = await listener.until_told(3)
     assert told == [(None, "a"), (None, Key("red", "a"), Key("red", "bad")), ("ADDED", "b")]
-    faults = [record for record in caplog.records if record.message == "a fault of the operator"]
+    faults = [record for record in caplog.records if record.message == "an error of the operator"]
     assert [getattr(record, "plan", "") for record in faults] == ["red/bad", "red/bad"]
 
 

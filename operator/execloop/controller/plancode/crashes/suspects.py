@@ -113,7 +113,7 @@ class Suspects:
 
     # -- plan code
 
-    def admit(self, key: Hashable, uid: str, inputs: str) -> PlanCrashes | None:
+    def refusal(self, key: Hashable, uid: str, inputs: str) -> PlanCrashes | None:
         """Return why plan code must not run with these inputs; None when it may, and is about to."""
         suspicion = self._known.get(uid)
         if suspicion is not None and suspicion.refused(inputs):

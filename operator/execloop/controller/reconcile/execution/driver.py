@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Again, CreateFailed, Interrupted
-from execloop.controller.plancode.runner import Nothing, Postponed, Ran, Refused, Work
+from execloop.controller.plancode.runner import Nothing, Postponed, Refused, RunResult, Work
 from execloop.controller.reconcile.approval import Gate, Withheld, decide, pending, uncovered
 from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.execution import executions
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from execloop.controller.status.events import EventRecorder
     from execloop.controller.timing import Times
 
-    Conclude = Callable[[ReconcileContext, Ran], Awaitable[Decision | None]]
+    Conclude = Callable[[ReconcileContext, RunResult], Awaitable[Decision | None]]
 
 __all__ = ["ExecutionDriver"]
 
@@ -124,7 +124,7 @@ class ExecutionDriver:
             return Decision(ctx.snapshot.status, due, durable=False)
         return Decision(ctx.snapshot.status.model_copy(update={"preview": found}), due)
 
-    def concluded(self, ctx: ReconcileContext, ran: Ran) -> Decision:
+    def concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
         """Return what follows from a run, whatever became of it."""
         match ran.outcome:
             case Postponed() as reason:
@@ -139,7 +139,7 @@ class ExecutionDriver:
                     return self._withheld(ctx, ran, outcome, decision)
                 return decision
 
-    def _withheld(self, ctx: ReconcileContext, ran: Ran, outcome: Again, decision: Decision) -> Decision:
+    def _withheld(self, ctx: ReconcileContext, ran: RunResult, outcome: Again, decision: Decision) -> Decision:
         """Return what follows from a run in which tasks did not run because they need an approval."""
         ctx = replace(ctx, snapshot=replace(ctx.snapshot, status=decision.status))
         verdict = decide(ctx, ran.withheld, ran.covered)
@@ -164,7 +164,7 @@ class ExecutionDriver:
             case Interrupted():
                 return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
             case ended:
-                return self.concluded(ctx, Ran(ended))
+                return self.concluded(ctx, RunResult(ended))
 
     def observed_again(self, ctx: ReconcileContext, observed: Observed) -> Decision:
         """Return the decision that an observation at rest changes nothing but the time of the next."""

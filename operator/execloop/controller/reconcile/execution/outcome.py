@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from execloop._engine.execution import Execution, Outcome
     from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
-    from execloop.controller.plancode.runner import Ran
+    from execloop.controller.plancode.runner import RunResult
     from execloop.controller.reconcile.context import ReconcileContext
 
 __all__ = ["conclude", "decided", "next_observation"]
@@ -38,7 +38,7 @@ _OVER = {"next_run_at": None, "progress": None, "pending": None}
 
 
 def conclude(  # noqa: PLR0911 - one return for each outcome
-    ctx: ReconcileContext, outcome: Outcome, ran: Ran, chance: Callable[[], float], *, progress_due: bool
+    ctx: ReconcileContext, outcome: Outcome, ran: RunResult, chance: Callable[[], float], *, progress_due: bool
 ) -> Decision:
     """Decide what follows from a run. `progress_due` writes also what could wait."""
     now, execution = ctx.now, ctx.execution

@@ -18,8 +18,8 @@ from execloop.controller.plancode.runner import (
     Nothing,
     Observed,
     Prepared,
-    Ran,
     Refused,
+    RunResult,
     Work,
     drive,
     observe,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from execloop.controller.timing import Times
     from execloop.controller.watch.cache import Key
 
-    Admit = Callable[[Key, str, str], PlanCrashes | None]
+    Refusal = Callable[[Key, str, str], PlanCrashes | None]
 
 __all__ = ["Runs"]
 
@@ -55,8 +55,8 @@ _QUICK = 0.5
 class Runs:
     """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run.
 
-    `admit(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that. `version` says how
-    the drift watch knows an object.
+    `refusal(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that. `version` says
+    how the drift watch knows an object.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Runs:
         commit: Commit,
         times: Times,
         declare: Callable[[Key, str, object], None],
-        ran: Callable[[Ran], None],
-        admit: Admit,
+        ran: Callable[[RunResult], None],
+        refusal: Refusal,
         version: Version,
     ) -> None:
         self._code, self._clients, self._commit, self._times = code, clients, commit, times
-        self._declare, self._ran, self._admit, self._version = declare, ran, admit, version
+        self._declare, self._ran, self._refusal, self._version = declare, ran, refusal, version
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
@@ -85,7 +85,9 @@ class Runs:
             return await observe(self._code, ctx.key, plan, state, asks=_asked(ctx))
         return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx), asks=_asked(ctx))
 
-    async def attempt(self, ctx: ReconcileContext, observed: Observed | None = None, gate: Gate | None = None) -> Ran:
+    async def attempt(
+        self, ctx: ReconcileContext, observed: Observed | None = None, gate: Gate | None = None
+    ) -> RunResult:
         """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError.
 
         `gate` withholds the tasks that need an approval of their own.
@@ -98,22 +100,22 @@ class Runs:
 
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
         self, ctx: ReconcileContext, observed: Observed | None, gate: Gate | None
-    ) -> Ran:
+    ) -> RunResult:
         if self._is_late(ctx):
-            return Ran(Failed(self._state(ctx), out_of_time(ctx.options)))
+            return RunResult(Failed(self._state(ctx), out_of_time(ctx.options)))
         if observed is None and not _reads_as_done(ctx):
             if (hindrance := self._hindrance(ctx)) is not None:
-                return Ran(hindrance)
+                return RunResult(hindrance)
             return await self._drive(ctx, self._unmade(ctx), gate)
         match observed or await self.observe(ctx):
             case Nothing():
-                return Ran(Converged(self._state(ctx).after_run(0)))
+                return RunResult(Converged(self._state(ctx).after_run(0)))
             case Work(tasks, waits, _):
                 if _reads_as_done(ctx) and not await self._commit.write(ctx.work, progressing(ctx, 0, None)):
-                    return Ran(Interrupted(self._state(ctx)))
+                    return RunResult(Interrupted(self._state(ctx)))
                 return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), gate)
             case ended:
-                return Ran(ended)
+                return RunResult(ended)
 
     def _is_late(self, ctx: ReconcileContext) -> bool:
         return executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now)
@@ -122,7 +124,7 @@ class Runs:
         """Return why no plan code may begin now; None when it may."""
         if ctx.work.stop.requested:
             return Interrupted(self._state(ctx))
-        refusal = self._admit(ctx.key, ctx.snapshot.uid, ctx.run_inputs)
+        refusal = self._refusal(ctx.key, ctx.snapshot.uid, ctx.run_inputs)
         return None if refusal is None else Failed(self._state(ctx), refusal)
 
     def _state(self, ctx: ReconcileContext) -> Execution:
@@ -160,7 +162,7 @@ class Runs:
         lenient = ctx.teardown or ctx.execution.finished_at is not None
         return unmade(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
 
-    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared, gate: Gate | None) -> Ran:
+    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared, gate: Gate | None) -> RunResult:
         """Drive a run, and write its progress now and then; the first error brings a write forward."""
         state, left = ctx.work.state, self._left(ctx)
         if isinstance(plan, UnmadePlan):
@@ -217,14 +219,14 @@ class _FirstError:
             await asyncio.wait({driving}, timeout=min(seconds, _QUICK))
 
 
-def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> Ran:
+def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> RunResult:
     walk, redactor = run.walk, ctx.resolved.redactor
     if walk is None or isinstance(outcome, Refused):
-        return Ran(outcome)
+        return RunResult(outcome)
     last = walk.records[-1] if walk.records else None
     shown = None if last is None else f"{redactor.text(f'{last.path} {last.phase}')}: {redactor.error(last.exception)}"
     names = ctx.names(outcome.worked) if isinstance(outcome, Again) else ()
-    return Ran(outcome, names, shown, walk.count, walk.errors)
+    return RunResult(outcome, names, shown, walk.count, walk.errors)
 
 
 def _reads_as_done(ctx: ReconcileContext) -> bool:

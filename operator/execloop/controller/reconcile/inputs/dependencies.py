@@ -8,7 +8,7 @@ from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.controller.status.conditions import Retrying
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.references import Reference
-from execloop.kube import ApiError, judge
+from execloop.kube import ApiError, kstatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ class Dependencies:
                 raise
         if found is None:
             return f"{one} not found"
-        health = judge(found)
+        health = kstatus.compute(found)
         if health.state == "Current":
             return None
         return f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}"

@@ -42,7 +42,7 @@ class Asked:
 
     def reconciled(self, uid: str, inputs: str = "1") -> None:
         """A reconcile that runs plan code, from end to end."""
-        assert self.suspects.admit(uid.upper(), uid, inputs) is None
+        assert self.suspects.refusal(uid.upper(), uid, inputs) is None
         self.suspects.note(uid.upper())()
         self.suspects.ended(uid.upper(), uid)
 
@@ -148,14 +148,14 @@ def test_a_reconcile_whose_plan_code_has_ended_clears_a_suspect(path: Path) -> N
 def test_a_reconcile_without_plan_code_clears_nobody(path: Path) -> None:
     asked = Asked(path, a=MORE)
     asked.suspects.ended("A", "a")
-    asked.suspects.admit("A", "a", "1")
+    asked.suspects.refusal("A", "a", "1")
     asked.suspects.ended("A", "a")
     assert "a" in asked.suspects
 
 
 def test_plan_code_that_was_left_behind_clears_nobody_while_it_runs(path: Path) -> None:
     asked = Asked(path, a=MORE)
-    asked.suspects.admit("A", "a", "1")
+    asked.suspects.refusal("A", "a", "1")
     end = asked.suspects.note("A")
     asked.suspects.ended("A", "a")
     assert "a" in asked.suspects
@@ -186,8 +186,8 @@ def test_plan_code_that_was_not_admitted_is_not_noted(path: Path) -> None:
 
 def test_three_deaths_refuse_the_same_inputs(path: Path) -> None:
     suspects = Asked(path, a=REFUSED, b=MORE).suspects
-    refusal = suspects.admit("A", "a", "1")
+    refusal = suspects.refusal("A", "a", "1")
     assert str(refusal) == "its code ended the operator's process 3 times in a row"
-    assert suspects.admit("A", "a", "2") is None
-    assert suspects.admit("B", "b", "1") is None
-    assert suspects.admit("C", "c", "1") is None
+    assert suspects.refusal("A", "a", "2") is None
+    assert suspects.refusal("B", "b", "1") is None
+    assert suspects.refusal("C", "c", "1") is None

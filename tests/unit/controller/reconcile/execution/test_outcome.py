@@ -14,7 +14,7 @@ from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
 from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
 from execloop.controller.plancode.redaction.redactor import Redactor
-from execloop.controller.plancode.runner import Ran
+from execloop.controller.plancode.runner import RunResult
 from execloop.controller.reconcile.commit import AT_REST, Decision, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
 from execloop.controller.reconcile.execution.outcome import conclude
@@ -55,7 +55,7 @@ def concluded(
     snapshot = replace(snapshot, status=(status or PlanStatus()).model_copy(update={"execution": execution}))
     with PlanState(snapshot).working(Stop(), Times(lambda: NOW, lambda: 0.0)) as work:
         ctx = ReconcileContext(work, work.snapshot, validated, Resolved({}, "i", Redactor()))
-        ran = Ran(outcome, ("x",), outcome.execution.last_error)
+        ran = RunResult(outcome, ("x",), outcome.execution.last_error)
         due = work.state.progress_wait(execution.started_at.timestamp()) <= 0
         return conclude(ctx, outcome, ran, chance, progress_due=due or age >= FIRST_PROGRESS)
 
