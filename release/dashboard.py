@@ -112,7 +112,7 @@ PANELS: tuple[Row | Panel, ...] = (
     Panel(
         "Reconciles",
         ((_rate("execloop_reconciles_total", "result"), "{{result}}"),),
-        "A fault is the operator's.",
+        "`error` is an error in the operator itself; its log has the traceback.",
         "ops",
     ),
     Panel(

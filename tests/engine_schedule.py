@@ -70,7 +70,7 @@ def perform_all(jobs: tuple[Job, ...], options: Options, stop: Stop | None = Non
 
     one = Run(creating(create), Execution(), options, clock=clock, stop=stop)
     run_virtually(clock, one.on_loop)
-    outcome = one.conclude()
+    outcome = one.finish()
     schedule.errors = outcome.execution.errors
     if isinstance(outcome, Failed):
         schedule.end = type(outcome.error).__name__

@@ -48,7 +48,7 @@ def references(number: int) -> None:
     for each in range(number):
         found.refer(_key(each), [Reference(API_VERSION, KIND, *_key(each - 1))])
     for each in range(number):
-        found.told(Reference(API_VERSION, KIND, *_key(each)), {})
+        found.changed(Reference(API_VERSION, KIND, *_key(each)), {})
     for each in range(number):
         found.forget(_key(each))
 
@@ -58,7 +58,7 @@ def one_reference(number: int) -> None:
     found, one = References(_NOWHERE, (), lambda _key, _metadata: None), Reference(API_VERSION, KIND, "team", "base")
     for each in range(number):
         found.refer(_key(each), [one])
-    found.told(one, {})
+    found.changed(one, {})
     for each in range(number):
         found.forget(_key(each))
 

@@ -131,7 +131,7 @@ def test_prometheus_takes_the_alerts(rule_file: Path, promtool: Path) -> None:
         ("ExecloopIsForbidden", 'execloop_api_requests_total{verb="PATCH",code="403"}', "0+1x60"),
         ("ExecloopWatchIsDown", 'execloop_watch_up{namespace="shop"}', "0x60"),
         ("ExecloopApiServerTrouble", 'execloop_api_requests_total{verb="GET",code="none"}', "0+1x60"),
-        ("ExecloopFault", 'execloop_reconciles_total{result="fault"}', "0+1x60"),
+        ("ExecloopInternalError", 'execloop_reconciles_total{result="error"}', "0+1x60"),
     ],
 )
 def test_an_alert_fires_when_it_should_and_is_silent_else(

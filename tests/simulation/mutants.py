@@ -20,7 +20,7 @@ from execloop.controller.parameters import merge
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.plancode.redaction import redactor as redaction
 from execloop.controller.reconcile import commit, reconciler
-from execloop.controller.reconcile.approval import Gate, Granted
+from execloop.controller.reconcile.approval import Granted, TaskApproval
 from execloop.controller.reconcile.context import ReconcileContext
 from execloop.controller.reconcile.execution import driver, executions, outcome, runs
 from execloop.controller.status import finalizer, writer
@@ -183,7 +183,10 @@ MUTANTS = (
     Mutant("stamp the newest generation, and ask for no overtaking edit", _newest_generation),
     Mutant("write without the resourceVersion", _blind_writer),
     Mutant("run tasks that nobody approved", _approve_all),
-    Mutant("run a task that needs an approval of its own", lambda: [patch.object(Gate, "__call__", lambda *_: False)]),
+    Mutant(
+        "run a task that needs an approval of its own",
+        lambda: [patch.object(TaskApproval, "__call__", lambda *_: False)],
+    ),
     Mutant("let a deletion of another uid forget a Plan", _drop_any_uid),
     Mutant("take an event that is older than what is known", _take_older_events),
     Mutant("forget a Plan that waits", _wait_for_ever),

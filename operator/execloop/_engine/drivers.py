@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from execloop._engine.errors import countable
 from execloop._engine.returned import MustAwait, refuse_awaitable, take_children
 from execloop._engine.tasks import AWAIT, CALL, Modes, modes, modes_of, task_name
-from execloop._engine.walk import RUNNING, WAIT, Done, Failure, Followed
+from execloop._engine.walk import RUNNING, WAIT, AttemptEnded, Failure, Followed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from execloop._engine.events import Phase
     from execloop._engine.tasks import Task
     from execloop._engine.threads import Threads
-    from execloop._engine.walk import Place, Reply, Step, Stop, Walk
+    from execloop._engine.walk import Place, Reply, Stop, Walk, WalkStep
 
     Siblings = Iterator[Task]
     Advance = Callable[[Reply], Siblings | None]
@@ -40,9 +40,9 @@ class Unfinished:
 
 
 class Driver:
-    def __init__(self, stop: Stop, *, awaits: bool, judge: Callable[[BaseException], Exception] = countable) -> None:
+    def __init__(self, stop: Stop, *, awaits: bool, classify: Callable[[BaseException], Exception] = countable) -> None:
         self.stop = stop
-        self.judge = judge
+        self.classify = classify
         """Returns the error to count for what plan code raised, or raises what must not be counted."""
         self.awaits = awaits
         """Whether the caller can await: where it cannot, asynchronous plan code is a TypeError."""
@@ -77,8 +77,8 @@ class Driver:
                         return None
                     siblings = advance(self._unfinished(task, must.awaitable))
                     break
-                except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
-                    siblings = advance(Failure(phase, self.judge(error)))
+                except BaseException as error:  # noqa: BLE001 - `classify` raises what must not be counted
+                    siblings = advance(Failure(phase, self.classify(error)))
                     break
                 if children or stop.requested:
                     siblings = advance(children)
@@ -126,8 +126,8 @@ class Driver:
                     phase = "post"
                     if post and (odd := await attempted.post()) is not None:
                         _refuse(odd, task)
-                except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
-                    siblings = advance(Failure(phase, self.judge(error)))
+                except BaseException as error:  # noqa: BLE001 - `classify` raises what must not be counted
+                    siblings = advance(Failure(phase, self.classify(error)))
                     break
                 if children or stop.requested:
                     siblings = advance(children)
@@ -151,8 +151,8 @@ class Driver:
             phase = "post"
             if modes(task)[2] and (odd := await threads.call(task.post)) is not None:
                 _refuse(odd, task)
-        except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
-            return Failure(phase, self.judge(error))
+        except BaseException as error:  # noqa: BLE001 - `classify` raises what must not be counted
+            return Failure(phase, self.classify(error))
         return children
 
     def refuse_async(self, what: str) -> None:
@@ -196,7 +196,7 @@ class Parallel:
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._late: list[BaseException] = []
 
-    async def run(self, first: Step) -> None:
+    async def run(self, first: WalkStep) -> None:
         try:
             self._open(first)
             error = await self._ended
@@ -210,15 +210,15 @@ class Parallel:
         if error is not None:
             raise error
 
-    def _open(self, step: Step | None = None) -> None:
+    def _open(self, step: WalkStep | None = None) -> None:
         lane = asyncio.create_task(self._lane(step))
         self._lanes.add(lane)
         lane.add_done_callback(self._lanes.discard)
 
-    async def _lane(self, step: Step | None) -> None:
+    async def _lane(self, step: WalkStep | None) -> None:
         place: Place | None = None
 
-        def take(step: Step | None) -> Siblings | None:
+        def take(step: WalkStep | None) -> Siblings | None:
             nonlocal place
             place = None
             if step is None:
@@ -233,7 +233,7 @@ class Parallel:
 
         def advance(reply: Reply) -> Siblings | None:
             assert place is not None
-            return take(self._walk.advance(Done(place, reply)))
+            return take(self._walk.advance(AttemptEnded(place, reply)))
 
         try:
             # A lane asks when it begins, not when it is opened: much may have happened in between.

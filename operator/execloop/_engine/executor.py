@@ -187,7 +187,7 @@ class _Session:
         while True:
             run = self._next_run(plan, awaits=False)
             run.blocking()
-            if (delay := self._conclude(run)) is None:
+            if (delay := self._pause_after(run)) is None:
                 return
             self.clock.sleep(delay, wake)
 
@@ -202,7 +202,7 @@ class _Session:
         while True:
             run = self._next_run(plan, awaits=awaits)
             await run.on_loop()
-            if (delay := self._conclude(run)) is None:
+            if (delay := self._pause_after(run)) is None:
                 return
             await self.clock.asleep(delay, wake)
 
@@ -240,11 +240,11 @@ class _Session:
         self._run = run
         return run
 
-    def _conclude(self, run: Run) -> float | None:
+    def _pause_after(self, run: Run) -> float | None:
         """Book a run: the seconds to sleep until the next, or None when the execution is over."""
         if not self._record(run, run.settle()):
             return None
-        match run.conclude():
+        match run.finish():
             case Again(_, delay):
                 return max(0.0, min(delay, self._begun + self._left - self.clock.monotonic()))
             case _:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from execloop._engine.clock import Clock
     from execloop._engine.options import Options
     from execloop._engine.plan import Plan
-    from execloop._engine.walk import Step
+    from execloop._engine.walk import WalkStep
 
 __all__ = ["Run", "astep", "describe", "event_of", "out_of_time", "step"]
 
@@ -58,7 +58,7 @@ def _no_loop() -> None:
 class Run:
     """Mutable, used once, and driven by one owner at a time; `stop` and `abandon` alone may be used from elsewhere.
 
-    `deadline` is on the clock's `monotonic`; without one it follows from when the execution started. `judge` returns
+    `deadline` is on the clock's `monotonic`; without one it follows from when the execution started. `classify` returns
     the error to count for what plan code raised, or raises what must not be counted.
     """
 
@@ -73,7 +73,7 @@ class Run:
         notify: Callable[[Event], None] | None = None,
         awaits: bool = True,
         deadline: float | None = None,
-        judge: Callable[[BaseException], Exception] = countable,
+        classify: Callable[[BaseException], Exception] = countable,
         withhold: Withhold | None = None,
     ) -> None:
         _check_plan(plan)
@@ -88,8 +88,8 @@ class Run:
         self._deadline = deadline
         if deadline is None and options.timeout is not None:
             self._deadline = self.execution.deadline(options.timeout) - clock.now() + clock.monotonic()
-        self._driver = Driver(self.stop, awaits=awaits, judge=judge)
-        self._next: Step | None = None
+        self._driver = Driver(self.stop, awaits=awaits, classify=classify)
+        self._next: WalkStep | None = None
         self._unfinished: Unfinished | None = None
         self._interrupt: Callable[[], object] = _no_loop
 
@@ -109,7 +109,7 @@ class Run:
                 return False
             try:
                 created = self.plan.create()
-            except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+            except BaseException as error:  # noqa: BLE001 - `classify` raises what must not be counted
                 self._not_created(error)
             else:
                 self._begin(created)
@@ -147,7 +147,7 @@ class Run:
             self.walk.notify = None
         self._expire()
 
-    def conclude(self) -> Outcome:
+    def finish(self) -> Outcome:
         """Return the outcome, once a driver has finished or was abandoned, and notify whoever listens."""
         outcome = self.settle()
         if self.notify:
@@ -227,7 +227,7 @@ class Run:
             self._walk(taken)
 
     def _not_created(self, raised: BaseException) -> None:
-        error = self._driver.judge(raised)  # which raises what must not be counted
+        error = self._driver.classify(raised)  # which raises what must not be counted
         if waits := waits_of(error):
             self._walk(Taken(waits=waits))
         else:
@@ -254,7 +254,7 @@ class Run:
             self._driver.refuse_async(f"the plan {describe(self.plan)}")
             try:
                 created = await cast("Any", self.plan.create())
-            except BaseException as error:  # noqa: BLE001 - `judge` raises what must not be counted
+            except BaseException as error:  # noqa: BLE001 - `classify` raises what must not be counted
                 self._not_created(error)
             else:
                 self._begin(created)
@@ -356,7 +356,7 @@ def step(
     run = Run(plan, execution, options, clock=clock, stop=stop, notify=notify, awaits=False)
     with run.alarmed():
         run.blocking()
-    return run.conclude()
+    return run.finish()
 
 
 async def astep(
@@ -389,4 +389,4 @@ async def astep(
     """
     run = Run(plan, execution, options, clock=clock, stop=stop, notify=notify)
     await run.on_loop(threads)
-    return run.conclude()
+    return run.finish()

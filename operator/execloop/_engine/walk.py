@@ -1,14 +1,14 @@
-"""The rules of one run over a task tree, once for every way of driving it: a generator without I/O, clock, event loop.
+"""The rules of one run over a task tree, without I/O, clock or event loop. The drivers share this one generator.
 
-It yields siblings to attempt in order, an iterator. The driver takes from it until a task has something to tell, and
-sends that:
+It yields an iterator of siblings to attempt in order. The driver attempts them until one has a result to report, and
+sends it:
 
 - child tasks: the attempt ended well and these follow from it,
 - `Followed`: it ended well, and waits are among what follows from it,
 - `Failure`: a phase raised, perhaps a `Wait`,
-- None: all of them were taken and had nothing to tell; or a stop was requested, in the midst of them,
-- RUNNING: the attempt continues elsewhere. The walk then yields WAIT, which is answered with the `Done` of an attempt
-  that ended, or with None to ask for one more; and WAIT again while there is none to give.
+- None: all of them ended and none has a result to report; or a stop was requested while they were attempted,
+- RUNNING: the attempt continues in another lane. The walk then yields WAIT. The driver answers with the `AttemptEnded`
+  of an attempt, or with None to ask for one more task. The walk yields WAIT again while it has none.
 
 Siblings, not single tasks: a generator that yields each task costs half as much again as the bare loop over them.
 """
@@ -44,7 +44,19 @@ if TYPE_CHECKING:
     from execloop._engine.tasks import Task
     from execloop._engine.waits import Wait
 
-__all__ = ["RUNNING", "WAIT", "Done", "Failure", "Followed", "Place", "Reply", "Step", "Stop", "Walk", "Withhold"]
+__all__ = [
+    "RUNNING",
+    "WAIT",
+    "AttemptEnded",
+    "Failure",
+    "Followed",
+    "Place",
+    "Reply",
+    "Stop",
+    "Walk",
+    "WalkStep",
+    "Withhold",
+]
 
 
 class _Signal(Enum):
@@ -71,15 +83,15 @@ class Followed:
 
 
 @dataclass(slots=True)
-class Done:
+class AttemptEnded:
     """How an attempt ended that was answered with RUNNING; `place` was the walk's `place` then."""
 
     place: Place
     reply: Reply
 
 
-Step: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
-Reply: TypeAlias = "tuple[Task, ...] | Followed | Failure | Done | Literal[_Signal.RUNNING] | None"
+WalkStep: TypeAlias = "Iterator[Task] | Literal[_Signal.WAIT]"
+Reply: TypeAlias = "tuple[Task, ...] | Followed | Failure | AttemptEnded | Literal[_Signal.RUNNING] | None"
 
 
 Withhold: TypeAlias = "Callable[[TaskPath], bool]"
@@ -224,20 +236,20 @@ class Walk:
         stopped = self.failure is not None or self.stop.requested
         return not stopped and self._running < self.options.parallelism and self._back()
 
-    def begin(self) -> Step | None:
+    def begin(self) -> WalkStep | None:
         """Return the first step."""
         self._wait(None, self._created_waits)
         self._descend(self.tasks, None)
         return next(self._steps, None)
 
-    def advance(self, reply: Reply) -> Step | None:
+    def advance(self, reply: Reply) -> WalkStep | None:
         """Send a reply; return the next step, or None at the end."""
         try:
             return self._steps.send(reply)
         except StopIteration:
             return None
 
-    def _walk(self) -> Generator[Step, Reply, None]:
+    def _walk(self) -> Generator[WalkStep, Reply, None]:
         singly = self.options.parallelism > 1 or self.notify is not None
         while True:
             while self.ready:
@@ -245,14 +257,14 @@ class Walk:
                 reply = yield self._single(frame) if singly else frame.pending
                 if reply is RUNNING:
                     self._running += 1
-                    self._conclude((yield WAIT))
+                    self._receive((yield WAIT))
                 elif singly:
                     self._settle(self.place, reply)
                 elif reply is not None:
                     self._settle(Place(frame), reply)
             if not self._running:
                 return
-            self._conclude((yield WAIT))
+            self._receive((yield WAIT))
 
     def _back(self) -> bool:
         """Go back up to the nearest siblings that are left; False when there are none."""
@@ -269,9 +281,9 @@ class Walk:
             self.notify(TaskStarted(self._place.path))
         return iter((task,))
 
-    def _conclude(self, reply: Reply) -> None:
+    def _receive(self, reply: Reply) -> None:
         if reply is not None:
-            assert isinstance(reply, Done)
+            assert isinstance(reply, AttemptEnded)
             self._running -= 1
             self._settle(reply.place, reply.reply)
 
@@ -329,11 +341,11 @@ class Walk:
         if self.notify:
             self.notify(TaskFailed(path, failed.phase, failed.error, self.errors_left))
         if self.failure is None:
-            self.failure = self._judge(failed.error)
+            self.failure = self._fatal(failed.error)
         elif (fatal := find_fatal(failed.error)) and isinstance(self.failure, ToleranceExceeded):
             self.failure = fatal
 
-    def _judge(self, error: Exception) -> FatalError | None:
+    def _fatal(self, error: Exception) -> FatalError | None:
         if fatal := find_fatal(error):
             return fatal
         errors = self._errors_before + self.errors

@@ -24,7 +24,7 @@ from execloop._plans.definition import Definition, definition_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["GROUP", "Source", "from_entry_points", "from_folder"]
+__all__ = ["GROUP", "PlanSource", "from_entry_points", "from_folder"]
 
 GROUP = "execloop.plans"
 """The entry-point group. An entry is a plan, or a module that holds some."""
@@ -37,7 +37,7 @@ _MACHINERY = {Path(file).parent for file in (__file__, importlib.__file__, impor
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PlanSource:
     """An entry point or a module: the plans it gave, or why it gave none."""
 
     origin: str
@@ -46,13 +46,13 @@ class Source:
     failure: str | None = None
 
 
-def from_entry_points() -> Iterator[Source]:
+def from_entry_points() -> Iterator[PlanSource]:
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         place = entry.value.partition("[")[0].strip()  # without its extras
         yield _source(f"{entry.dist.name if entry.dist else '?'} ({place})", partial(_load_entry, entry))
 
 
-def from_folder(folder: Path) -> Iterator[Source]:
+def from_folder(folder: Path) -> Iterator[PlanSource]:
     """Import each module of a folder by its own name, so that they can import one another.
 
     The folder goes to the end of `sys.path` and stays there, for what is imported later.
@@ -61,7 +61,7 @@ def from_folder(folder: Path) -> Iterator[Source]:
     try:
         paths = sorted(path for path in folder.iterdir() if _is_module(path))
     except OSError as error:
-        yield Source(str(folder), failure=f"not a readable folder: {error.strerror}")
+        yield PlanSource(str(folder), failure=f"not a readable folder: {error.strerror}")
         return
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
@@ -70,15 +70,15 @@ def from_folder(folder: Path) -> Iterator[Source]:
         yield _source(str(path), partial(_load_module, path))
 
 
-def _source(origin: str, load: Callable[[], tuple[str, object]]) -> Source:
+def _source(origin: str, load: Callable[[], tuple[str, object]]) -> PlanSource:
     try:
         version, loaded = load()
-        return Source(origin, version, tuple(_definitions(loaded)))
+        return PlanSource(origin, version, tuple(_definitions(loaded)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a module must not end the process
         logger.debug("%s could not be imported", origin, exc_info=True)
-        return Source(origin, failure=_explain(error))
+        return PlanSource(origin, failure=_explain(error))
 
 
 def _explain(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
 from execloop.page.site import Site
 from execloop.page.views import actions, graph, listing, login, plan
-from execloop.page.views.gate import open_to_people
+from execloop.page.views.authentication import open_to_people
 from execloop.page.views.guard import add_headers, assets, guarded
 from execloop.page.views.live import Viewers
 

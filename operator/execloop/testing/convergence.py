@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from execloop._engine.events import Event
     from execloop._engine.plan import Plan
 
-__all__ = ["Course", "aconverge", "assert_idempotent", "converge", "drive"]
+__all__ = ["Convergence", "aconverge", "assert_idempotent", "converge", "drive"]
 
 NAMES_SHOWN = 20
 ERRORS_SHOWN = 5
 
 
-class Course:
+class Convergence:
     """The runs of one execution, at most `within`: iterate over it and drive each `Run` it yields.
 
     Raises what an executor would raise, and AssertionError when the plan has not converged by then.
@@ -65,7 +65,7 @@ class Course:
             run = Run(self.plan, execution, self.options, clock=self.clock, notify=self._notify)
             with run.alarmed():
                 yield run
-            outcome = run.conclude()
+            outcome = run.finish()
             run.add_to(self._ledger)
             match outcome:
                 case Again(execution, delay):
@@ -116,22 +116,22 @@ def converge(
     `within` counts runs as `Report.runs` does: the last one, which finds nothing to do, is one of them. `options` are
     those of `execloop.run`. Raises AssertionError with what was still pending, else what `execloop.run` raises.
     """
-    course = Course(plan, within, Options(**options), clock=clock, listeners=listeners)
+    convergence = Convergence(plan, within, Options(**options), clock=clock, listeners=listeners)
     with closing(asyncio.Runner()) as runner:  # which makes its loop when first needed
-        for run in course:
+        for run in convergence:
             drive(run, runner)
-    return course.report
+    return convergence.report
 
 
 async def aconverge(
     plan: Plan, within: int = 10, *, clock: FakeClock | None = None, listeners: Iterable[Listener] = (), **options: Any
 ) -> Report:
     """`converge` on the running event loop."""
-    course = Course(plan, within, Options(**options), clock=clock, listeners=listeners)
-    for run in course:
+    convergence = Convergence(plan, within, Options(**options), clock=clock, listeners=listeners)
+    for run in convergence:
         if not run.blocking():
             await run.on_loop()
-    return course.report
+    return convergence.report
 
 
 def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None = None, **options: Any) -> Report:

@@ -15,7 +15,7 @@ from execloop._engine.returned import Taken, take_children, take_created
 from execloop._engine.run import describe
 from execloop._engine.tasks import SKIP, Children, Task, is_async, modes, task
 from execloop.testing.clock import FakeClock
-from execloop.testing.convergence import Course, drive
+from execloop.testing.convergence import Convergence, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,9 +198,9 @@ class _Explorer:
         """How many calls an undisturbed execution makes; it must converge, too."""
         world, plan = self._start()
         injection = _Injection(0, "before", "error")
-        for run in Course(_Probe(plan, injection), self._within, _OPTIONS):
+        for run in Convergence(_Probe(plan, injection), self._within, _OPTIONS):
             drive(run, runner)
-        self._judge(world, plan)
+        self._still_converges(world, plan)
         return injection.calls
 
     def explore(self, injection: _Injection, runner: asyncio.Runner) -> CrashPoint | None:
@@ -212,15 +212,17 @@ class _Explorer:
             return None
         if injection.kind == "crash" and self._world is not None:
             plan = self._make_plan(world)
-        course = Course(plan, self._within, _OPTIONS, clock=clock)
+        convergence = Convergence(plan, self._within, _OPTIONS, clock=clock)
         try:
             if failure is None:
-                for run in course:
+                for run in convergence:
                     drive(run, runner)
-                self._judge(world, plan)
+                self._still_converges(world, plan)
         except Exception as error:  # noqa: BLE001 - whatever it is, the plan did not survive
             failure = str(error) if isinstance(error, AssertionError) else summary(error)
-        return CrashPoint(injection.call, injection.code, injection.when, injection.kind, course.report.runs, failure)
+        return CrashPoint(
+            injection.call, injection.code, injection.when, injection.kind, convergence.report.runs, failure
+        )
 
     def _start(self) -> tuple[Any, Plan]:
         if self._world is None:
@@ -228,14 +230,14 @@ class _Explorer:
         world = self._world()
         return world, self._make_plan(world)
 
-    def _judge(self, world: Any, plan: Plan) -> None:
+    def _still_converges(self, world: Any, plan: Plan) -> None:
         if self._check is not None:
             self._check(plan if self._world is None else world)
 
     def _up_to(self, injection: _Injection, plan: Plan, clock: FakeClock, runner: asyncio.Runner) -> str | None:
         """Drive the plan to the end of the run in which the injection happens."""
         try:
-            for run in Course(_Probe(plan, injection), self._within + 1, _OPTIONS, clock=clock):
+            for run in Convergence(_Probe(plan, injection), self._within + 1, _OPTIONS, clock=clock):
                 if injection.code is not None:
                     break
                 drive(run, runner)

@@ -314,7 +314,7 @@ def test_an_async_call_that_waits_is_cancelled_at_the_deadline(where: str) -> No
 
     one = Run(creating(create), Execution(), TEN, clock=clock)
     run_virtually(clock, one.on_loop)
-    assert is_timeout(one.conclude())
+    assert is_timeout(one.finish())
     assert fate[-1] == "cancelled at 10"
     assert len(fate) == max(1, ["create", *PHASES].index(where))
 
@@ -335,7 +335,7 @@ def test_an_async_task_that_refuses_to_be_cancelled_is_awaited_and_nothing_follo
 
     one = Run(creating(create), Execution(), TEN, clock=clock)
     run_virtually(clock, one.on_loop)
-    assert is_timeout(one.conclude())
+    assert is_timeout(one.finish())
     assert fate == ["ended at 15"]
 
 
@@ -362,7 +362,7 @@ def test_code_that_blocks_the_event_loop_cannot_hold_the_deadline_up() -> None:
 
     one = Run(creating(create), Execution(), TEN, clock=Alarmed())
     asyncio.run(one.on_loop())
-    assert is_timeout(one.conclude())
+    assert is_timeout(one.finish())
     assert one.walk is not None
     assert one.walk.count == 1
 
@@ -375,6 +375,6 @@ def test_abandoning_a_run_from_elsewhere_cancels_what_waits() -> None:
         await one.on_loop()
 
     asyncio.run(main())
-    outcome = one.conclude()
+    outcome = one.finish()
     assert isinstance(outcome, Failed)
     assert str(outcome.error) == "not converged when it was abandoned"

@@ -102,7 +102,7 @@ def test_an_expired_stop_abandons_all_that_run() -> None:
     clock = FakeClock()
     one = Run(creating(create), Execution(), options(2), clock=clock, stop=stop)
     run_virtually(clock, one.on_loop)
-    assert isinstance(one.conclude(), Failed)
+    assert isinstance(one.finish(), Failed)
     assert fate == ["cancelled at 1"]
 
 
@@ -201,7 +201,7 @@ def test_blocking_and_awaiting_phases_of_one_task_go_together() -> None:
 async def _one_run(tasks: list[Any], options: Options) -> Outcome:
     one = Run(creating(lambda: tasks), Execution(), options)
     await one.on_loop()
-    return one.conclude()
+    return one.finish()
 
 
 def test_errors_of_one_moment_are_all_counted_and_nothing_starts_after_the_one_too_many() -> None:

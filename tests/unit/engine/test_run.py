@@ -176,7 +176,7 @@ def chain(kind: type[Link], *, last: Exception | None = None) -> Run:
 def drive(run: Run) -> Outcome:
     if not run.blocking():
         asyncio.run(run.on_loop())
-    return run.conclude()
+    return run.finish()
 
 
 @pytest.mark.parametrize("kind", [Link, AsyncLink])
@@ -364,13 +364,13 @@ def cancelled() -> None:
 def test_whoever_drives_a_run_may_count_what_the_library_never_swallows(parallelism: int) -> None:
     options = Options(sleep_between_runs=0, execution_timeout=None, parallelism=parallelism)
     plan = creating(lambda: [task("x", cancelled), task("y", cancelled)])
-    outcome = drive(Run(plan, Execution(), options, judge=counted))
+    outcome = drive(Run(plan, Execution(), options, classify=counted))
     assert isinstance(outcome, Again)
     assert outcome.failed == 2
 
 
 def test_whoever_drives_a_run_may_count_it_in_create_too() -> None:
-    outcome = drive(Run(creating(cancelled), Execution(), UNLIMITED, judge=counted))
+    outcome = drive(Run(creating(cancelled), Execution(), UNLIMITED, classify=counted))
     assert isinstance(outcome, CreateFailed)
     assert isinstance(outcome.error, Cancelled)
 

@@ -6,7 +6,7 @@ import pytest
 
 from execloop import Execution, FatalError, Options, ToleranceExceeded
 from execloop._engine.events import Event, TaskFailed, TaskFinished, TaskStarted
-from execloop._engine.walk import RUNNING, WAIT, Done, Failure, Stop, Walk
+from execloop._engine.walk import RUNNING, WAIT, AttemptEnded, Failure, Stop, Walk
 
 
 class Named:
@@ -216,20 +216,20 @@ def test_a_task_that_ends_makes_room_for_the_next() -> None:
     one = walk("abc", parallelism=2)
     _, a = start(one, one.begin())
     _, b = start(one, one.advance(None))
-    name, c = start(one, one.advance(Done(b, None)))
+    name, c = start(one, one.advance(AttemptEnded(b, None)))
     assert name == "c"
-    assert one.advance(Done(a, None)) is WAIT
-    assert one.advance(Done(c, None)) is None
+    assert one.advance(AttemptEnded(a, None)) is WAIT
+    assert one.advance(AttemptEnded(c, None)) is None
 
 
 def test_the_children_of_whichever_ends_first_go_first() -> None:
     one = walk("abc", parallelism=2)
     start(one, one.begin())
     _, b = start(one, one.advance(None))
-    name, child = start(one, one.advance(Done(b, tasks("xy"))))
+    name, child = start(one, one.advance(AttemptEnded(b, tasks("xy"))))
     assert name == "x"
     assert str(child.path) == "b[1]/x[0]"
-    assert start(one, one.advance(Done(child, None)))[0] == "y"
+    assert start(one, one.advance(AttemptEnded(child, None)))[0] == "y"
 
 
 def test_after_a_failure_it_waits_for_those_that_run_and_ends() -> None:
@@ -237,10 +237,10 @@ def test_after_a_failure_it_waits_for_those_that_run_and_ends() -> None:
     _, a = start(one, one.begin())
     _, b = start(one, one.advance(None))
     _, c = start(one, one.advance(None))
-    assert one.advance(Done(b, failure())) is WAIT
+    assert one.advance(AttemptEnded(b, failure())) is WAIT
     assert one.advance(None) is WAIT
-    assert one.advance(Done(a, tasks("x"))) is WAIT
-    assert one.advance(Done(c, failure())) is None
+    assert one.advance(AttemptEnded(a, tasks("x"))) is WAIT
+    assert one.advance(AttemptEnded(c, failure())) is None
     assert (one.errors, one.count) == (2, 3)
 
 
@@ -249,7 +249,7 @@ def test_a_fatal_error_outranks_a_spent_budget_but_not_another_fatal_error() -> 
     one = walk("abc", parallelism=3, errors_to_tolerate=0)
     places = [start(one, one.begin() if number == 0 else one.advance(None))[1] for number in range(3)]
     for place, error in zip(places, (OSError("down"), first, second), strict=True):
-        one.advance(Done(place, failure(error)))
+        one.advance(AttemptEnded(place, failure(error)))
     assert one.failure is first
 
 

@@ -91,11 +91,11 @@ def conduct(executor: Executor, make: Callable[[], Plan]) -> Ending:
         if terminated:
             return Ending("Terminated", TERMINATED, executor.report)
         error = raised
-    result, code = _judge(error)
+    result, code = _result_of(error)
     return Ending(result, code, executor.report, error)
 
 
-def _judge(error: BaseException | None) -> tuple[str, int]:
+def _result_of(error: BaseException | None) -> tuple[str, int]:
     match error:
         case None:
             return "Converged", CONVERGED

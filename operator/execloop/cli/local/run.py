@@ -57,7 +57,7 @@ def run(
     if as_json:
         click.echo(json.dumps({"plan": found.registered.name, **ending.to_json()}))
     else:
-        _conclude(found, ending)
+        _report_end(found, ending)
     if traceback and ending.error is not None:
         click.echo(plan_traceback(ending.error), err=True)
     return ending.exit_code
@@ -99,7 +99,7 @@ def _log_to_stderr() -> None:
     logging.getLogger("execloop.plan").setLevel(logging.INFO)  # what plan code says itself
 
 
-def _conclude(target: Target, ending: Ending) -> None:
+def _report_end(target: Target, ending: Ending) -> None:
     good = ending.exit_code == CONVERGED
     text = printable(f"{target.name}: {ending.words}")
     click.secho(text, fg="green" if good else "red", err=not good)

@@ -146,7 +146,7 @@ class Operator:
             self._others(key, metadata["uid"])
         else:
             self.cache.put(key, body, listed=kind is None)
-        self.references.told(Reference(API_VERSION, KIND, *key), metadata)
+        self.references.changed(Reference(API_VERSION, KIND, *key), metadata)
 
     def _others(self, key: Key, uid: str) -> None:
         """Forget a Plan whose name went to one of another replica; one that is being given up ends in `leave`."""
@@ -234,7 +234,7 @@ class Operator:
             level = logging.DEBUG if error.not_found else logging.WARNING  # most often it is just deleted
             logger.log(level, "the API server: %s; trying again in %.0f s", error, after, extra={"plan": str(key)})
         except Exception:
-            done("fault")
+            done("error")
             after = _retry(state, None)
             logger.exception("an error of the operator; trying again in %.0f s", after, extra={"plan": str(key)})
         finally:  # whatever leaves a reconcile, the key is requeued or at rest

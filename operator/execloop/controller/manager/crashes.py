@@ -95,10 +95,10 @@ class Crashes:
         """Write down whom the end of the last process makes suspect, for any process that may own the Plans."""
         if (crash := self._unreported) is not None:
             try:
-                _tell(crash, await self._add(crash))
+                _log(crash, await self._add(crash))
             except ApiError as error:
                 logger.warning("the suspects of a crash are not written down yet: %s", error)
-                _tell(crash, self._known(self._record.text()))
+                _log(crash, self._known(self._record.text()))
         self.journal.begin()
         self._at_work = True
 
@@ -148,7 +148,7 @@ def _without(cleared: Container[str], known: Mapping[str, Suspicion]) -> dict[st
     return {uid: suspicion for uid, suspicion in known.items() if uid not in cleared}
 
 
-def _tell(crash: Crash, known: Mapping[str, Suspicion]) -> None:
+def _log(crash: Crash, known: Mapping[str, Suspicion]) -> None:
     names = sorted({call.plan for call in crash.calls})
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     logger.error("the last process ended without warning while it ran the plan code of %s", shown)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Metrics", "Result", "Watched"]
 
 Watched: TypeAlias = Literal["plans", "references", "drift"]
-Result: TypeAlias = Literal["done", "requeued", "api_error", "fault"]
+Result: TypeAlias = Literal["done", "requeued", "api_error", "error"]
 _OUTCOMES: Mapping[type[Outcome | Postponed | Refused], str] = {
     Converged: "converged",
     Again: "again",

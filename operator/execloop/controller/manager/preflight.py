@@ -72,21 +72,21 @@ async def _definition(connection: Connection) -> str:
 
 async def missing_rights(connection: Connection, namespace: str) -> str:
     """What the operator may not do to the Plans of a namespace, empty for all; empty when it may. Raises ApiError."""
-    return _said(await _lacking(connection, _of_plans(namespace)))
+    return _message(await _missing(connection, _of_plans(namespace)))
 
 
 async def _rights(connection: Connection, namespaces: Sequence[str], election: Election | None) -> str:
     """A namespace without rights keeps the operator from no other: its watch waits for them."""
-    lacking = [await _lacking(connection, _of_plans(namespace)) for namespace in namespaces or [""]]
-    plans = [right for rights in lacking for right in rights] if all(lacking) else []
-    return _said([*plans, *(await _lacking(connection, _of_lease(election)) if election else ())])
+    missing = [await _missing(connection, _of_plans(namespace)) for namespace in namespaces or [""]]
+    plans = [right for rights in missing for right in rights] if all(missing) else []
+    return _message([*plans, *(await _missing(connection, _of_lease(election)) if election else ())])
 
 
-def _said(lacking: Sequence[_Right]) -> str:
-    return f"rights are missing: {'; '.join(map(str, lacking))}" if lacking else ""
+def _message(missing: Sequence[_Right]) -> str:
+    return f"rights are missing: {'; '.join(map(str, missing))}" if missing else ""
 
 
-async def _lacking(connection: Connection, needed: Iterable[_Right]) -> list[_Right]:
+async def _missing(connection: Connection, needed: Iterable[_Right]) -> list[_Right]:
     needed = list(needed)
     allowed = await asyncio.gather(*(_allowed(connection, right) for right in needed))
     return [right for right, given in zip(needed, allowed, strict=True) if not given]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-__all__ = ["Check", "Health", "serve"]
+__all__ = ["Check", "Probes", "serve"]
 
 Check: TypeAlias = "Callable[[], str]"
 """What is wrong; empty when nothing is."""
@@ -21,7 +21,7 @@ Check: TypeAlias = "Callable[[], str]"
 _FAREWELL_SECONDS = 1.0
 
 
-class Health:
+class Probes:
     """Set anew at each stage of the process's life."""
 
     def __init__(self) -> None:
@@ -32,14 +32,14 @@ class Health:
 
 
 @asynccontextmanager
-async def serve(health: Health, registry: CollectorRegistry, port: int, host: str | None = None) -> AsyncIterator[int]:
+async def serve(probes: Probes, registry: CollectorRegistry, port: int, host: str | None = None) -> AsyncIterator[int]:
     """Gives the port. Raises OSError when it cannot be had."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return _verdict(health.unwell())
+        return _verdict(probes.unwell())
 
     async def readyz(_: web.Request) -> web.Response:
-        return _verdict(health.unready())
+        return _verdict(probes.unready())
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

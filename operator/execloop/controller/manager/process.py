@@ -19,7 +19,7 @@ from execloop.controller.manager.departure import leave, leave_within
 from execloop.controller.manager.leadership import Leadership, NoElection, elect, share
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import missing_rights, problem
-from execloop.controller.manager.probes import Health, serve
+from execloop.controller.manager.probes import Probes, serve
 from execloop.controller.manager.turns import take_turns
 from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Shards
@@ -57,7 +57,7 @@ async def run(settings: Settings, beside: Beside | None = None) -> int:
         process = Process(settings, connection, metrics)
         if settings.health_port is not None:
             try:
-                await stack.enter_async_context(serve(process.health, metrics.registry, settings.health_port))
+                await stack.enter_async_context(serve(process.probes, metrics.registry, settings.health_port))
             except OSError as error:
                 reason = os.strerror(error.errno) if error.errno else str(error)
                 raise ConfigurationError(f"--health-port {settings.health_port}: {reason}") from None
@@ -68,7 +68,7 @@ async def run(settings: Settings, beside: Beside | None = None) -> int:
 
 class Process:
     def __init__(self, settings: Settings, connection: Connection, metrics: Metrics) -> None:
-        self.health = Health()
+        self.probes = Probes()
         self._settings, self._connection, self._metrics = settings, connection, metrics
         self._stop = asyncio.Event()
         self._leadership: Leadership = NoElection()
@@ -141,12 +141,12 @@ class Process:
             if found != said:
                 logger.warning("%s; trying again every %.0f s", found, _RETRY)
                 said = found
-                self.health.unready = partial(str, found)
+                self.probes.unready = partial(str, found)
             await asyncio.sleep(_RETRY)
         await self._crashes.report()
 
     async def _stand_by(self) -> None:
-        self.health.unready = lambda: self._leadership.problem
+        self.probes.unready = lambda: self._leadership.problem
         if self._settings.election:
             logger.info("a candidate for the Lease %s", self._leadership)
         await self._leadership.acquire()
@@ -157,7 +157,7 @@ class Process:
         operator, end = self._operator, asyncio.Event()
         self._leads = True
         self._crashes.begin()
-        self.health.unready, self.health.unwell = (lambda: self._plans.problem or operator.unready()), operator.stuck
+        self.probes.unready, self.probes.unwell = (lambda: self._plans.problem or operator.unready()), operator.stuck
         self._metrics.observe_watches(self._plans.up)
         keeping = asyncio.create_task(self._leadership.keep())
         stopping = asyncio.create_task(self._stop.wait())
@@ -174,7 +174,7 @@ class Process:
         try:
             await asyncio.wait((keeping, stopping, *services), return_when=asyncio.FIRST_COMPLETED)
             self._crashes.settle()
-            self.health.unready, self.health.unwell = (lambda: "stopping"), (lambda: "")
+            self.probes.unready, self.probes.unwell = (lambda: "stopping"), (lambda: "")
             leave_within(_LAST, 1)
             code = await self._stopped(keeping, services)
             end.set()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import ParametersFrom
     from execloop.controller.parameters.reading import Reading
 
-__all__ = ["MAX_BYTES", "InvalidSource", "Merged", "Source", "Version", "merge", "size"]
+__all__ = ["MAX_BYTES", "InvalidSource", "Merged", "ParameterSource", "Version", "merge", "size"]
 
 MAX_BYTES: Final = 4 * 2**20
 """Of all the sources of a Plan together."""
@@ -35,7 +35,7 @@ class Version(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ParameterSource:
     reference: ParametersFrom
     object: Mapping[str, Any] | None = field(repr=False)
     """The ConfigMap or Secret as the API server returned it; None when it does not exist."""
@@ -56,13 +56,13 @@ class Merged:
     """The same of optional sources."""
 
 
-def size(sources: Sequence[Source]) -> int:
+def size(sources: Sequence[ParameterSource]) -> int:
     """Characters in the data of the sources."""
     return sum(len(text) for source in sources for text in _data(source).values())
 
 
 def merge(
-    sources: Sequence[Source],
+    sources: Sequence[ParameterSource],
     inline: Mapping[str, Any],
     reading: Reading,
     public: frozenset[str] = frozenset(),
@@ -110,7 +110,7 @@ class _Absent(NamedTuple):
     what: str
 
 
-def _versions(sources: Sequence[Source]) -> Iterator[Version]:
+def _versions(sources: Sequence[ParameterSource]) -> Iterator[Version]:
     for source in sources:
         if source.object is not None:
             metadata = source.object["metadata"]
@@ -118,7 +118,7 @@ def _versions(sources: Sequence[Source]) -> Iterator[Version]:
             yield Version(kind, name, metadata["uid"], metadata["resourceVersion"])
 
 
-def _given(source: Source, reading: Reading, declares: Callable[[str], bool]) -> dict[str, Any] | _Absent:
+def _given(source: ParameterSource, reading: Reading, declares: Callable[[str], bool]) -> dict[str, Any] | _Absent:
     reference, found = source.reference, source.object
     object_name = f"{reference.kind} {reference.name}"
     if found is None:
@@ -139,14 +139,14 @@ def _given(source: Source, reading: Reading, declares: Callable[[str], bool]) ->
     return _mapping(f"key {reference.key} of {object_name}", text, partial(reading.load, which))
 
 
-def _data(source: Source) -> Mapping[str, str]:
+def _data(source: ParameterSource) -> Mapping[str, str]:
     """What the reference asks for, as it stands in the object."""
     data: Mapping[str, str] = (source.object or {}).get("data") or {}
     key = source.reference.key
     return data if key is None else {key: data[key]} if key in data else {}
 
 
-def _text(source: Source, key: str, value: str) -> str:
+def _text(source: ParameterSource, key: str, value: str) -> str:
     if source.reference.kind == "ConfigMap":
         return value
     try:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from execloop._plans.context import Context
     from execloop._plans.definition import Definition
 
-__all__ = ["Refusal", "UnmadePlan", "unmade"]
+__all__ = ["DeferredPlan", "Refusal", "deferred"]
 
 
 class Refusal(Exception):
     """The parameters do not fit the plan's model. The message names fields and rules, and no value of a Secret."""
 
 
-class UnmadePlan:
+class DeferredPlan:
     """`explain` says why parameters are refused; `declare` learns of the plan that was made.
 
     `teardown` asks for its `teardown()` in place of `create()`; `lenient` leaves out what the model does not declare.
@@ -74,15 +74,15 @@ class UnmadePlan:
         return plan.teardown() if self._teardown else plan.create()
 
 
-class _UnmadeAsyncPlan(UnmadePlan):
+class _DeferredAsyncPlan(DeferredPlan):
     async def create(self) -> Any:
         created = self._asked()
         return await created if inspect.isawaitable(created) else created
 
 
-def unmade(definition: Definition, *arguments: Any, teardown: bool = False, lenient: bool = False) -> UnmadePlan:
-    """Return the plan as `UnmadePlan` describes it; its `create()` is async exactly where the plan's own is."""
+def deferred(definition: Definition, *arguments: Any, teardown: bool = False, lenient: bool = False) -> DeferredPlan:
+    """Return the plan as `DeferredPlan` describes it; its `create()` is async exactly where the plan's own is."""
     asynchronous = definition.teardown_asynchronous if teardown else definition.asynchronous
-    return (_UnmadeAsyncPlan if asynchronous else UnmadePlan)(
+    return (_DeferredAsyncPlan if asynchronous else DeferredPlan)(
         definition, *arguments, teardown=teardown, lenient=lenient
     )

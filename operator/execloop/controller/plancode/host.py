@@ -123,7 +123,7 @@ class PlanHost:
             main = asyncio.get_running_loop()
             outcome: asyncio.Future[tuple[T | None, BaseException | None]] = main.create_future()
             host.calls[call] = outcome
-            host.start(call, make, lambda pair: _tell(main, _settle, outcome, pair))
+            host.start(call, make, lambda pair: _call_soon(main, _settle, outcome, pair))
             try:
                 result, error = await outcome
                 await self._until_off_loop(call)
@@ -203,7 +203,7 @@ class PlanHost:
 
     def _thread_is_free(self) -> None:
         if self._refused and self._main is not None:
-            _tell(self._main, self._call_next)
+            _call_soon(self._main, self._call_next)
 
     def _call_next(self) -> None:
         for key in self._refused:
@@ -225,7 +225,7 @@ class PlanHost:
     def _changed(self, call: Call) -> None:
         """From any thread."""
         if self._main is not None:
-            _tell(self._main, self._look, call)
+            _call_soon(self._main, self._look, call)
 
     def _look(self, call: Call) -> None:
         call.moved.set()
@@ -276,7 +276,7 @@ class PlanHost:
                 continue
             if seen != (host, host.turns) or not host.calls:
                 seen, blocked = (host, host.turns), 0.0
-                _tell(host.loop, host.touch)
+                _call_soon(host.loop, host.touch)
                 continue
             # A pause of the whole process, seen as a late look, is not the plans' doing.
             blocked += min(passed, 2 * self._beat)
@@ -299,7 +299,7 @@ class PlanHost:
             if not outcome.done():
                 outcome.set_exception(LoopGivenUp(name))
                 outcome.exception()  # whoever awaited it may be about to leave
-        _tell(host.loop, _tell, asyncio.get_running_loop(), self._turns_again, host)
+        _call_soon(host.loop, _call_soon, asyncio.get_running_loop(), self._turns_again, host)
         for call in tuple(host.frozen):
             call.moved.set()
 
@@ -309,7 +309,7 @@ class PlanHost:
             self._to_end.setdefault(call.key, deque()).append((host, call))
             self._end_next(call.key)
         host.frozen.clear()
-        _tell(host.loop, host.end_if_idle)
+        _call_soon(host.loop, host.end_if_idle)
 
     def _end_next(self, key: Hashable) -> None:
         waiting = self._to_end.get(key)
@@ -344,7 +344,7 @@ def _settle(outcome: asyncio.Future[T], result: T) -> None:
         outcome.set_result(result)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
     """From any thread."""
     with suppress(RuntimeError):  # the process is ending
         loop.call_soon_threadsafe(function, *args)

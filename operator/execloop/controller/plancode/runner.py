@@ -18,7 +18,7 @@ from execloop._engine.run import Run, out_of_time
 from execloop._engine.tasks import AnyTask, Children, is_async, needs_approval
 from execloop._engine.waits import Wait, waits_of
 from execloop.controller.plancode.asked import Asked, ask
-from execloop.controller.plancode.construction import Refusal, UnmadePlan
+from execloop.controller.plancode.construction import DeferredPlan, Refusal
 from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = [
     "Prepared",
     "Refused",
     "RunResult",
-    "Work",
+    "TasksLeft",
     "drive",
     "observe",
 ]
@@ -52,7 +52,7 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TasksLeft:
     """`create()` returned these."""
 
     tasks: tuple[AnyTask, ...]
@@ -103,7 +103,7 @@ class RunResult(NamedTuple):
     """The tasks that an approval of their own let run."""
 
 
-Observed: TypeAlias = Nothing | Work | Postponed | Refused | CreateFailed | Failed | Interrupted
+Observed: TypeAlias = Nothing | TasksLeft | Postponed | Refused | CreateFailed | Failed | Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,13 @@ async def observe(
     `asks` tells the tasks whose details are read too.
     """
 
-    def taken(created: object) -> Nothing | Work:
+    def taken(created: object) -> Nothing | TasksLeft:
         found = take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
         if not found.tasks and not found.waits:
             return Nothing()
-        return Work(found.tasks, found.waits, tuple(ask(one) for one in found.tasks if asks(one)))
+        return TasksLeft(found.tasks, found.waits, tuple(ask(one) for one in found.tasks if asks(one)))
 
-    async def awaited() -> Nothing | Work:
+    async def awaited() -> Nothing | TasksLeft:
         return taken(await cast("Any", plan.create()))
 
     left = _left(execution, options) if left is None and options is not None else left
@@ -156,7 +156,7 @@ async def observe(
         return Failed(execution, out_of_time(options or Options()))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
         waits = waits_of(error)
-        return Work((), waits) if waits else _not_created(execution, error)
+        return TasksLeft((), waits) if waits else _not_created(execution, error)
 
 
 def _left(execution: Execution, options: Options) -> float | None:
@@ -168,7 +168,7 @@ def _left(execution: Execution, options: Options) -> float | None:
 
 async def _prepare(code: PlanHost, key: Key, plan: Plan, left: float | None) -> None:
     """Validate the parameters of an async plan in a thread: a model that blocks must not hold the plans' loop."""
-    if isinstance(plan, UnmadePlan):
+    if isinstance(plan, DeferredPlan):
         await code.call(key, plan.prepare, within=left)
 
 
@@ -195,7 +195,7 @@ def _cause(error: BaseException) -> BaseException:
     return error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
 
 
-def _judged(error: BaseException) -> Exception:
+def _classified(error: BaseException) -> Exception:
     """A CancelledError that plan code raised without having been cancelled is an error as any other."""
     if isinstance(error, Exception):
         return error
@@ -230,15 +230,15 @@ def drive(
     whatever thread it happens. `withhold` tells the tasks that must not run now.
     """
 
-    def judge(error: BaseException) -> Exception:
-        counted = _judged(error)
+    def classify(error: BaseException) -> Exception:
+        counted = _classified(error)
         if failed is not None:
             failed()
         return counted
 
     left = _left(execution, options) if left is None else left
     deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
-    run = Run(plan, execution, options, stop=stop, judge=judge, deadline=deadline, withhold=withhold)
+    run = Run(plan, execution, options, stop=stop, classify=classify, deadline=deadline, withhold=withhold)
 
     async def driving() -> Outcome | Postponed | Refused:
         try:

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from execloop.controller.api.v1alpha1 import ExecutionStatus
     from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["MOST_NAMES", "Gate", "Granted", "Withheld", "covered", "decide", "digest", "hashes", "pending", "uncovered"]
+__all__ = [
+    "MOST_NAMES",
+    "Granted",
+    "TaskApproval",
+    "Withheld",
+    "covered",
+    "decide",
+    "digest",
+    "hashes",
+    "pending",
+    "uncovered",
+]
 
 Identity: TypeAlias = "str | tuple[str, str]"
 """A name; with a hash of its detail, for a task that has one."""
@@ -50,7 +61,7 @@ class Withheld:
     pending: Pending
 
 
-class Gate:
+class TaskApproval:
     """Withholds the tasks of one run that need an approval and have none; asked where plan code runs.
 
     What follows from a task that was approved is approved with it.

@@ -92,7 +92,7 @@ class Commit:
             if not await self.write(work, decision.status):
                 return self._drop(work)
             work.state.unsaved = None
-        self._tell(work, decision.events)
+        self._publish(work, decision.events)
         return self._with_another_look(work.state, decision.requeue)
 
     def hold(self, work: UnderWay, decision: Decision) -> None:
@@ -133,10 +133,10 @@ class Commit:
             return False
         work.state.unsaved = None
         self._log(work, work.snapshot.status)
-        self._tell(work, decision.events)
+        self._publish(work, decision.events)
         return True
 
-    def _tell(self, work: UnderWay, events: tuple[PlanEvent, ...]) -> None:
+    def _publish(self, work: UnderWay, events: tuple[PlanEvent, ...]) -> None:
         """Record Events, and log those that no line of a transition has said."""
         for event in events:
             self._recorder.record(work.snapshot, event)

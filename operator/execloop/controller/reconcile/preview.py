@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from execloop._engine.execution import CreateFailed, Failed
 from execloop.controller.api.v1alpha1 import PreviewAnswer, PreviewTask
-from execloop.controller.plancode.runner import Nothing, Refused, Work
+from execloop.controller.plancode.runner import Nothing, Refused, TasksLeft
 from execloop.controller.status.conditions import cut
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def answer(ctx: ReconcileContext, observed: Observed) -> PreviewAnswer | None:
     match observed:
         case Nothing():
             return PreviewAnswer(request=request)
-        case Work(tasks, waits, asked):
+        case TasksLeft(tasks, waits, asked):
             shown = tuple(described(ctx, one, _DETAIL_BYTES) for one in asked[:_SHOWN])
             texts = tuple(cut(ctx.resolved.redactor.text(one.message), _NAME_BYTES) for one in waits[:_SHOWN])
             return PreviewAnswer(request=request, count=len(tasks), tasks=shown, waits=texts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from execloop._engine.execution import Converged, CreateFailed, Failed
 from execloop._engine.walk import Stop
 from execloop.controller.plancode.crashes.suspects import PLAN_CRASHES
-from execloop.controller.plancode.runner import Nothing, RunResult, Work
+from execloop.controller.plancode.runner import Nothing, RunResult, TasksLeft
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, LEAST_WAIT, AtRest, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
 from execloop.controller.reconcile.execution import executions
@@ -131,10 +131,10 @@ class Reconciler:
             return wait
         self._commit.refer(ctx.work, references)
         if at_rest:
-            return await self._rest(ctx)
+            return await self._at_rest(ctx)
         if begins:
             ctx = self._begin(ctx)
-        return await self._driver.proceed(ctx, self._concluded)
+        return await self._driver.proceed(ctx, self._after_run)
 
     def _not_suspended(self, ctx: ReconcileContext, standing: Active | Lifted) -> ReconcileContext:
         if isinstance(standing, Active):
@@ -156,12 +156,12 @@ class Reconciler:
         limit = ctx.spec.history_limit
         return ctx.after(executions.begun(ctx.snapshot, ctx.inputs, ctx.now, limit, "its inputs changed"))
 
-    async def _concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
-        return self._driver.concluded(ctx, ran)
+    async def _after_run(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
+        return self._driver.decision_after(ctx, ran)
 
     # -- at rest
 
-    async def _rest(self, ctx: ReconcileContext) -> Decision | None:
+    async def _at_rest(self, ctx: ReconcileContext) -> Decision | None:
         left = _time_to_live(ctx)
         if left is not None and left <= 0:
             deleted = await self._finalizer.delete(ctx.work)
@@ -196,18 +196,18 @@ class Reconciler:
         match observed:
             case Nothing() if not converged:
                 healed = Converged(executions.engine_state(ctx.execution))
-                return self._driver.concluded(ctx, RunResult(healed))
+                return self._driver.decision_after(ctx, RunResult(healed))
             case CreateFailed() | Failed() if converged:
                 ctx = self._begin(ctx)
                 state = executions.engine_state(ctx.execution)
-                return self._driver.concluded(ctx, RunResult(type(observed)(state, observed.error)))
-            case Work() | Nothing() if ctx.spec.mode == "Preview":
+                return self._driver.decision_after(ctx, RunResult(type(observed)(state, observed.error)))
+            case TasksLeft() | Nothing() if ctx.spec.mode == "Preview":
                 return self._driver.preview(ctx, observed)
-            case Work(tasks, _, _) if converged:
+            case TasksLeft(tasks, _, _) if converged:
                 if (wait := await self._unmet(ctx)) is not None:
                     return wait
                 ctx = self._begin(ctx, repairs=_shown(ctx.names(tasks)))
-                return await self._driver.run(ctx, self._concluded, observed)
+                return await self._driver.run(ctx, self._after_run, observed)
             case _:
                 return self._driver.observed_again(ctx, observed)
 

@@ -87,9 +87,9 @@ class Teardown:
             return await self._observe_again(ctx)
         asks = ctx.spec.approval == "Manual" or ctx.snapshot.status.pending is not None
         approval = not (asks and await self._namespace_goes(ctx.key, ctx.now))
-        return await self._driver.proceed(ctx, self._concluded, approval=approval)
+        return await self._driver.proceed(ctx, self._after_run, approval=approval)
 
-    async def _concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision | None:
+    async def _after_run(self, ctx: ReconcileContext, ran: RunResult) -> Decision | None:
         """Let go of a Plan that is torn down, or whose namespace goes; else conclude as of any run."""
         match ran.outcome:
             case Converged():
@@ -100,7 +100,7 @@ class Teardown:
                 return await self._let_go(ctx.work, "its namespace is being deleted, and its teardown failed")
             case _:
                 pass
-        return self._driver.concluded(ctx, ran)
+        return self._driver.decision_after(ctx, ran)
 
     async def _observe_again(self, ctx: ReconcileContext) -> Decision | None:
         """What could not be undone may be gone by now."""

@@ -15,7 +15,7 @@ _MANY = 1000
 
 
 class _Gap(NamedTuple):
-    told: float
+    passed_on: float
     """When a change was passed on last, or will be."""
     least: float
     """Seconds until the next may be."""
@@ -38,9 +38,9 @@ class Gaps:
             self._prune(now)
             self._gaps[thing] = _Gap(now, _FIRST)
             return 0.0
-        if now < gap.told:
+        if now < gap.passed_on:
             return None
-        wait = max(0.0, gap.told + gap.least - now)
+        wait = max(0.0, gap.passed_on + gap.least - now)
         self._gaps[thing] = _Gap(now + wait, min(2 * gap.least, _LONGEST))
         return wait
 
@@ -51,4 +51,4 @@ class Gaps:
 
 
 def _is_over(gap: _Gap, now: float) -> bool:
-    return now - gap.told > gap.least + _QUIET
+    return now - gap.passed_on > gap.least + _QUIET

@@ -86,7 +86,7 @@ class PlanWatch:
         self._connection, self._namespaces = connection, tuple(namespaces)
         self._streams = {
             namespace: Stream(
-                _Source(connection, namespace, permitted),
+                _PlanListWatch(connection, namespace, permitted),
                 _Receiver(namespace, observer),
                 restarted=restarted,
                 times=times,
@@ -171,7 +171,7 @@ class _Receiver:
             logger.exception("an error of the operator", extra={"plan": plan})
 
 
-class _Source:
+class _PlanListWatch:
     """Kopf's requests, one list or one watch each.
 
     Kopf's own stream ends at most errors, does not pause between requests, and trusts a silent watch.

@@ -80,7 +80,7 @@ class References:
     def forget(self, key: Key) -> None:
         self.refer(key, ())
 
-    def told(self, reference: Reference, metadata: dict[str, Any]) -> None:
+    def changed(self, reference: Reference, metadata: dict[str, Any]) -> None:
         """Something changed, whoever says so."""
         for key in tuple(self._to.get(reference, ())):
             self._changed(key, metadata)
@@ -118,7 +118,7 @@ class References:
         def event(event: EventType, metadata: dict[str, Any]) -> None:  # noqa: ARG001 - each kind of change counts
             # A cluster-scoped object has no namespace; a Plan refers to it as if it were in its own.
             place = metadata.get("namespace", namespace)
-            self.told(Reference(api_version, kind, place, metadata["name"]), metadata)
+            self.changed(Reference(api_version, kind, place, metadata["name"]), metadata)
 
         denied = partial(self._denied, kind, namespace)
         watch = Watch(

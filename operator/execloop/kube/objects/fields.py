@@ -1,4 +1,4 @@
-"""An object's fields as a judge of its state reads them, and what the judge says."""
+"""The fields of an object as `kstatus` reads them, and the health that it computes from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Condition", "Fields", "Health", "Malformed", "State", "waits"]
+__all__ = ["Fields", "Health", "Malformed", "ObjectCondition", "State", "waits"]
 
 State: TypeAlias = Literal["Current", "InProgress", "Failed", "Terminating", "NotFound", "Unknown"]
 
@@ -21,7 +21,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ObjectCondition:
     type: str
     status: str
     reason: str
@@ -82,10 +82,10 @@ class Fields:
             raise Malformed(f"{path} is no integer")
         return value
 
-    def is_(self, condition: str, status: str) -> Condition | None:
+    def is_(self, condition: str, status: str) -> ObjectCondition | None:
         return next((it for it in self.conditions if it.type == condition and it.status == status), None)
 
-    def _conditions(self) -> list[Condition]:
+    def _conditions(self) -> list[ObjectCondition]:
         found = self._field("status.conditions")
         if found is not None and not isinstance(found, list):
             raise Malformed("status.conditions is no list")
@@ -96,13 +96,13 @@ def _is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _condition(item: object) -> Condition:
+def _condition(item: object) -> ObjectCondition:
     if not isinstance(item, dict):
         raise Malformed("an item of status.conditions is no mapping")
     parts = [item.get(name) or "" for name in ("type", "status", "reason", "message")]
     if not all(isinstance(part, str) for part in parts):
         raise Malformed("a field of status.conditions is no text")
-    return Condition(*parts)
+    return ObjectCondition(*parts)
 
 
 def waits(condition: bool, message: str) -> Health | None:

@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop.kube.objects.client import METADATA_LIST
-from execloop.kube.watch.source import ObjectSource
+from execloop.kube.watch.listwatch import ObjectListWatch
 from execloop.kube.watch.stream import Stream, WatchTimes, identity
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Watch:
         self._on_denied = on_denied
         self._known: dict[Identity, _Known] = {}
         self._denied = self._current = False
-        source = _source(kube, api_version, kind, label_selector, namespace)
-        self._stream = Stream(source, self, restarted=restarted, times=times, sleep=sleep, chance=chance)
+        list_watch = _list_watch(kube, api_version, kind, label_selector, namespace)
+        self._stream = Stream(list_watch, self, restarted=restarted, times=times, sleep=sleep, chance=chance)
 
     def version(self, namespace: str, name: str) -> str | None:
         """Return the resourceVersion of an object as of the last event, whatever thread asks.
@@ -86,13 +86,13 @@ class Watch:
         for namespace, name in self._known.keys() - present:
             labels = self._known.pop((namespace, name)).labels
             place = {"namespace": namespace} if namespace else {}
-            self._tell("DELETED", {"name": name, **place, "labels": labels})
+            self._notify("DELETED", {"name": name, **place, "labels": labels})
 
     def changed(self, event: EventType, subject: dict[str, Any]) -> None:
         metadata = subject["metadata"]
         if event == "DELETED":
             self._known.pop(identity(metadata), None)
-            self._tell("DELETED", metadata)
+            self._notify("DELETED", metadata)
         else:
             self._remember(metadata)
 
@@ -109,18 +109,18 @@ class Watch:
         key, now = identity(metadata), _Known(metadata["resourceVersion"], metadata.get("labels") or {})
         before, self._known[key] = self._known.get(key), now
         if before is None:
-            self._tell("ADDED", metadata)
+            self._notify("ADDED", metadata)
         elif before.version != now.version:
-            self._tell("MODIFIED", metadata)
+            self._notify("MODIFIED", metadata)
 
-    def _tell(self, event: EventType, metadata: dict[str, Any]) -> None:
+    def _notify(self, event: EventType, metadata: dict[str, Any]) -> None:
         try:
             self._on_event(event, metadata)
         except Exception:
             logger.exception("a listener to changes of %s failed", self._kind)
 
 
-def _source(kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str) -> ObjectSource:
+def _list_watch(kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str) -> ObjectListWatch:
     """Return the objects of one kind in one namespace, empty for all, as the server's discovery finds them."""
 
     async def path() -> str:
@@ -129,4 +129,4 @@ def _source(kube: Kube, api_version: str, kind: str, label_selector: str | None,
 
     name = f"{kind} in {namespace}" if namespace else kind
     selection = {"labelSelector": label_selector} if label_selector else {}
-    return ObjectSource(kube.connection, name, path, selection, list_as=METADATA_LIST, watch_as=_WATCH)
+    return ObjectListWatch(kube.connection, name, path, selection, list_as=METADATA_LIST, watch_as=_WATCH)

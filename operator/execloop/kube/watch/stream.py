@@ -17,7 +17,7 @@ from execloop.kube.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
-__all__ = ["EventType", "Identity", "Page", "Receiver", "Restart", "Source", "Stream", "WatchTimes", "identity"]
+__all__ = ["EventType", "Identity", "ListWatch", "Page", "Receiver", "Restart", "Stream", "WatchTimes", "identity"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Page(NamedTuple):
     version: str | None
 
 
-class Source(Protocol):
+class ListWatch(Protocol):
     """Objects of one kind in one place. Raises ApiError."""
 
     @property
@@ -111,7 +111,7 @@ class Stream:
 
     def __init__(
         self,
-        source: Source,
+        list_watch: ListWatch,
         receiver: Receiver,
         *,
         restarted: Callable[[Restart], None] = lambda _reason: None,
@@ -119,7 +119,7 @@ class Stream:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._source, self._receiver, self._restarted = source, receiver, restarted
+        self._list_watch, self._receiver, self._restarted = list_watch, receiver, restarted
         self._times, self._sleep, self._chance = times, sleep, chance
         self._version: str | None = None
         """What the next watch continues; None: list first."""
@@ -148,10 +148,10 @@ class Stream:
             return ""
         seconds = _now() - self._down_since
         if not self._listed:
-            return f"{self._source.name} cannot be listed: {self._cause}"
+            return f"{self._list_watch.name} cannot be listed: {self._cause}"
         if seconds < self._times.patience:
             return ""
-        return f"{self._source.name}: the watch is down for {seconds:.0f} s: {self._cause}"
+        return f"{self._list_watch.name}: the watch is down for {seconds:.0f} s: {self._cause}"
 
     async def run(self) -> NoReturn:
         while True:
@@ -183,7 +183,7 @@ class Stream:
     async def _list(self) -> str:
         present: set[Identity] = set()
         version, missed = "", 0
-        async with aclosing(_bounded(self._source.pages(whole=self._whole), self._times.silence)) as pages:
+        async with aclosing(_bounded(self._list_watch.pages(whole=self._whole), self._times.silence)) as pages:
             try:
                 async for page in pages:
                     version = _checked(page)
@@ -217,7 +217,7 @@ class Stream:
         short = self._down_since is not None or _now() < self._on_probation_until
         seconds = self._times.probe if short else self._times.watch
         silence, began = min(self._times.silence, 2 * seconds), _now()
-        async with aclosing(_bounded(self._source.events(version, seconds), silence)) as events:
+        async with aclosing(_bounded(self._list_watch.events(version, seconds), silence)) as events:
             try:
                 async for event in events:
                     self._take(event)
@@ -267,11 +267,11 @@ class Stream:
             self._down_since = _now()
         if self._cause != cause:
             self._cause = cause
-            logger.log(level, "%s: %s; trying again", self._source.name, cause)
+            logger.log(level, "%s: %s; trying again", self._list_watch.name, cause)
 
     def _works(self) -> None:
         if self._down_since is not None:
-            logger.info("%s: the watch works again after %.0f s", self._source.name, _now() - self._down_since)
+            logger.info("%s: the watch works again after %.0f s", self._list_watch.name, _now() - self._down_since)
             self._down_since, self._cause = None, ""
 
     def _pause(self, error: ApiError) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from execloop._plans.entry import Entry
     from execloop._plans.inventory import Inventory
     from execloop.kube import Kube
-    from execloop.library.manifests.health import Judge
+    from execloop.library.manifests.health import HealthCheck
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.observation import Seen
     from execloop.library.manifests.wanted.wish import Wanted
@@ -73,7 +73,7 @@ class Tools:
     kube: Kube
     memory: Memory
     inventory: Inventory
-    judge: Judge
+    health_check: HealthCheck
 
 
 class Apply(Task):
@@ -138,7 +138,7 @@ class Apply(Task):
     async def _apply(self) -> None:
         tools, manifest = self._tools, self._seen.manifest
         live = await tools.kube.apply(manifest)
-        health = tools.judge.of(live)
+        health = tools.health_check.of(live)
         if health.state == "InProgress" and self._entry.kind in FOUNDATIONS:
             live, health = await self._soon(live)
         if health.state != "Current":
@@ -149,13 +149,13 @@ class Apply(Task):
 
     async def _soon(self, live: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         """Wait a moment for what is ready in a moment: others in this run need it."""
-        health = self._tools.judge.of(live)
+        health = self._tools.health_check.of(live)
         for pause in _PAUSES:
             await asyncio.sleep(pause)
             found = await self._tools.kube.get(live["apiVersion"], self._entry.kind, self._entry.name)
             if found is None:
                 break
-            live, health = found, self._tools.judge.of(found)
+            live, health = found, self._tools.health_check.of(found)
             if health.state != "InProgress":
                 break
         return live, health

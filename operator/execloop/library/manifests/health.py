@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from execloop.library.manifests.wanted.readiness import ReadyWhen
 
-__all__ = ["Judge", "brief"]
+__all__ = ["HealthCheck", "brief"]
 
 _SHOWN, _LONGEST = 5, 180
 
 
-class Judge:
+class HealthCheck:
     """Says how an object is: by an expression where one is given for it, else by the rules of kstatus.
 
     Without `wait` it is enough that an object exists, except for what others need in order to be.
@@ -38,7 +38,7 @@ class Judge:
         if not self._wait:
             return Health("Current", "it exists")
         rule = next((one for one in self._rules if one.fits(live)), None)
-        return kstatus.compute(live) if rule is None else rule.judge(live)
+        return kstatus.compute(live) if rule is None else rule.health_of(live)
 
 
 def brief(messages: Iterable[str]) -> str:

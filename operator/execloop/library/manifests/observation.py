@@ -12,7 +12,7 @@ from execloop.library.manifests.wanted.ignored import keep_live
 if TYPE_CHECKING:
     from execloop._plans.entry import Entry
     from execloop.kube import Health, Kube
-    from execloop.library.manifests.health import Judge
+    from execloop.library.manifests.health import HealthCheck
     from execloop.library.manifests.memory import Memory
     from execloop.library.manifests.wanted.parameters import Parameters
     from execloop.library.manifests.wanted.wish import Wanted
@@ -74,14 +74,14 @@ Seen: TypeAlias = Fine | Create | Change | Recreate | OnItsWay | Refused
 class Viewer:
     """Looks at one object after another, with as few requests as will do."""
 
-    def __init__(self, kube: Kube, parameters: Parameters, memory: Memory, judge: Judge) -> None:
-        self._kube, self._parameters, self._memory, self._judge = kube, parameters, memory, judge
+    def __init__(self, kube: Kube, parameters: Parameters, memory: Memory, health_check: HealthCheck) -> None:
+        self._kube, self._parameters, self._memory, self._health_check = kube, parameters, memory, health_check
 
     async def look(self, one: Wanted, entry: Entry) -> Seen:
         """Return what is to be done about an object. No error of the server is raised."""
         health = await self._memory.health(one, entry)
         if health is not None:
-            return _judged(health)
+            return _by_health(health)
         try:
             return await self._look(one, entry)
         except ApiError as error:
@@ -106,9 +106,9 @@ class Viewer:
             return OnItsWay(_BEING_DELETED)
         if isinstance(found, Drifted):
             return Change(manifest, found.live, found.applied)
-        health = self._judge.of(found.live)
+        health = self._health_check.of(found.live)
         self._memory.remember(one, entry, found.live, health, applied=False)
-        return _judged(health)
+        return _by_health(health)
 
     def _fixed(self, one: Wanted, live: dict[str, Any], error: ApiError) -> Seen:
         if (why := refusal(live, self._kube.owner, self._parameters.adopt)) is not None:
@@ -126,7 +126,7 @@ class Viewer:
             return None
 
 
-def _judged(health: Health) -> Seen:
+def _by_health(health: Health) -> Seen:
     match health.state:
         case "Current":
             return Fine()

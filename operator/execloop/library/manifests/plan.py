@@ -11,7 +11,7 @@ from execloop._plans.decorator import plan
 from execloop._plans.entry import Entry
 from execloop.kube import ApiError
 from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, Report, Tools
-from execloop.library.manifests.health import Judge, brief
+from execloop.library.manifests.health import HealthCheck, brief
 from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
 from execloop.library.manifests.pruning import Delete, Deletions, Leftover, look_at, waits_of
@@ -55,9 +55,9 @@ class Manifests:
         entries = await self._entries()
         inventory.checked(map(str, entries))  # refused before anything is applied
         memory = Memory(self._context, self._parameters.full_check_every.total_seconds())
-        judge = Judge(self._parameters.ready_when, wait=self._parameters.wait)
-        memory.begin(set(entries), judge.basis)
-        viewer = Viewer(kube, self._parameters, memory, judge)
+        health_check = HealthCheck(self._parameters.ready_when, wait=self._parameters.wait)
+        memory.begin(set(entries), health_check.basis)
+        viewer = Viewer(kube, self._parameters, memory, health_check)
         seen = await _bounded(viewer.look(one, entry) for one, entry in zip(self._wanted, entries, strict=True))
         inventory.update(str(entry) for entry, one in zip(entries, seen, strict=True) if _is_ours(one))
         problems = [
@@ -68,7 +68,7 @@ class Manifests:
         if problems and self._parameters.on_error == "stop":
             raise ObjectsFailed(f"{len(problems)} of {len(seen)}, and none is applied: {brief(problems)}")
         progress = [Progress.of(entry, one) for entry, one in zip(entries, seen, strict=True)]
-        tools = Tools(kube, memory, inventory, judge)
+        tools = Tools(kube, memory, inventory, health_check)
         work: list[Task | Wait] = list(self._applies(entries, seen, progress, tools))
         work += [
             Wait(f"{entry.label}: {one.message}")

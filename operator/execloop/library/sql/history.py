@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from execloop.library.sql.migration import Migration
 
-__all__ = ["Judgement", "Record", "Rules", "State", "Step", "judge"]
+__all__ = ["Assessment", "MigrationStep", "Record", "Rules", "State", "assess"]
 
 State: TypeAlias = Literal["applied", "baseline", "started"]
 
@@ -36,7 +36,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """`apply` runs a migration, `baseline` and `accept` only record it."""
 
     action: Literal["apply", "baseline", "accept"]
@@ -59,19 +59,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    steps: tuple[Step, ...] = ()
+class Assessment:
+    steps: tuple[MigrationStep, ...] = ()
     problems: tuple[str, ...] = ()
     """While there is one, no step is safe: there are none."""
 
 
-def judge(migrations: Sequence[Migration], records: Sequence[Record], rules: Rules) -> Judgement:
+def assess(migrations: Sequence[Migration], records: Sequence[Record], rules: Rules) -> Assessment:
     """Compare the wanted migrations with the history, in its order."""
     versioned = [each for each in migrations if not each.repeatable]
     known = {record.name: record for record in records}
     begun = _baseline(versioned, records, rules)
     if isinstance(begun, str):
-        return Judgement(problems=(begun,))
+        return Assessment(problems=(begun,))
     settled = {step.migration.name for step in begun}
     last = max((place for place, each in enumerate(versioned) if _applied(known.get(each.name))), default=-1)
     steps, problems = list(begun), []
@@ -82,25 +82,25 @@ def judge(migrations: Sequence[Migration], records: Sequence[Record], rules: Rul
         if record is None or record.state == "started":
             if record is None and place < last and not rules.out_of_order:
                 problems.append(_late(each, versioned[last]))
-            steps.append(Step("apply", each))
+            steps.append(MigrationStep("apply", each))
         elif record.checksum != each.checksum and each.name in rules.accept:
-            steps.append(Step("accept", each))
+            steps.append(MigrationStep("accept", each))
         elif record.checksum != each.checksum:
             problems.append(_changed(each, record))
     problems += [] if rules.missing else _missing(migrations, records)
     steps += [
-        Step("apply", each)
+        MigrationStep("apply", each)
         for each in migrations
-        if each.repeatable and not Step("apply", each).done(filter(None, [known.get(each.name)]))
+        if each.repeatable and not MigrationStep("apply", each).done(filter(None, [known.get(each.name)]))
     ]
-    return Judgement(problems=tuple(problems)) if problems else Judgement(tuple(steps))
+    return Assessment(problems=tuple(problems)) if problems else Assessment(tuple(steps))
 
 
 def _applied(record: Record | None) -> bool:
     return record is not None and record.state != "started"
 
 
-def _baseline(versioned: Sequence[Migration], records: Sequence[Record], rules: Rules) -> list[Step] | str:
+def _baseline(versioned: Sequence[Migration], records: Sequence[Record], rules: Rules) -> list[MigrationStep] | str:
     if rules.baseline is None:
         return []
     names = [each.name for each in versioned]
@@ -111,7 +111,7 @@ def _baseline(versioned: Sequence[Migration], records: Sequence[Record], rules: 
     # A crash may have come between two of them; after anything else the history has begun.
     if any(record.state != "baseline" for record in records):
         return []
-    return [Step("baseline", each) for each in wanted if each.name not in known]
+    return [MigrationStep("baseline", each) for each in wanted if each.name not in known]
 
 
 def _late(migration: Migration, last: Migration) -> str:

@@ -16,7 +16,7 @@ from execloop.library.addresses import Addresses
 from execloop.library.sql.connection import SQLITE, Session, connection_options
 from execloop.library.sql.errors import DatabaseError
 from execloop.library.sql.grants import expanded
-from execloop.library.sql.history import Rules, judge
+from execloop.library.sql.history import Rules, assess
 from execloop.library.sql.parameters import Database, Parameters
 from execloop.library.sql.postgresql import PostgreSql
 from execloop.library.sql.sources import read
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from execloop._plans.context import Context
     from execloop.library.sql.grants import Grant
-    from execloop.library.sql.history import Record, Step
+    from execloop.library.sql.history import MigrationStep, Record
     from execloop.library.sql.migration import Migration
 
 __all__ = ["Server", "Sql"]
@@ -42,10 +42,10 @@ class Server(Protocol):
     async def look(self) -> tuple[Record, ...]:
         """Return the history; write nothing."""
 
-    async def take(self, step: Step, before: Sequence[str]) -> None:
+    async def take(self, step: MigrationStep, before: Sequence[str]) -> None:
         """Take a step after those named in `before`, unless the history has it by now."""
 
-    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    async def missing_grants(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
         """Return the grants that roles do not have; write nothing."""
 
     async def grant(self, grant: Grant) -> None:
@@ -119,30 +119,30 @@ class Sql:
     ) -> None:
         try:
             async with places:
-                judgement = judge(migrations, await target.server.look(), self._rules)
-                settled = not (judgement.steps or judgement.problems)
-                lacking = await target.server.lacking(self._grants) if settled and self._grants else ()
+                assessment = assess(migrations, await target.server.look(), self._rules)
+                settled = not (assessment.steps or assessment.problems)
+                missing_grants = await target.server.missing_grants(self._grants) if settled and self._grants else ()
         except Wait as wait:
             found.waits.append(Wait(target.named(wait.message), wait.again_in))
             return
         except (DatabaseError, OSError) as error:
             found.errors.append(target.named(str(error)))
             return
-        found.problems += map(target.named, judgement.problems)
+        found.problems += map(target.named, assessment.problems)
         before: list[str] = []
-        for step in judgement.steps:
+        for step in assessment.steps:
             found.tasks.append(self._task(target, step, tuple(before[-1:])))
             before.append(step.migration.name)
-        found.tasks += [_Grant(target, grant, approval=self._approval) for grant in lacking]
+        found.tasks += [_Grant(target, grant, approval=self._approval) for grant in missing_grants]
 
-    def _task(self, target: _Target, step: Step, before: tuple[str, ...]) -> Task:
+    def _task(self, target: _Target, step: MigrationStep, before: tuple[str, ...]) -> Task:
         return _Take(target, step, before, approval=self._approval)
 
 
 class _Take(Task):
     """Take one step of one database."""
 
-    def __init__(self, target: _Target, step: Step, before: tuple[str, ...], *, approval: bool) -> None:
+    def __init__(self, target: _Target, step: MigrationStep, before: tuple[str, ...], *, approval: bool) -> None:
         self.name, self.detail, self.approval = target.named(step.title, "/"), step.detail, approval
         self._target, self._step, self._before = target, step, before
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from execloop.library.addresses import Addresses
     from execloop.library.sql.connection import Session
     from execloop.library.sql.grants import Grant
-    from execloop.library.sql.history import Step
+    from execloop.library.sql.history import MigrationStep
 
 __all__ = ["PostgreSql"]
 
@@ -77,7 +77,7 @@ class PostgreSql:
             await self._use_schema(connection)
             return await self._records(connection)
 
-    async def take(self, step: Step, before: Sequence[str]) -> None:
+    async def take(self, step: MigrationStep, before: Sequence[str]) -> None:
         """Take a step, unless the history has it by now. Raises DatabaseError; Wait when something else comes first."""
         async with self._connected() as connection:
             if step.action == "apply" and not step.migration.transaction:
@@ -86,7 +86,7 @@ class PostgreSql:
                 async with connection.transaction():
                     await self._in_transaction(connection, step, before)
 
-    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    async def missing_grants(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
         """Return the grants that roles do not have. Raises DatabaseError or Wait."""
         async with self._connected() as connection, connection.transaction():
             await connection.execute("SET TRANSACTION READ ONLY")
@@ -104,7 +104,7 @@ class PostgreSql:
             await self._use_schema(connection)
             await connection.execute(grant.statement.encode())
 
-    async def _in_transaction(self, connection: Connection, step: Step, before: Sequence[str]) -> None:
+    async def _in_transaction(self, connection: Connection, step: MigrationStep, before: Sequence[str]) -> None:
         await self._bound(connection)
         await self._lock(connection, "pg_try_advisory_xact_lock")
         if not await self._due(connection, step, before):
@@ -117,7 +117,7 @@ class PostgreSql:
             await self._use_schema(connection)  # the migration may have set another
         await self._record(connection, step, "baseline" if step.action == "baseline" else "applied")
 
-    async def _without_transaction(self, connection: Connection, step: Step, before: Sequence[str]) -> None:
+    async def _without_transaction(self, connection: Connection, step: MigrationStep, before: Sequence[str]) -> None:
         """Say in the history that it began: after a crash it runs again, from its first statement."""
         await connection.set_autocommit(True)
         await self._bound(connection)
@@ -145,7 +145,7 @@ class PostgreSql:
             await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(name))
         return row is not None and bool(row[0])
 
-    async def _due(self, connection: Connection, step: Step, before: Sequence[str]) -> bool:
+    async def _due(self, connection: Connection, step: MigrationStep, before: Sequence[str]) -> bool:
         await self._use_schema(connection, create=True)
         records = await self._records(connection, create=True)
         if step.done(records):
@@ -174,7 +174,7 @@ class PostgreSql:
         rows = await connection.execute(sql.SQL("SELECT name, checksum, state FROM {} ORDER BY id").format(table))
         return tuple(Record(*row) for row in await rows.fetchall())
 
-    async def _record(self, connection: Connection, step: Step, state: str) -> None:
+    async def _record(self, connection: Connection, step: MigrationStep, state: str) -> None:
         table = self._table
         values = [step.migration.name, step.migration.checksum, state, self._author]
         await connection.execute(sql.SQL(_RECORD).format(table=table), values)

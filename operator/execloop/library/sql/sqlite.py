@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from execloop.library.sql.connection import Session
     from execloop.library.sql.grants import Grant
-    from execloop.library.sql.history import Step
+    from execloop.library.sql.history import MigrationStep
 
 __all__ = ["Sqlite"]
 
@@ -42,10 +42,10 @@ class Sqlite:
     async def look(self) -> tuple[Record, ...]:
         return await asyncio.to_thread(self._look)
 
-    async def take(self, step: Step, before: Sequence[str]) -> None:
+    async def take(self, step: MigrationStep, before: Sequence[str]) -> None:
         await asyncio.to_thread(self._take, step, before)
 
-    async def lacking(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    async def missing_grants(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
         """Return all of them: SQLite has no roles, and the parameters allow no grants for it."""
         return tuple(grants)
 
@@ -59,7 +59,7 @@ class Sqlite:
         with explained(), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
             return self._records(connection)
 
-    def _take(self, step: Step, before: Sequence[str]) -> None:
+    def _take(self, step: MigrationStep, before: Sequence[str]) -> None:
         seconds = self._session.lock_timeout.total_seconds()
         with (
             explained(step.migration),
@@ -78,7 +78,7 @@ class Sqlite:
             self._record(connection, step)
             connection.execute("COMMIT")
 
-    def _run(self, connection: sqlite3.Connection, step: Step) -> None:
+    def _run(self, connection: sqlite3.Connection, step: MigrationStep) -> None:
         for statement in _statements(step.migration.sql):
             connection.execute(statement)
         if not connection.in_transaction:
@@ -91,7 +91,7 @@ class Sqlite:
         rows = connection.execute(f'SELECT name, checksum, state FROM "{table}" ORDER BY id')  # noqa: S608 - checked
         return tuple(Record(*row) for row in rows)
 
-    def _record(self, connection: sqlite3.Connection, step: Step) -> None:
+    def _record(self, connection: sqlite3.Connection, step: MigrationStep) -> None:
         state = "baseline" if step.action == "baseline" else "applied"
         connection.execute(
             f'INSERT INTO "{self._session.table}" (name, checksum, state, plan) VALUES (?, ?, ?, ?)'  # noqa: S608 - checked

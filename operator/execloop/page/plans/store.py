@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from execloop.kube import Stream
-from execloop.kube.watch.source import ObjectSource
+from execloop.kube.watch.listwatch import ObjectListWatch
 from execloop.page.plans.summary import Summary
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Store:
         elif (before.version, before) == (summary.version, summary):
             return
         self._summaries[summary.key] = summary
-        self._tell()
+        self._notify()
 
     def drop(self, key: Identity) -> None:
         """Forget a Plan that was deleted."""
@@ -67,7 +67,7 @@ class Store:
             self._namespaces[key[0]] = left
         else:
             del self._namespaces[key[0]]
-        self._tell()
+        self._notify()
 
     def ordered(self, *, by_name: bool) -> list[Summary]:
         """Return all: by namespace and name, or what calls for a person first."""
@@ -82,7 +82,7 @@ class Store:
         while self.version <= version:
             await self._changed.wait()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
@@ -131,4 +131,4 @@ def _stream(connection: Connection, namespace: str, store: Store) -> Stream:
         return f"{_PLANS}/namespaces/{namespace}/plans" if namespace else f"{_PLANS}/plans"
 
     name = f"the page's Plans in {namespace}" if namespace else "the page's Plans"
-    return Stream(ObjectSource(connection, name, path), _Receiver(store, namespace))
+    return Stream(ObjectListWatch(connection, name, path), _Receiver(store, namespace))

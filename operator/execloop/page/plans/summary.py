@@ -65,13 +65,13 @@ class Summary:
     @classmethod
     def of(cls, plan: Plan) -> Summary:
         """Return the summary of a Plan as the API server holds it, whatever is wrong with it."""
-        metadata, known, told = plan["metadata"], status(plan), explain(plan)
+        metadata, known, explanation = plan["metadata"], status(plan), explain(plan)
         namespace, name = str(metadata.get("namespace", "")), str(metadata["name"])
         spec = plan.get("spec")
         kind = str(spec.get("plan", "")) if isinstance(spec, dict) else ""
-        message = "" if told.reason == "NotObserved" else told.why
+        message = "" if explanation.reason == "NotObserved" else explanation.why
         why = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
-        cause = CAUSES.get(told.reason)
+        cause = CAUSES.get(explanation.reason)
         shown = state(plan)
         return cls(
             namespace,
@@ -80,15 +80,15 @@ class Summary:
             str(metadata.get("resourceVersion", "")),
             kind,
             shown if shown in _RANK else "New",
-            told.what,
+            explanation.what,
             why,
-            told.next if cause is not None and cause.said else "",
+            explanation.next if cause is not None and cause.said else "",
             str(_decisive(plan).get("lastTransitionTime") or metadata.get("creationTimestamp") or ""),
             str(known.get("progress") or ""),
             str(known.get("errors") or ""),
             str(metadata.get("creationTimestamp") or ""),
             tuple((one.namespace, one.name) for one in dependencies(plan) if one.kind == KIND),
-            f"{namespace}/{name} {kind} {told.reason} {why}".lower(),
+            f"{namespace}/{name} {kind} {explanation.reason} {why}".lower(),
         )
 
 

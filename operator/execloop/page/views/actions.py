@@ -10,7 +10,7 @@ from aiohttp import web
 
 from execloop.controller.api.duration import parse_duration
 from execloop.kube import ApiError
-from execloop.page.views.gate import document
+from execloop.page.views.authentication import document
 from execloop.resource import requests
 from execloop.resource.fields import API, KIND, condition, state, status
 

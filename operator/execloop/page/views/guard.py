@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from execloop.page.access.origin import from_here
-from execloop.page.views.gate import document
+from execloop.page.views.authentication import document
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
     from execloop.page.site import Site
-    from execloop.page.views.gate import Handler
+    from execloop.page.views.authentication import Handler
 
 __all__ = ["HEADERS", "add_headers", "assets", "guarded"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop.page.plans.selection import Selection
-from execloop.page.views.gate import document
+from execloop.page.views.authentication import document
 from execloop.page.views.live import Drawing, follow
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from aiohttp import web
 
 from execloop.kube import ApiError
-from execloop.page.views.gate import token_of
+from execloop.page.views.authentication import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

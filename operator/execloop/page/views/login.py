@@ -9,7 +9,7 @@ from aiohttp import web
 from execloop.kube import ApiError
 from execloop.page.access.origin import on_loopback, path_here
 from execloop.page.access.session import LIFETIME, MOST_COOKIE_BYTES
-from execloop.page.views.gate import Handler, cookie_name, document, failed, token_of
+from execloop.page.views.authentication import Handler, cookie_name, document, failed, token_of
 
 if TYPE_CHECKING:
     from execloop.page.access.identity import Person

@@ -12,7 +12,7 @@ from execloop.kube import ApiError
 from execloop.page.plans.execution import history, under_way
 from execloop.page.plans.shown import as_stored
 from execloop.page.views.actions import offered
-from execloop.page.views.gate import document
+from execloop.page.views.authentication import document
 from execloop.page.views.graph import around
 from execloop.page.views.live import Drawing, follow
 from execloop.resource.events import events_of, seen

@@ -442,9 +442,9 @@ class TestMetrics:
         operating.work()
         results = {
             result: self.count(operating, "reconciles_total", result=result)
-            for result in ("done", "requeued", "api_error", "fault")
+            for result in ("done", "requeued", "api_error", "error")
         }
-        assert results == {"done": 0, "requeued": 1, "api_error": 1, "fault": 0}
+        assert results == {"done": 0, "requeued": 1, "api_error": 1, "error": 0}
         assert self.count(operating, "reconcile_duration_seconds_count") == 2
 
 

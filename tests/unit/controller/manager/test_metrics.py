@@ -78,7 +78,7 @@ def test_a_verb_that_nobody_knows_makes_no_series_of_its_own(metrics: Metrics) -
 
 
 def test_what_has_not_happened_yet_counts_as_0(metrics: Metrics) -> None:
-    assert value(metrics, "reconciles_total", result="fault") == 0
+    assert value(metrics, "reconciles_total", result="error") == 0
     assert value(metrics, "runs_total", outcome="failed") == 0
     assert value(metrics, "tasks_total", outcome="failed") == 0
 

@@ -6,33 +6,37 @@ from typing import Any
 import pytest
 
 from execloop.controller.api.v1alpha1 import ParametersFrom
-from execloop.controller.parameters.merge import MAX_BYTES, InvalidSource, Merged, Source, Version
+from execloop.controller.parameters.merge import MAX_BYTES, InvalidSource, Merged, ParameterSource, Version
 from execloop.controller.parameters.merge import merge as merge_with
 from execloop.controller.parameters.reading import Reading
 
 
-def merge(sources: list[Source], inline: dict[str, Any], public: Iterable[str] = ()) -> Merged:
+def merge(sources: list[ParameterSource], inline: dict[str, Any], public: Iterable[str] = ()) -> Merged:
     return merge_with(sources, inline, Reading(), frozenset(public))
 
 
-def config_map(name: str = "settings", *, key: str | None = None, optional: bool = False, **fields: Any) -> Source:
+def config_map(
+    name: str = "settings", *, key: str | None = None, optional: bool = False, **fields: Any
+) -> ParameterSource:
     return _source("ConfigMap", name, key, optional, fields)
 
 
 def secret(
     data: dict[str, str], *, name: str = "db", key: str | None = None, optional: bool = False, uid: str = "u"
-) -> Source:
+) -> ParameterSource:
     encoded = {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
     return _source("Secret", name, key, optional, {"data": encoded}, uid)
 
 
-def _source(kind: Any, name: str, key: str | None, optional: bool, fields: dict[str, Any], uid: str = "u") -> Source:
+def _source(
+    kind: Any, name: str, key: str | None, optional: bool, fields: dict[str, Any], uid: str = "u"
+) -> ParameterSource:
     found = {"metadata": {"name": name, "uid": uid, "resourceVersion": "7"}, **fields}
-    return Source(ParametersFrom(kind=kind, name=name, key=key, optional=optional), found)
+    return ParameterSource(ParametersFrom(kind=kind, name=name, key=key, optional=optional), found)
 
 
-def absent(kind: Any, name: str, *, optional: bool = False) -> Source:
-    return Source(ParametersFrom(kind=kind, name=name, optional=optional), None)
+def absent(kind: Any, name: str, *, optional: bool = False) -> ParameterSource:
+    return ParameterSource(ParametersFrom(kind=kind, name=name, optional=optional), None)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def absent(kind: Any, name: str, *, optional: bool = False) -> Source:
     ],
 )
 def test_a_later_source_replaces_top_level_keys_and_the_plan_s_own_come_last(
-    sources: list[Source], inline: dict[str, Any], parameters: dict[str, Any]
+    sources: list[ParameterSource], inline: dict[str, Any], parameters: dict[str, Any]
 ) -> None:
     assert merge(sources, inline).parameters == parameters
 
@@ -92,7 +96,9 @@ def test_the_versions_are_those_of_the_objects_that_are_there() -> None:
         ([config_map(key="w")], ("key w of ConfigMap settings",)),
     ],
 )
-def test_what_is_not_there_is_missing_unless_it_is_optional(sources: list[Source], missing: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_missing_unless_it_is_optional(
+    sources: list[ParameterSource], missing: tuple[str, ...]
+) -> None:
     assert merge(sources, {"a": 1}).missing == missing
 
 
@@ -162,7 +168,9 @@ _BOMB = "a: &a [x]\n" + "\n".join(
         ),
     ],
 )
-def test_what_gives_no_parameters_is_told_by_field_and_rule_without_the_value(source: Source, problem: str) -> None:
+def test_what_gives_no_parameters_is_told_by_field_and_rule_without_the_value(
+    source: ParameterSource, problem: str
+) -> None:
     with pytest.raises(InvalidSource) as refused:
         merge([config_map(data={"a": "1"}), source], {})
     assert str(refused.value) == f"spec.parametersFrom[1]: {problem}"

@@ -15,10 +15,19 @@ from execloop._engine.execution import Again, Converged, CreateFailed, Execution
 from execloop._engine.plan import Plan
 from execloop._engine.walk import Stop
 from execloop._plans.definition import Definition, definition_of
-from execloop.controller.plancode.construction import UnmadePlan, unmade
+from execloop.controller.plancode.construction import DeferredPlan, deferred
 from execloop.controller.plancode.errors import LoopGivenUp
 from execloop.controller.plancode.host import PlanHost
-from execloop.controller.plancode.runner import Nothing, Observed, Postponed, Prepared, Refused, Work, drive, observe
+from execloop.controller.plancode.runner import (
+    Nothing,
+    Observed,
+    Postponed,
+    Prepared,
+    Refused,
+    TasksLeft,
+    drive,
+    observe,
+)
 from execloop.controller.watch.cache import Key
 from execloop.testing import ScriptedPlan
 from tests.controlling import Controller
@@ -116,7 +125,7 @@ class TestObserve:
 
     @pytest.mark.parametrize("create", [lambda: [X], lambda: (X,), generated(X)])
     def test_tasks_are_work(self, control: Controller, kind: type[Answers], create: Callable[[], Any]) -> None:
-        assert self.observed(control, kind(create)) == Work((X,))
+        assert self.observed(control, kind(create)) == TasksLeft((X,))
 
     @pytest.mark.parametrize("create", [raising(DOWN), generated(X, DOWN)])
     def test_an_error_is_a_create_that_failed(
@@ -312,7 +321,7 @@ class TestDrive:
 def test_a_plan_that_was_asked_already_is_not_asked_again(control: Controller) -> None:
     script = ScriptedPlan(["x"])
     observed = control.run(observe(control.code, KEY, script, FRESH))
-    assert isinstance(observed, Work)
+    assert isinstance(observed, TasksLeft)
     prepared = Prepared("scripted", observed.tasks)
     assert control.run(drive(control.code, KEY, prepared, FRESH, Options(), Stop())[1]) == Again(FRESH.after_run(0), 1)
     assert (script.runs, script.performed) == (1, ["x"])
@@ -331,8 +340,8 @@ class Asynchronous(Blocking):
     async def create(self) -> None: ...  # type: ignore[override]  # the other kind of plan
 
 
-def plan_of(definition: Definition) -> UnmadePlan:
-    return unmade(definition, {}, Context("a"), str, lambda _plan: None)
+def plan_of(definition: Definition) -> DeferredPlan:
+    return deferred(definition, {}, Context("a"), str, lambda _plan: None)
 
 
 @pytest.mark.parametrize("kind", [Blocking, Asynchronous])

@@ -69,7 +69,7 @@ class Referring:
     def change(self, reference: Reference) -> list[Key]:
         """Who is told of it."""
         self.told.clear()
-        self.references.told(reference, {"name": reference.name})
+        self.references.changed(reference, {"name": reference.name})
         return sorted(self.told)
 
 

@@ -9,7 +9,7 @@ import pytest
 from execloop.kube import Owner
 from execloop.library.manifests.adoption import refusal
 from execloop.library.manifests.diff import changed, created
-from execloop.library.manifests.health import Judge, brief
+from execloop.library.manifests.health import HealthCheck, brief
 from execloop.library.manifests.wanted.readiness import ReadyWhen
 from tests.unit.library.manifests.applying import UID, configmap
 
@@ -79,7 +79,7 @@ class TestDiff:
 class TestHealth:
     def judged(self, cel: str, status: dict[str, Any]) -> tuple[str, str]:
         rule = ReadyWhen(kind="Gadget", name=None, cel=cel)
-        health = Judge([rule], wait=True).of({"kind": "Gadget", "metadata": {"name": "g"}, "status": status})
+        health = HealthCheck([rule], wait=True).of({"kind": "Gadget", "metadata": {"name": "g"}, "status": status})
         return health.state, health.message
 
     @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ class TestHealth:
             "metadata": {"name": "g"},
             "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "Starting"}]},
         }
-        assert Judge([], wait=wait).of({"apiVersion": "example.com/v1", **pending}).state == state
+        assert HealthCheck([], wait=wait).of({"apiVersion": "example.com/v1", **pending}).state == state
 
     def test_a_namespace_or_a_definition_is_waited_for_all_the_same(self) -> None:
         definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
-        assert Judge([], wait=False).of({**definition, "metadata": {"name": "x"}}).state == "InProgress"
+        assert HealthCheck([], wait=False).of({**definition, "metadata": {"name": "x"}}).state == "InProgress"
 
 
 def test_many_messages_are_cut_and_counted() -> None:

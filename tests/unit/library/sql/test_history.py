@@ -2,7 +2,7 @@
 
 import pytest
 
-from execloop.library.sql.history import Record, Rules, judge
+from execloop.library.sql.history import Record, Rules, assess
 from execloop.library.sql.migration import Migration, natural_order
 
 
@@ -48,17 +48,17 @@ def record(word: str) -> Record:
     ],
 )
 def test_a_history_calls_for_these_steps(wanted: str, history: str, rules: Rules, steps: str) -> None:
-    judgement = judge([migration(word) for word in wanted.split()], [record(word) for word in history.split()], rules)
-    said = [f"{step.action} {step.migration.name}" for step in judgement.steps]
-    said += [f"! {problem}" for problem in judgement.problems]
+    assessment = assess([migration(word) for word in wanted.split()], [record(word) for word in history.split()], rules)
+    said = [f"{step.action} {step.migration.name}" for step in assessment.steps]
+    said += [f"! {problem}" for problem in assessment.problems]
     assert len(said) == len(list(filter(None, steps.split(", ")))) or steps.startswith("!")
     assert ", ".join(said).startswith(steps)
 
 
 def test_while_the_history_contradicts_nothing_is_due() -> None:
-    judgement = judge([migration("a:new"), migration("b")], [record("a")], Rules())
-    assert judgement.problems
-    assert judgement.steps == ()
+    assessment = assess([migration("a:new"), migration("b")], [record("a")], Rules())
+    assert assessment.problems
+    assert assessment.steps == ()
 
 
 def test_how_lines_end_changes_no_checksum() -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop._engine.execution import Again, CreateFailed, Interrupted
-from execloop.controller.plancode.runner import Nothing, Postponed, Refused, RunResult, Work
-from execloop.controller.reconcile.approval import Gate, Withheld, decide, pending, uncovered
+from execloop.controller.plancode.runner import Nothing, Postponed, Refused, RunResult, TasksLeft
+from execloop.controller.reconcile.approval import TaskApproval, Withheld, decide, pending, uncovered
 from execloop.controller.reconcile.commit import AT_ONCE, Decision, LookAfter, RunAfter
 from execloop.controller.reconcile.execution import executions
 from execloop.controller.reconcile.execution.kept import keeping, keeps_more
-from execloop.controller.reconcile.execution.outcome import conclude, next_observation
+from execloop.controller.reconcile.execution.outcome import decision_of, next_observation
 from execloop.controller.reconcile.preview import answer
 from execloop.controller.reconcile.standstill import also_asking, awaiting_approval, previewed, refused, settled
 from execloop.controller.status.conditions import Stalled
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from execloop.controller.status.events import EventRecorder
     from execloop.controller.timing import Times
 
-    Conclude = Callable[[ReconcileContext, RunResult], Awaitable[Decision | None]]
+    AfterRun = Callable[[ReconcileContext, RunResult], Awaitable[Decision | None]]
 
 __all__ = ["ExecutionDriver"]
 
@@ -38,17 +38,17 @@ _LONGEST_WAIT = 30.0
 
 
 class ExecutionDriver:
-    """Drives the execution at hand of a Plan, or of its teardown: `conclude` is what they do not share."""
+    """Drives the execution at hand of a Plan, or of its teardown: `after_run` is what they do not share."""
 
     def __init__(self, runs: Runs, commit: Commit, recorder: EventRecorder, times: Times) -> None:
         self._runs, self._commit, self._recorder = runs, commit, recorder
         self._chance, self._monotonic = times.chance, times.monotonic
         self.observe = runs.observe
 
-    async def proceed(self, ctx: ReconcileContext, conclude: Conclude, *, approval: bool = True) -> Decision | None:
+    async def proceed(self, ctx: ReconcileContext, after_run: AfterRun, *, approval: bool = True) -> Decision | None:
         """Continue an execution that has not ended: wait until it is due, or do a run.
 
-        `approval` says whether `spec.approval` counts. `conclude` decides what follows from a run.
+        `approval` says whether `spec.approval` counts. `after_run` decides what follows from a run.
         """
         if ctx.execution.paused_since is not None:
             ctx.work.state.schedule(None)
@@ -56,25 +56,25 @@ class ExecutionDriver:
                 ctx = ctx.with_status(execution=executions.resumed(ctx.execution, ctx.now))
         if wait := self.until_due(ctx):
             return self.unchanged(ctx, wait)
-        return await self.run(ctx, conclude, approval=approval)
+        return await self.run(ctx, after_run, approval=approval)
 
     async def run(
-        self, ctx: ReconcileContext, conclude: Conclude, observed: Observed | None = None, *, approval: bool = True
+        self, ctx: ReconcileContext, after_run: AfterRun, observed: Observed | None = None, *, approval: bool = True
     ) -> Decision | None:
         """Do a run; without a pause after it the next one too, which most often finds that nothing is left."""
-        decision = await self._run(ctx, conclude, observed, approval=approval)
+        decision = await self._run(ctx, after_run, observed, approval=approval)
         if decision is None or decision.durable or decision.requeue != AT_ONCE or self._commit.to_stop(ctx.work):
             return decision
         self._commit.hold(ctx.work, decision)
-        return await self._run(ctx.after(decision.status), conclude, None, approval=approval)
+        return await self._run(ctx.after(decision.status), after_run, None, approval=approval)
 
     async def _run(
-        self, ctx: ReconcileContext, conclude: Conclude, observed: Observed | None, *, approval: bool
+        self, ctx: ReconcileContext, after_run: AfterRun, observed: Observed | None, *, approval: bool
     ) -> Decision | None:
         if ctx.spec.mode == "Preview" and not ctx.teardown:
             return self.preview(ctx, observed or await self._runs.observe(ctx))
         if not approval:
-            return await conclude(ctx, await self._runs.attempt(ctx, observed))
+            return await after_run(ctx, await self._runs.attempt(ctx, observed))
         manual = ctx.spec.approval == "Manual"
         if manual or observed is not None or _awaits_approval(ctx):
             observed = observed or await self._runs.observe(ctx)
@@ -82,13 +82,13 @@ class ExecutionDriver:
             if isinstance(asking, Decision):
                 return asking
             ctx, observed = asking
-        return await conclude(ctx, await self._runs.attempt(ctx, observed, None if manual else Gate(ctx)))
+        return await after_run(ctx, await self._runs.attempt(ctx, observed, None if manual else TaskApproval(ctx)))
 
     def _asking(self, ctx: ReconcileContext, observed: Observed) -> Decision | tuple[ReconcileContext, Observed]:
         """Return the decision to wait for an approval; else the context of a run, and what it is of."""
         if isinstance(observed, Postponed | Interrupted | Refused):
             return ctx, observed
-        if isinstance(observed, Work):
+        if isinstance(observed, TasksLeft):
             manual = ctx.spec.approval == "Manual"
             broken = next((one.error for one in observed.asked if one.error is not None), None) if manual else None
             if broken is not None:
@@ -124,7 +124,7 @@ class ExecutionDriver:
             return Decision(ctx.snapshot.status, due, durable=False)
         return Decision(ctx.snapshot.status.model_copy(update={"preview": found}), due)
 
-    def concluded(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
+    def decision_after(self, ctx: ReconcileContext, ran: RunResult) -> Decision:
         """Return what follows from a run, whatever became of it."""
         match ran.outcome:
             case Postponed() as reason:
@@ -134,7 +134,7 @@ class ExecutionDriver:
             case outcome:
                 ctx, outcome = keeping(ctx, outcome)
                 due = ctx.work.state.progress_wait(ctx.execution.started_at.timestamp()) <= 0
-                decision = conclude(ctx, outcome, ran, self._chance, progress_due=due or keeps_more(ctx))
+                decision = decision_of(ctx, outcome, ran, self._chance, progress_due=due or keeps_more(ctx))
                 if ran.withheld and isinstance(outcome, Again) and decision.status.condition("Stalled") is None:
                     return self._withheld(ctx, ran, outcome, decision)
                 return decision
@@ -159,12 +159,12 @@ class ExecutionDriver:
         match observed:
             case Nothing():
                 return previewed(ctx, pending(ctx, ()), again)
-            case Work(_, _, asked):
+            case TasksLeft(_, _, asked):
                 return previewed(ctx, pending(ctx, asked), again)
             case Interrupted():
                 return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
             case ended:
-                return self.concluded(ctx, RunResult(ended))
+                return self.decision_after(ctx, RunResult(ended))
 
     def observed_again(self, ctx: ReconcileContext, observed: Observed) -> Decision:
         """Return the decision that an observation at rest changes nothing but the time of the next."""
@@ -174,7 +174,7 @@ class ExecutionDriver:
             return Decision(ctx.snapshot.status, AT_ONCE, durable=False)
         if isinstance(observed, Refused):
             return self._refused(ctx, observed.message)
-        if isinstance(observed, Nothing | Work):
+        if isinstance(observed, Nothing | TasksLeft):
             ctx, _ = keeping(ctx, Interrupted(executions.engine_state(ctx.execution)))
         return settled(ctx, next_observation(ctx, self._chance))
 

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.runner import RunResult
     from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["conclude", "decided", "next_observation"]
+__all__ = ["decided", "decision_of", "next_observation"]
 
 _LONG_PAUSE = 1.0
 _NAMES_SHOWN = 5
 _OVER = {"next_run_at": None, "progress": None, "pending": None}
 
 
-def conclude(  # noqa: PLR0911 - one return for each outcome
+def decision_of(  # noqa: PLR0911 - one return for each outcome
     ctx: ReconcileContext, outcome: Outcome, ran: RunResult, chance: Callable[[], float], *, progress_due: bool
 ) -> Decision:
     """Decide what follows from a run. `progress_due` writes also what could wait."""

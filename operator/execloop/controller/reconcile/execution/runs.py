@@ -12,7 +12,7 @@ from execloop._engine.execution import Again, Converged, Execution, Failed, Inte
 from execloop._engine.run import out_of_time
 from execloop._engine.tasks import needs_approval
 from execloop._plans.context import Context, Version, connected
-from execloop.controller.plancode.construction import UnmadePlan, unmade
+from execloop.controller.plancode.construction import DeferredPlan, deferred
 from execloop.controller.plancode.logger import PlanLogger
 from execloop.controller.plancode.runner import (
     Nothing,
@@ -20,7 +20,7 @@ from execloop.controller.plancode.runner import (
     Prepared,
     Refused,
     RunResult,
-    Work,
+    TasksLeft,
     drive,
     observe,
 )
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.clients import Clients
     from execloop.controller.plancode.crashes.suspects import PlanCrashes
     from execloop.controller.plancode.host import PlanHost
-    from execloop.controller.reconcile.approval import Gate
+    from execloop.controller.reconcile.approval import TaskApproval
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
     from execloop.controller.timing import Times
@@ -77,50 +77,50 @@ class Runs:
         """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
         if ctx.execution.finished_at is None and self._is_late(ctx):
             return Failed(self._state(ctx), out_of_time(ctx.options))
-        if (hindrance := self._hindrance(ctx)) is not None:
-            return hindrance
+        if (blocked := self._blocked(ctx)) is not None:
+            return blocked
         ctx.work.state.observing()
-        plan, state = self._unmade(ctx), self._state(ctx)
+        plan, state = self._deferred_plan(ctx), self._state(ctx)
         if ctx.execution.finished_at is not None:  # no deadline holds at rest
             return await observe(self._code, ctx.key, plan, state, asks=_asked(ctx))
         return await observe(self._code, ctx.key, plan, state, ctx.options, left=self._left(ctx), asks=_asked(ctx))
 
     async def attempt(
-        self, ctx: ReconcileContext, observed: Observed | None = None, gate: Gate | None = None
+        self, ctx: ReconcileContext, observed: Observed | None = None, task_approval: TaskApproval | None = None
     ) -> RunResult:
         """Do one run, of what was observed already or of what the plan is about to ask for. Raises ApiError.
 
-        `gate` withholds the tasks that need an approval of their own.
+        `task_approval` withholds the tasks that need an approval of their own.
         """
-        ran = await self._attempt(ctx, observed, gate)
-        if gate is not None:
-            ran = ran._replace(withheld=tuple(gate.withheld), covered=tuple(gate.covered))
+        ran = await self._attempt(ctx, observed, task_approval)
+        if task_approval is not None:
+            ran = ran._replace(withheld=tuple(task_approval.withheld), covered=tuple(task_approval.covered))
         self._ran(ran)
         return ran
 
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
-        self, ctx: ReconcileContext, observed: Observed | None, gate: Gate | None
+        self, ctx: ReconcileContext, observed: Observed | None, task_approval: TaskApproval | None
     ) -> RunResult:
         if self._is_late(ctx):
             return RunResult(Failed(self._state(ctx), out_of_time(ctx.options)))
         if observed is None and not _reads_as_done(ctx):
-            if (hindrance := self._hindrance(ctx)) is not None:
-                return RunResult(hindrance)
-            return await self._drive(ctx, self._unmade(ctx), gate)
+            if (blocked := self._blocked(ctx)) is not None:
+                return RunResult(blocked)
+            return await self._drive(ctx, self._deferred_plan(ctx), task_approval)
         match observed or await self.observe(ctx):
             case Nothing():
                 return RunResult(Converged(self._state(ctx).after_run(0)))
-            case Work(tasks, waits, _):
+            case TasksLeft(tasks, waits, _):
                 if _reads_as_done(ctx) and not await self._commit.write(ctx.work, progressing(ctx, 0, None)):
                     return RunResult(Interrupted(self._state(ctx)))
-                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), gate)
+                return await self._drive(ctx, Prepared(ctx.validated.definition.name, tasks, waits), task_approval)
             case ended:
                 return RunResult(ended)
 
     def _is_late(self, ctx: ReconcileContext) -> bool:
         return executions.is_time_over(ctx.execution, ctx.options.timeout, ctx.now)
 
-    def _hindrance(self, ctx: ReconcileContext) -> Interrupted | Failed | None:
+    def _blocked(self, ctx: ReconcileContext) -> Interrupted | Failed | None:
         """Return why no plan code may begin now; None when it may."""
         if ctx.work.stop.requested:
             return Interrupted(self._state(ctx))
@@ -135,7 +135,7 @@ class Runs:
         timeout = ctx.options.timeout
         return None if timeout is None else max(0.0, self._state(ctx).deadline(timeout) - ctx.now)
 
-    def _unmade(self, ctx: ReconcileContext) -> UnmadePlan:
+    def _deferred_plan(self, ctx: ReconcileContext) -> DeferredPlan:
         key, uid, account = ctx.key, ctx.snapshot.uid, ctx.validated.account
         context = Context(
             name=key.name,
@@ -160,12 +160,14 @@ class Runs:
         declare = partial(self._declare, key, uid)
         # Neither a teardown nor what was done with these inputs is undone by a name that a newer rule refuses.
         lenient = ctx.teardown or ctx.execution.finished_at is not None
-        return unmade(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
+        return deferred(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
 
-    async def _drive(self, ctx: ReconcileContext, plan: UnmadePlan | Prepared, gate: Gate | None) -> RunResult:
+    async def _drive(
+        self, ctx: ReconcileContext, plan: DeferredPlan | Prepared, task_approval: TaskApproval | None
+    ) -> RunResult:
         """Drive a run, and write its progress now and then; the first error brings a write forward."""
         state, left = ctx.work.state, self._left(ctx)
-        if isinstance(plan, UnmadePlan):
+        if isinstance(plan, DeferredPlan):
             state.observing()
         first_error = _FirstError()
         run, coroutine = drive(
@@ -177,7 +179,7 @@ class Runs:
             ctx.work.stop,
             left=left,
             failed=first_error,
-            withhold=gate,
+            withhold=task_approval,
         )
         driving = asyncio.create_task(coroutine)
         try:

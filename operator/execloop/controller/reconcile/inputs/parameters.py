@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from execloop.controller.parameters.declared import declared_names
-from execloop.controller.parameters.merge import InvalidSource, Merged, Source, merge, size
+from execloop.controller.parameters.merge import InvalidSource, Merged, ParameterSource, merge, size
 from execloop.controller.parameters.reading import Reading
 from execloop.controller.plancode.redaction.redactor import Redactor, leaves, names
 from execloop.controller.reconcile.context import Resolved
@@ -57,13 +57,13 @@ class ParameterSources:
             return Stalled("InvalidParameters", str(error))
         return _resolved(*found, validated)
 
-    async def _read(self, snapshot: Snapshot, validated: Validated) -> list[Source] | Retrying:
+    async def _read(self, snapshot: Snapshot, validated: Validated) -> list[ParameterSource] | Retrying:
         key = snapshot.key
         kube = self._clients.kube(key, snapshot.uid, validated.account)
         sources = []
         for one in validated.spec.parameters_from:
             try:
-                sources.append(Source(one, await kube.get("v1", one.kind, one.name)))
+                sources.append(ParameterSource(one, await kube.get("v1", one.kind, one.name)))
             except ApiError as error:
                 if not error.forbidden:
                     raise
@@ -71,7 +71,9 @@ class ParameterSources:
                 return Retrying("ParametersNotFound", message)
         return sources
 
-    def _merge(self, sources: Sequence[Source], validated: Validated, guarded: bool) -> tuple[Merged, Redactor]:
+    def _merge(
+        self, sources: Sequence[ParameterSource], validated: Validated, guarded: bool
+    ) -> tuple[Merged, Redactor]:
         """Not on the event loop when it is much. Raises InvalidSource."""
         inline, public = validated.spec.parameters, declared_names(validated.definition.parameters)
         merged = merge(sources, inline, self._reading, public, validated.definition.declares)

@@ -31,7 +31,7 @@ class ReadyWhen(BaseModel):
         """Return whether it is about this object."""
         return self.kind == live["kind"] and self.name in (None, live["metadata"]["name"])
 
-    def judge(self, live: Mapping[str, Any]) -> Health:
+    def health_of(self, live: Mapping[str, Any]) -> Health:
         """Return what the expression says of an object. One that gives no value is not ready yet."""
         metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
         try:

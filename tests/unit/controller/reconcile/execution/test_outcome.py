@@ -17,7 +17,7 @@ from execloop.controller.plancode.redaction.redactor import Redactor
 from execloop.controller.plancode.runner import RunResult
 from execloop.controller.reconcile.commit import AT_REST, Decision, RunAfter
 from execloop.controller.reconcile.context import ReconcileContext, Resolved
-from execloop.controller.reconcile.execution.outcome import conclude
+from execloop.controller.reconcile.execution.outcome import decision_of
 from execloop.controller.reconcile.inputs.validation import Validated, validate
 from execloop.controller.timing import FIRST_PROGRESS, Times
 from execloop.controller.watch.cache import PlanState
@@ -57,7 +57,7 @@ def concluded(
         ctx = ReconcileContext(work, work.snapshot, validated, Resolved({}, "i", Redactor()))
         ran = RunResult(outcome, ("x",), outcome.execution.last_error)
         due = work.state.progress_wait(execution.started_at.timestamp()) <= 0
-        return conclude(ctx, outcome, ran, chance, progress_due=due or age >= FIRST_PROGRESS)
+        return decision_of(ctx, outcome, ran, chance, progress_due=due or age >= FIRST_PROGRESS)
 
 
 def delay(decision: Decision) -> float | None:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from execloop.kube.http.connection import Connection
 
-__all__ = ["ObjectSource"]
+__all__ = ["ObjectListWatch"]
 
 _PAGE = "500"
 
 
-class ObjectSource:
+class ObjectListWatch:
     """`path` finds the collection, before each list and watch. `list_as`, `watch_as`: the form to ask for."""
 
     def __init__(
