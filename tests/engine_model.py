@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from hypothesis import strategies as st
 
 from execloop import Execution, ExecutionTimeout, FatalError, Options, ToleranceExceeded, Wait
-from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed
 from execloop._engine.run import astep, step
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
+from execloop._engine.runtime.threads import Threads
 from execloop._engine.tasks import task
-from execloop._engine.threads import Threads
 from execloop.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from execloop._engine.clock import Clock
     from execloop._engine.execution import Outcome
+    from execloop._engine.runtime.clock import Clock
     from execloop._engine.walk import Stop
 
 UNLIMITED = Options(sleep_between_runs=0, errors_to_tolerate=None, execution_timeout=None)

@@ -21,8 +21,8 @@ from unittest.mock import patch
 
 from prometheus_client import CollectorRegistry
 
-from execloop._engine import clock as engine_clock
-from execloop._engine.threads import Threads
+from execloop._engine.runtime import clock as engine_clock
+from execloop._engine.runtime.threads import Threads
 from execloop.controller.manager import controller
 from execloop.controller.manager.builder import assemble
 from execloop.controller.manager.controller import Operator

@@ -1,4 +1,7 @@
-"""No module of execloop needs itself: what it imports when it is imported leads nowhere back to it."""
+"""The shape of the code: no circle of imports, and rooms, files and functions of a size that one can read.
+
+Imports that run with their module count for a circle; those in functions and for type checkers do not.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -84,9 +87,10 @@ def test_a_circle_is_found_if_it_closes_at_run_time(tmp_path: Path, imports: str
     assert bool(circle(tmp_path)) == found
 
 
-MOST = 12
-ENGINE = 15
-"""The engine is one room: its files are the layers of one contract of import-linter."""
+MOST_FILES = 12
+MOST_LINES = 400
+LONGEST_FUNCTION = 40
+CODE = [ROOT, *(ROOT.parent / folder for folder in ("release", "benchmarks", "examples"))]
 
 
 def test_a_room_holds_at_most_a_dozen_files() -> None:
@@ -95,10 +99,45 @@ def test_a_room_holds_at_most_a_dozen_files() -> None:
         for folder in ROOT.rglob("*")
         if folder.is_dir()
     }
-    assert counts.pop("execloop/_engine") <= ENGINE
-    assert {folder: count for folder, count in counts.items() if count > MOST} == {}
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
 
 
 def test_a_file_has_at_most_400_lines() -> None:
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
-    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+def functions(source: str) -> Iterator[tuple[str, int]]:
+    """Return each function of a module, and its lines from `def` to the end.
+
+    Of a command of click only the body counts: its signature lists the command's options, each an argument.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            command = any("click.command" in ast.unparse(decorator) for decorator in node.decorator_list)
+            first = node.body[0].lineno if command else node.lineno
+            yield node.name, (node.end_lineno or first) - first + 1
+
+
+def test_a_function_has_at_most_40_lines_with_its_signature() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT.parent)}: {name}": lines
+        for folder in CODE
+        for path in folder.rglob("*.py")
+        for name, lines in functions(path.read_text())
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("def f():\n    pass", 2),
+        ("def f(\n    a,\n    b,\n):\n    pass", 5),
+        ("async def f():\n    pass", 2),
+        ("@other\ndef f():\n    pass", 2),
+        ("@click.command()\ndef f(\n    a,\n    b,\n):\n    pass", 1),
+    ],
+)
+def test_the_signature_counts_except_that_of_a_command(source: str, lines: int) -> None:
+    assert dict(functions(source)) == {"f": lines}

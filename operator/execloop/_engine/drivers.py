@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop._engine.errors import countable
 from execloop._engine.returned import MustAwait, refuse_awaitable, take_children
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from execloop._engine.events import Phase
+    from execloop._engine.runtime.threads import Threads
     from execloop._engine.tasks import Task
-    from execloop._engine.threads import Threads
     from execloop._engine.walk import Place, Reply, Stop, Walk, WalkStep
 
     Siblings = Iterator[Task]
@@ -39,7 +39,15 @@ class Unfinished:
     awaitable: Any
 
 
+class _Ended(NamedTuple):
+    """An attempt in a thread; a reply of None is one too."""
+
+    reply: Reply
+
+
 class Driver:
+    """Attempts tasks, the same rules for both ways. `Run` makes one for each run."""
+
     def __init__(self, stop: Stop, *, awaits: bool, classify: Callable[[BaseException], Exception] = countable) -> None:
         self.stop = stop
         self.classify = classify
@@ -101,14 +109,9 @@ class Driver:
                     how, kind = self._how(task)
                     pre, _, post = how
                     if AWAIT not in how:
-                        replies: list[Reply | Unfinished] = []
-                        await threads.call(partial(self.by_calling, iter((task,)), replies.append))
-                        if not replies:
+                        if (ended := await self._in_thread(task, threads)) is None:
                             return
-                        reply = await self.finish(replies[0], threads)
-                        if isinstance(replies[0], Unfinished) and stop.expired:
-                            return
-                        siblings = advance(reply)
+                        siblings = advance(ended.reply)
                         break
                     if CALL in how:
                         attempted = _Awaited(task, how, threads)
@@ -134,6 +137,15 @@ class Driver:
                     break
             else:
                 siblings = advance(None)
+
+    async def _in_thread(self, task: Task, threads: Threads) -> _Ended | None:
+        """Attempt a task by calling; return None when the stop has expired meanwhile."""
+        replies: list[Reply | Unfinished] = []
+        await threads.call(partial(self.by_calling, iter((task,)), replies.append))
+        if not replies:
+            return None
+        reply = await self.finish(replies[0], threads)
+        return None if isinstance(replies[0], Unfinished) and self.stop.expired else _Ended(reply)
 
     async def finish(self, reply: Reply | Unfinished, threads: Threads) -> Reply:
         """Finish a task whose function returned an awaitable; return any other reply as it is."""

@@ -11,21 +11,21 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.errors import ExecloopError
 from execloop._engine.events import Ledger, Listener, Report, notifier
 from execloop._engine.execution import Again, CreateFailed, Execution, Failed
 from execloop._engine.options import Options
 from execloop._engine.run import Run, event_of, out_of_time
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
 from execloop._engine.walk import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
 
-    from execloop._engine.clock import Clock
     from execloop._engine.execution import Outcome
     from execloop._engine.plan import Plan
+    from execloop._engine.runtime.clock import Clock
 
 __all__ = ["Executor", "arun", "run"]
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.drivers import Driver, Parallel, Unfinished
 from execloop._engine.errors import ExecutionTimeout, countable
 from execloop._engine.events import (
@@ -22,17 +21,18 @@ from execloop._engine.events import (
 )
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.returned import NotTasks, Taken, take_created
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
+from execloop._engine.runtime.threads import SHARED, Threads
 from execloop._engine.tasks import Task, is_async, task_name
-from execloop._engine.threads import SHARED, Threads
 from execloop._engine.waits import pause, waits_of
 from execloop._engine.walk import WAIT, Reply, Stop, Walk, Withhold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from execloop._engine.clock import Clock
     from execloop._engine.options import Options
     from execloop._engine.plan import Plan
+    from execloop._engine.runtime.clock import Clock
     from execloop._engine.walk import WalkStep
 
 __all__ = ["Run", "astep", "describe", "event_of", "out_of_time", "step"]

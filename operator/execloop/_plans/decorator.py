@@ -140,11 +140,10 @@ def plan(
         name: Lower-case letters, digits, `-` and `.`.
         parameters: The model of its parameters: a Pydantic model, or any class with `model_validate()`.
         watches: Pairs of apiVersion and kind, or objects as apiVersion, kind, namespace (empty: the Plan's own) and
-            name: the operator asks the plan again when one that it owns changes.
-        teardown: Of a function: what returns the tasks that undo the plan; a class has a method `teardown()`.
-        stuck_after: How long the operator lets the plan ask for the same work, in 20 runs at least, before it says that
-            the plan does not converge: seconds, a `timedelta` or text such as `"10m"`; None means for ever. Five
-            minutes, unless said. A class may have it as an attribute, as it may have `watches`.
+            name. The operator asks the plan again when one that it owns changes. May be an attribute of the class.
+        teardown: Returns the tasks that undo the plan, for a function; a class has a method `teardown()`.
+        stuck_after: How long a plan may ask for the same work before its Plan is stalled: seconds, a `timedelta` or
+            text such as `"10m"`; None means for ever. Default: 5 minutes and 20 runs. Also as an attribute.
         **unknown: Refused, with the argument that was meant.
 
     Raises:
@@ -156,16 +155,25 @@ def plan(
     ...     return []
 
     """
-    declared = {"watches": watches, "teardown": teardown, "stuck_after": stuck_after}
-    declared = {key: value for key, value in declared.items() if value is not _UNSET}
-    if unknown:
-        raise TypeError(f"@plan({name!r}): {_no_such(next(iter(unknown)), ('parameters', *_DECLARATIONS))}")
+    declared = _given(name, unknown, watches=watches, teardown=teardown, stuck_after=stuck_after)
     if isinstance(name, str):
         check_plan_name(name)
         return lambda target: _define(target, name, parameters, declared)
-    if not callable(name):
-        raise TypeError(f"a plan's name must be a string, not {name!r}")
-    return _define(name, name.__name__.strip("_").replace("_", "-").lower(), parameters, declared)
+    return _define(name, _name_of(name), parameters, declared)
+
+
+def _given(name: Any, unknown: dict[str, Any], **declarations: Any) -> dict[str, Any]:
+    if unknown:
+        raise TypeError(f"@plan({name!r}): {_no_such(next(iter(unknown)), ('parameters', *_DECLARATIONS))}")
+    return {name: value for name, value in declarations.items() if value is not _UNSET}
+
+
+def _name_of(function: Any) -> str:
+    """Return the plan's name that `@plan` alone takes from a function or a class."""
+    if not callable(function):
+        raise TypeError(f"a plan's name must be a string, not {function!r}")
+    name: str = function.__name__
+    return name.strip("_").replace("_", "-").lower()
 
 
 def check_plan_name(name: object) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from execloop import Execution, ExecutionTimeout, Executor, Options, task
-from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.events import Event, GaveUp
 from execloop._engine.execution import Again, Converged, Failed, Outcome
 from execloop._engine.run import Run, step
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
 from execloop.testing import FakeClock
 from tests.engine_model import PHASES, Flavour, Phase, creating, one_run
 from tests.virtual_time import run_virtually

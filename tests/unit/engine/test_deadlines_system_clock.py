@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from execloop._engine.clock import SYSTEM_CLOCK
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
 
 
 def test_an_alarm_rings_on_another_thread() -> None:

@@ -78,33 +78,17 @@ class Operator:
     def build(
         cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics, suspects: Suspects
     ) -> Operator:
+        """Return an operator and the parts that it stands on; what the watches of objects find comes to its queue."""
         connection = connection.guarded(leadership.require)
-        registry = Registry.load(settings.plans)
-        for origin, message in registry.failures.items():
-            logger.error("plans from %s are not available: %s", origin, message)
-        logger.info("plans: %s", ", ".join(registry.names()) or "none")
-        kube, cache, queue = Kube(connection), Cache(), WorkQueue[Key](waited=metrics.waited)
+        kube, cache = Kube(connection), Cache()
 
-        def free(key: Hashable) -> None:
-            queue.add(Key(*key), priority=Priority.WORK)  # type: ignore[misc]  # no other keys are called for
+        def built() -> Operator:
+            return operator
 
-        def long(key: Hashable) -> None:
-            operator.give_place_up(Key(*key))  # type: ignore[misc]
-
-        code = PlanHost(settings.workers, settings.max_threads, free, long, suspects.note)
-
-        def drifted(key: Key) -> None:
-            if reconciler.drifted(key):
-                queue.add(key, _SETTLE, Priority.WORK)
-
-        def referred(key: Key, metadata: dict[str, Any]) -> None:
-            if reconciler.referred(key, metadata):
-                queue.add(key, priority=Priority.WORK)
-
-        drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
-        references = References(kube, settings.namespaces, referred, metrics.restarts("references"))
+        code = _plan_host(settings, suspects, built)
+        drift, references = _watches(settings, kube, cache, metrics, built)
         reconciler = assemble(
-            Validator(registry, settings.access),
+            Validator(_load(settings), settings.access),
             cache,
             code,
             kube,
@@ -119,22 +103,24 @@ class Operator:
         )
         # Plan code has its own bound; what takes long must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)
-        unlisted = set(settings.namespaces or (None,))
-        operator = cls(
-            leadership,
-            metrics,
-            connection,
-            cache,
-            queue,
-            code,
-            suspects,
-            reconciler,
-            drift,
-            references,
-            places,
-            unlisted,
-        )
+        queue, unlisted = WorkQueue[Key](waited=metrics.waited), set(settings.namespaces or (None,))
+        parts = (reconciler, drift, references, places, unlisted)
+        operator = cls(leadership, metrics, connection, cache, queue, code, suspects, *parts)
         return operator
+
+    def free(self, key: Key) -> None:
+        """Reconcile a Plan whose code may run again: it was barred, or was refused a thread."""
+        self.queue.add(key, priority=Priority.WORK)
+
+    def drifted(self, key: Key) -> None:
+        """Reconcile a Plan of which an object changed, if that concerns it."""
+        if self.reconciler.drifted(key):
+            self.queue.add(key, _SETTLE, Priority.WORK)
+
+    def referred(self, key: Key, metadata: dict[str, Any]) -> None:
+        """Reconcile a Plan that refers to an object that changed, if that concerns it."""
+        if self.reconciler.referred(key, metadata):
+            self.queue.add(key, priority=Priority.WORK)
 
     def seen(self, kind: str | None, body: dict[str, Any]) -> None:
         """One event of the watch; what a list finds has no type, and waits for what has changed."""
@@ -315,6 +301,37 @@ class Operator:
     async def close(self) -> None:
         await self.drift.close()
         await self.references.close()
+
+
+def _load(settings: Settings) -> Registry:
+    registry = Registry.load(settings.plans)
+    for origin, message in registry.failures.items():
+        logger.error("plans from %s are not available: %s", origin, message)
+    logger.info("plans: %s", ", ".join(registry.names()) or "none")
+    return registry
+
+
+def _plan_host(settings: Settings, suspects: Suspects, operator: Callable[[], Operator]) -> PlanHost:
+    def free(key: Hashable) -> None:
+        operator().free(Key(*key))  # type: ignore[misc]  # no other keys are called for
+
+    def long(key: Hashable) -> None:
+        operator().give_place_up(Key(*key))  # type: ignore[misc]
+
+    return PlanHost(settings.workers, settings.max_threads, free, long, suspects.note)
+
+
+def _watches(
+    settings: Settings, kube: Kube, cache: Cache, metrics: Metrics, operator: Callable[[], Operator]
+) -> tuple[DriftWatches, References]:
+    def drifted(key: Key) -> None:
+        operator().drifted(key)
+
+    def referred(key: Key, metadata: dict[str, Any]) -> None:
+        operator().referred(key, metadata)
+
+    drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
+    return drift, References(kube, settings.namespaces, referred, metrics.restarts("references"))
 
 
 def _after(requeue: Requeue) -> float | None:

@@ -7,7 +7,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from execloop._engine.threads import Threads
+from execloop._engine.runtime.threads import Threads
 from execloop._yaml import load
 
 if TYPE_CHECKING:

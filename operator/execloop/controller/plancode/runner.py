@@ -9,12 +9,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from execloop._engine.clock import SYSTEM_CLOCK
 from execloop._engine.errors import FatalError
 from execloop._engine.execution import CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.options import Options
 from execloop._engine.returned import NotTasks, take_created
 from execloop._engine.run import Run, out_of_time
+from execloop._engine.runtime.clock import SYSTEM_CLOCK
 from execloop._engine.tasks import AnyTask, Children, is_async, needs_approval
 from execloop._engine.waits import Wait, waits_of
 from execloop.controller.plancode.asked import Asked, ask
@@ -239,26 +239,27 @@ def drive(
     left = _left(execution, options) if left is None else left
     deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
     run = Run(plan, execution, options, stop=stop, classify=classify, deadline=deadline, withhold=withhold)
+    return run, _outcome(code, key, run, left)
 
-    async def driving() -> Outcome | Postponed | Refused:
-        try:
-            await _drive(code, key, run, left)
-        except NotNow as reason:
-            run.abandon()
-            return Postponed(str(reason), reason.after)
-        except Refusal as error:
-            return Refused(str(error))
-        except OutOfTime:
-            run.abandon()
-        except Escaped as error:
-            run.abandon()
-            return Failed(run.execution, _fatal(error))
-        outcome = run.settle()
-        if isinstance(outcome, CreateFailed) and isinstance(outcome.error, Refusal):
-            return Refused(str(outcome.error))
-        return outcome
 
-    return run, driving()
+async def _outcome(code: PlanHost, key: Key, run: Run, left: float | None) -> Outcome | Postponed | Refused:
+    """Drive a run to its end, and return how it ended."""
+    try:
+        await _drive(code, key, run, left)
+    except NotNow as reason:
+        run.abandon()
+        return Postponed(str(reason), reason.after)
+    except Refusal as error:
+        return Refused(str(error))
+    except OutOfTime:
+        run.abandon()
+    except Escaped as error:
+        run.abandon()
+        return Failed(run.execution, _fatal(error))
+    outcome = run.settle()
+    if isinstance(outcome, CreateFailed) and isinstance(outcome.error, Refusal):
+        return Refused(str(outcome.error))
+    return outcome
 
 
 async def _drive(code: PlanHost, key: Key, run: Run, left: float | None) -> None:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from execloop._engine.threads import Threads
+from execloop._engine.runtime.threads import Threads
 from execloop.controller.plancode.call import CALL
 from execloop.controller.plancode.errors import TooManyBlocked
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import aiohttp
 from yarl import URL
 
-from execloop._engine.threads import Threads
+from execloop._engine.runtime.threads import Threads
 from execloop.kube.config.tls import Tls
 from execloop.kube.http.pool import Address, Pool
 from execloop.kube.http.wire import Answer

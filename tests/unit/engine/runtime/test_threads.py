@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from execloop._engine.threads import Threads
+from execloop._engine.runtime.threads import Threads
 
 
 def until_idle(threads: Threads, number: int) -> None:
@@ -128,7 +128,7 @@ def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
 
 
 def test_an_idle_thread_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("execloop._engine.threads._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("execloop._engine.runtime.threads._IDLE_SECONDS", 0.0)
     thread = asyncio.run(Threads().call(threading.current_thread))
     thread.join(60)
     assert not thread.is_alive()
@@ -137,7 +137,7 @@ def test_an_idle_thread_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_blocked_call_does_not_keep_the_process_from_exiting() -> None:
     program = """
         import threading
-        from execloop._engine.threads import Threads
+        from execloop._engine.runtime.threads import Threads
         Threads().start(threading.Event().wait)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=300)
@@ -147,7 +147,7 @@ def test_a_blocked_call_does_not_keep_the_process_from_exiting() -> None:
 def test_a_forked_process_makes_threads_of_its_own() -> None:
     program = """
         import asyncio, os
-        from execloop._engine.threads import SHARED
+        from execloop._engine.runtime.threads import SHARED
         asyncio.run(SHARED.call(int))
         child = os.fork()
         if not child:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from execloop._engine.alarms import Alarms
+from execloop._engine.runtime.alarms import Alarms
 
 LONG = 600.0
 
@@ -52,7 +52,7 @@ def test_those_that_are_called_off_are_not_kept() -> None:
 
 
 def test_its_thread_ends_when_there_is_none_and_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("execloop._engine.alarms._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("execloop._engine.runtime.alarms._IDLE_SECONDS", 0.0)
     alarms = Alarms()
     for _ in range(2):
         rung: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
@@ -70,7 +70,7 @@ def tell(rung: queue.SimpleQueue[threading.Thread]) -> None:
 def test_a_forked_process_has_a_thread_of_its_own() -> None:
     program = """
         import os, threading
-        from execloop._engine.alarms import Alarms
+        from execloop._engine.runtime.alarms import Alarms
         alarms = Alarms()
         alarms.set(600, list)
         child = os.fork()

@@ -8,8 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from execloop._engine.alarms import Alarms
-from execloop._engine.threads import SHARED
+from execloop._engine.runtime.alarms import Alarms
+from execloop._engine.runtime.threads import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
