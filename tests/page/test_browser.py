@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
-_RUN = """
+SERIOUS = """
 const done = arguments[arguments.length - 1];
 axe.run().then(found => done(found.violations.filter(one => ["serious", "critical"].includes(one.impact))
   .map(one => [one.id, ...one.nodes.map(node => node.target.join(" "))])));
@@ -91,7 +91,7 @@ def test_axe_finds_nothing_serious_and_the_console_is_silent(
     wait(browser, "#live-mark", "live")
     assert console(browser) == []  # nor does the content security policy stop anything
     browser.execute_script(AXE)
-    assert browser.execute_async_script(_RUN) == []
+    assert browser.execute_async_script(SERIOUS) == []
     wide = browser.execute_script("return document.documentElement.scrollWidth > document.documentElement.clientWidth")
     assert not wide
 

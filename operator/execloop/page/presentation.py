@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asset", "Presentation"]
 
+_PRECISE: Final = 60.0
+"""Seconds from which on tenths say nothing."""
 _PACKAGE: Final = "execloop.page"
 
 
@@ -46,7 +48,7 @@ class Presentation:
             lstrip_blocks=True,
         )
         environment.globals["asset"] = self._address
-        environment.filters.update(ago=_ago, span=span, moment=moment)
+        environment.filters.update(ago=_ago, span=span, took=_took, moment=moment)
 
     def render(self, template: str, **context: Any) -> str:
         """Return the HTML of a template."""
@@ -67,6 +69,13 @@ def _assets() -> dict[str, Asset]:
             content = file.read_bytes()
             found[file.name] = Asset(content, kind, hashlib.sha256(content).hexdigest()[:16])
     return found
+
+
+def _took(seconds: float) -> str:
+    """Return how long a task took; many take less than a second."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < _PRECISE else span(seconds)
 
 
 @pass_context

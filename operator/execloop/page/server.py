@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from execloop.kube import ConfigurationError
+from execloop.page.access.authenticator import Authenticator
 from execloop.page.access.identity import Identities
 from execloop.page.access.rights import Rights
 from execloop.page.access.session import Sessions, read_key
@@ -61,14 +62,17 @@ async def serve(connection: Connection, namespaces: Sequence[str], settings: Pag
 def build(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> Site:
     """Return all that the views stand on. Raises ConfigurationError when the key cannot be read."""
     store = Store()
+    identities = Identities(connection, settings.audience, time.monotonic)
+    sessions = Sessions(read_key(settings.key), time.time)
     return Site(
         settings=settings,
         connection=connection,
         store=store,
         watches=watch(connection, namespaces, store),
-        identities=Identities(connection, settings.audience, time.monotonic),
+        identities=identities,
+        authenticator=Authenticator(identities, sessions),
         rights=Rights(connection, time.monotonic),
-        sessions=Sessions(read_key(settings.key), time.time),
+        sessions=sessions,
         presentation=Presentation(),
         viewers=Viewers(),
         monotonic=time.monotonic,

@@ -384,3 +384,31 @@ def test_the_namespace_of_the_flag_must_be_that_of_the_manifest(tmp_path: Path) 
     assert CliRunner().invoke(execloop, [*command, "shop"]).exit_code == 0
     refused = CliRunner().invoke(execloop, [*command, "bank"])
     assert (refused.exit_code, "metadata.namespace: is not bank, as --namespace says" in refused.stderr) == (2, True)
+
+
+# -- with a page
+
+
+def test_the_page_is_named_on_stderr_and_the_report_stays_json(tmp_path: Path) -> None:
+    result = _run("write-files", "-p", f"folder={tmp_path}", "-p", "count=1", "--json", "--page")
+    assert json.loads(result.stdout)["result"] == "Converged"
+    assert "the page of this run: http://localhost:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--page-stay"], "--page-stay needs --page"),
+        (["--page=nonsense"], "'nonsense' should be HOST:PORT or :PORT; write --page after the name of the plan"),
+        (["--page=0.0.0.0:8090"], "0.0.0.0 is not this machine"),
+        (["--page=example.org:8090"], "example.org is not this machine"),
+        (["--page=:99999"], "':99999' should be HOST:PORT"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_before_anything_runs(
+    options: list[str], message: str, tmp_path: Path
+) -> None:
+    result = _run("write-files", "-p", f"folder={tmp_path}", "-p", "count=1", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []

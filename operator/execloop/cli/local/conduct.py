@@ -41,14 +41,19 @@ class Ending:
             return f"converged: {did}"
         if self.exit_code in (INTERRUPTED, TERMINATED):
             return f"{self.result.lower()}: {did}"
+        return f"failed: {self.why}\n{did}"
+
+    @property
+    def why(self) -> str:
+        """What ended it; empty when it converged or was interrupted."""
+        if self.error is None:
+            return ""
         what = "create() raised " if self.result == "CreateFailed" else ""
-        assert self.error is not None
         message = (
             str(self.error) if isinstance(self.error, ToleranceExceeded | ExecutionTimeout) else summary(self.error)
         )
         waits = self.report.waits[-1:] if isinstance(self.error, ExecutionTimeout) else ()
-        waiting = "".join(f"; it waited for: {wait}" for wait in waits)
-        return f"failed: {what}{message}{waiting}\n{did}"
+        return f"{what}{message}" + "".join(f"; it waited for: {wait}" for wait in waits)
 
     def to_json(self) -> dict[str, Any]:
         return {

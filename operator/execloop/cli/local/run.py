@@ -17,6 +17,7 @@ from execloop.cli.display.tracebacks import plan_traceback
 from execloop.cli.exits import CONVERGED
 from execloop.cli.local.access import ClusterAccess
 from execloop.cli.local.conduct import Ending, conduct
+from execloop.cli.local.page import page_option, shown, stay, stay_option
 from execloop.cli.local.target import Target, resolve, target_arguments
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ __all__ = ["run"]
 )
 @target_arguments
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but a JSON report at the end.")
+@page_option
+@stay_option
 def run(
     place: Place,
     *,
@@ -41,6 +44,8 @@ def run(
     assignments: tuple[str, ...],
     folders: tuple[Path, ...],
     as_json: bool,
+    address: str | None,
+    stays: bool,
     traceback: bool,
 ) -> int:
     """Run a plan on this machine until it converges.
@@ -51,13 +56,18 @@ def run(
     _log_to_stderr()
     found = resolve(target, assignments, folders, place.namespace)
     context = ClusterAccess(place, found.namespace).context(found)
-    with _no_listener() if as_json else _reporting(found) as listeners:
-        executor = Executor(found.options, listeners=listeners)
-        ending = conduct(executor, lambda: found.make(context))
-    if as_json:
-        click.echo(json.dumps({"plan": found.registered.name, **ending.to_json()}))
-    else:
-        _report_end(found, ending)
+    with shown(address, stays, found.name) as record:
+        with _no_listener() if as_json else _reporting(found) as listeners:
+            executor = Executor(found.options, listeners=listeners if record is None else (*listeners, record))
+            ending = conduct(executor, lambda: found.make(context))
+        if record is not None:
+            record.end(ending.result, ending.why)
+        if as_json:
+            click.echo(json.dumps({"plan": found.registered.name, **ending.to_json()}))
+        else:
+            _report_end(found, ending)
+        if stays:
+            stay(ending)
     if traceback and ending.error is not None:
         click.echo(plan_traceback(ending.error), err=True)
     return ending.exit_code

@@ -29,15 +29,20 @@
     mark.dataset.is = is;
     mark.textContent = text;
   };
+  const over = () => {
+    if (!document.querySelector("#live [data-ended]")) return;
+    for (const source of streams()) source.remove();
+    say("ended", "ended");
+  };
   const live = () => { heard = Date.now(); say("live", "live"); };
-  const cut = () => say("cut", "reconnecting");
+  const cut = () => { if (mark?.dataset.is !== "ended") say("cut", "reconnecting"); };
   document.addEventListener("htmx:sse:after:connection", (event) => { connection = event.detail.connection; live(); });
   document.addEventListener("htmx:sse:before:message", (event) => {
     heard = Date.now();
     if (event.detail.message.event === "trouble") say("cut", "the API server does not answer");
     else live();
   });
-  document.addEventListener("htmx:sse:after:message", refresh);
+  document.addEventListener("htmx:sse:after:message", () => { refresh(); over(); });
   document.addEventListener("htmx:sse:error", (event) => {
     if ([401, 403, 404].includes(event.detail.status)) location.reload();
     else cut();
@@ -57,7 +62,7 @@
     heard = Date.now();
     connection?.reader?.cancel();
   }, 1000);
-  if (mark && !streams().length) mark.hidden = true;
+  if (mark && !streams().length && mark.dataset.is === "waiting") mark.hidden = true;
 
   // --- the keyboard
   const links = () => [...document.querySelectorAll(".c-name a")];

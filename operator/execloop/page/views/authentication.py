@@ -10,7 +10,6 @@ from urllib.parse import quote
 from aiohttp import web
 
 from execloop.kube import ApiError
-from execloop.page.access.origin import on_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,30 +17,15 @@ if TYPE_CHECKING:
     from execloop.page.access.identity import Person
     from execloop.page.site import Site
 
-__all__ = ["Handler", "View", "cookie_name", "document", "failed", "open_to_people", "token_of", "wants_fragment"]
+__all__ = ["Handler", "View", "document", "failed", "open_to_people", "wants_fragment"]
 
 logger = logging.getLogger(__name__)
 
 View: TypeAlias = "Callable[[Site, web.Request, Person], Awaitable[web.StreamResponse]]"
 Handler: TypeAlias = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 
-_BEARER = "bearer "
 _ACCEPTS_STREAM = "text/event-stream"
 _FOREIGN_FORM = "This form is too old, or not one of this page. Go back, load the page again, and repeat the action."
-
-
-def cookie_name(host: str) -> str:
-    """Return the cookie's name: `__Host-` ties it to this host and to https, which a port-forward does not have."""
-    return "execloop-session" if on_loopback(host) else "__Host-execloop-session"
-
-
-def token_of(site: Site, request: web.Request) -> str | None:
-    """Return the bearer token of a request: the header that a proxy in front sets, else the cookie's."""
-    header = request.headers.get("Authorization", "")
-    if header[: len(_BEARER)].lower() == _BEARER:
-        return header[len(_BEARER) :].strip()
-    cookie = request.cookies.get(cookie_name(request.headers.get("Host", "")))
-    return None if cookie is None else site.sessions.token(cookie)
 
 
 def wants_fragment(request: web.Request) -> bool:
@@ -53,9 +37,8 @@ def open_to_people(site: Site, view: View) -> Handler:
     """Return the handler of a view that only a person whom the API server knows comes to."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        token = token_of(site, request)
         try:
-            person = None if token is None else await site.identities.who(token)
+            person = await site.who(request)
         except ApiError as error:
             return failed(site, None, error, who=True)
         if person is None:

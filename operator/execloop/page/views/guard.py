@@ -13,7 +13,7 @@ from execloop.page.views.authentication import document
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
-    from execloop.page.site import Site
+    from execloop.page.site import Served
     from execloop.page.views.authentication import Handler
 
 __all__ = ["HEADERS", "add_headers", "assets", "guarded"]
@@ -43,7 +43,7 @@ HEADERS: Final = {
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-def guarded(site: Site) -> Middleware:
+def guarded(site: Served) -> Middleware:
     """Return the middleware around every handler."""
 
     @web.middleware
@@ -76,7 +76,7 @@ _REASONS: Final = {
 }
 
 
-def assets(site: Site) -> Handler:
+def assets(site: Served) -> Handler:
     """Return the handler of the files that browsers load beside the pages; anyone may."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -90,5 +90,5 @@ def assets(site: Site) -> Handler:
     return handle
 
 
-def _plain(site: Site, status: int, message: str) -> web.Response:
+def _plain(site: Served, status: int, message: str) -> web.Response:
     return document(site.render("message.html", None, status=status, message=message), status)

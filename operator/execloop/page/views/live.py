@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from aiohttp import web
 
 from execloop.kube import ApiError
-from execloop.page.views.authentication import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from execloop.page.access.identity import Person
-    from execloop.page.site import Site
+    from execloop.page.site import Served
 
 __all__ = ["Draw", "Drawing", "Viewers", "follow"]
 
@@ -44,12 +43,14 @@ class Drawing:
 
     key: object
     html: Callable[[], Awaitable[str]]
+    last: bool = False
+    """Whether nothing can change any more: the stream ends."""
 
 
 Draw: TypeAlias = "Callable[[Person], Awaitable[Drawing]]"
 
 
-async def follow(site: Site, request: web.Request, draw: Draw) -> web.StreamResponse:
+async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamResponse:
     """Send a part now and after each change, for as long as the person has the right; then end."""
     if site.viewers.open >= _MOST:
         return web.Response(status=503, headers={"Retry-After": "10"}, text="too many pages are open\n")
@@ -65,16 +66,16 @@ async def follow(site: Site, request: web.Request, draw: Draw) -> web.StreamResp
     return response
 
 
-async def _send(site: Site, request: web.Request, response: web.StreamResponse, draw: Draw) -> None:
+async def _send(site: Served, request: web.Request, response: web.StreamResponse, draw: Draw) -> None:
     shown: object = None
     while True:
-        version = site.store.version
+        last, version = False, site.version
         try:
-            token = token_of(site, request)
-            person = None if token is None else await site.identities.who(token)
+            person = await site.who(request)
             if person is None:
                 return
             drawing = await draw(person)
+            last = drawing.last
             if drawing.key == shown:
                 text = _event("beat", "")
             else:
@@ -85,14 +86,16 @@ async def _send(site: Site, request: web.Request, response: web.StreamResponse, 
             text = _event("trouble", str(error))
         async with asyncio.timeout(_SLOWEST):
             await response.write(text)
+        if last:
+            return
         await asyncio.sleep(max(_GAP, site.presentation.seconds * _SHARE * site.viewers.open))
         await _newer(site, version)
 
 
-async def _newer(site: Site, version: int) -> None:
+async def _newer(site: Served, version: int) -> None:
     try:
         async with asyncio.timeout(_BEAT):
-            await site.store.newer(version)
+            await site.newer(version)
     except TimeoutError:
         pass
 

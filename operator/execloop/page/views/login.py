@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from execloop.kube import ApiError
+from execloop.page.access.authenticator import cookie_name
 from execloop.page.access.origin import on_loopback, path_here
 from execloop.page.access.session import LIFETIME, MOST_COOKIE_BYTES
-from execloop.page.views.authentication import Handler, cookie_name, document, failed, token_of
+from execloop.page.views.authentication import Handler, document, failed
 
 if TYPE_CHECKING:
     from execloop.page.access.identity import Person
@@ -28,9 +29,8 @@ def form(site: Site) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         wanted = path_here(request.query.get("next", "/"))
-        token = token_of(site, request)
         try:
-            known = token is not None and await site.identities.who(token) is not None
+            known = await site.who(request) is not None
         except ApiError as error:
             return failed(site, None, error, who=True)
         if known:

@@ -1,0 +1,1 @@
+"""A run on this machine, as its page shows it."""
