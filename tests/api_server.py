@@ -25,6 +25,7 @@ _EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED"]
 _PLANS = "/apis/execloop.dev/v1alpha1"
 _SERVED = {
     "/api/v1": {"ConfigMap": "configmaps", "Secret": "secrets", "ServiceAccount": "serviceaccounts"},
+    "/apis/apps/v1": {"Deployment": "deployments"},
     "/apis/coordination.k8s.io/v1": {"Lease": "leases"},
     "/apis/events.k8s.io/v1": {"Event": "events"},
     _PLANS: {"Plan": "plans"},

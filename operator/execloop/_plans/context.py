@@ -73,6 +73,8 @@ class Context:
     missing_sources: tuple[str, ...] = ()
     """Optional sources of the parameters that do not exist: what they would give is unknown, so delete nothing for
     its absence."""
+    part: str = ""
+    """Which part of a plan of plans this is the context of; empty for a whole plan."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _version: Version = field(default=_unwatched, init=False, repr=False, compare=False)

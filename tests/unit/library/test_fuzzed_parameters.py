@@ -12,6 +12,7 @@ from execloop._plans.context import Context
 from execloop._plans.definition import Definition, definition_of
 from execloop.library.http import Http
 from execloop.library.sql import Sql
+from execloop.library.steps.plan import Steps
 
 TEXT = st.text(max_size=8) | st.sampled_from(
     [
@@ -23,6 +24,9 @@ TEXT = st.text(max_size=8) | st.sampled_from(
         "select 1",
         "0s",
         "GET",
+        "${{ values.x }}",
+        "objects.a.b == 1",
+        "1 +",
         "\0",
     ]
 )
@@ -32,7 +36,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PLANS: dict[str, Definition] = {
-    kind.__name__: found for kind in (Http, Sql) if (found := definition_of(kind)) is not None
+    kind.__name__: found for kind in (Http, Sql, Steps) if (found := definition_of(kind)) is not None
 }
 
 

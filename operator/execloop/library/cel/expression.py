@@ -13,11 +13,13 @@ from execloop.library.cel.values import measure, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["LONGEST_EXPRESSION", "CelError", "Expression", "compile_expression"]
+__all__ = ["LONGEST_EXPRESSION", "CelError", "Expression", "MissingKey", "compile_expression"]
 
 LONGEST_EXPRESSION = 4096
 """Characters."""
 _LONGEST_CAUSE = 300
+_NOT_FOUND = "NOT_FOUND: "
+"""The status code of cel-cpp for a key that a mapping does not have."""
 _PLACE = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _CODE = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 _NAMES = {"BOOL": "true or false", "INT": "an integer", "STRING": "text", "LIST": "a list", "MAP": "a mapping"}
@@ -26,6 +28,10 @@ _RESULTS = {bool: "BOOL", int: "INT", str: "STRING", list: "LIST", dict: "MAP"}
 
 class CelError(ValueError):
     """An expression that cannot be compiled, or that gives no value. The message has the place and the cause."""
+
+
+class MissingKey(CelError):
+    """An expression reads a key that its mapping does not have, so it has no value yet."""
 
 
 class Expression:
@@ -48,6 +54,7 @@ class Expression:
             values: A JSON value for each declared variable.
 
         Raises:
+            MissingKey: It reads a key that a mapping does not have.
             CelError: A value is missing, is none of JSON's or is too large; or the expression gives an error, another
                 type than was asked for, or would take too much work.
 
@@ -74,7 +81,8 @@ class Expression:
         except RuntimeError as error:  # an exhausted iteration budget
             raise CelError(f"{_quote(self.text)} gives no value: {_plain(str(error))}") from None
         if kind == "ERROR":
-            raise CelError(f"{_quote(self.text)} gives no value: {_plain(str(plain))}")
+            missing = str(plain).startswith(_NOT_FOUND)
+            raise (MissingKey if missing else CelError)(f"{_quote(self.text)} gives no value: {_plain(str(plain))}")
         if self._result is not None and kind.partition("<")[0] != _RESULTS[self._result]:
             raise CelError(
                 f"{_quote(self.text)} must give {_NAMES[_RESULTS[self._result]]}, "

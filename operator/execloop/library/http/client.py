@@ -16,7 +16,7 @@ from yarl import URL
 from execloop._engine.waits import Wait
 from execloop.library.addresses import Addresses, ForbiddenAddress
 from execloop.library.http.body import decoded, parsed, read
-from execloop.library.http.errors import BadAnswer, HttpError, Refused
+from execloop.library.http.errors import BadAnswer, HttpError, Refused, Unreachable
 from execloop.library.http.pace import Pace, seconds_to_wait
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ class Client:
         key = f"{request.url.origin()} {self._identity}"
         if (left := pace.left(key)) > 0:
             raise Wait(f"{request.url.origin()} asked to wait", again_in=left)
-        self._check_literal(request.url)
         with _failures(request):
+            self._check_literal(request.url)
             async with self._session.request(
                 request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
             ) as response:
@@ -150,7 +150,7 @@ class Client:
         except ValueError:
             return
         if not self._addresses.permits(host, address):
-            raise ForbiddenAddress(f"{url.origin()} is an internal address: {_ALLOW}")
+            raise ForbiddenAddress(f"{host} is an internal address: {_ALLOW}")
 
     def _accepted(self, request: Request, answer: Answer, expected: tuple[int, ...]) -> Answer:
         if answer.status < 400 or answer.status in expected:  # noqa: PLR2004
@@ -228,7 +228,7 @@ def _failures(request: Request) -> Iterator[None]:
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.__cause__, ForbiddenAddress):
             raise HttpError(f"{request.name}: {error.__cause__}") from None
-        raise Wait(f"{request.url.origin()} is not reachable", again_in=_AGAIN) from None
+        raise Unreachable(f"{request.url.origin()} is not reachable", again_in=_AGAIN) from None
     except TimeoutError:
         raise _unanswered(request, "did not answer in time") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -239,4 +239,4 @@ def _failures(request: Request) -> Iterator[None]:
 
 def _unanswered(request: Request, what: str) -> Exception:
     message = f"{request.name}: the server {what}"
-    return Wait(message, again_in=_AGAIN) if request.method == "GET" else HttpError(message)
+    return Unreachable(message, again_in=_AGAIN) if request.method == "GET" else HttpError(message)

@@ -4,12 +4,14 @@
     ├── Refused        the server answers that it will not
     └── BadAnswer      the answer cannot be understood
 
-What passes without help is no error but a `Wait`.
+What passes without help is no error but a `Wait`, `Unreachable` among them.
 """
 
 from __future__ import annotations
 
-__all__ = ["BadAnswer", "HttpError", "Refused"]
+from execloop._engine.waits import Wait
+
+__all__ = ["BadAnswer", "HttpError", "Refused", "Unreachable"]
 
 
 class HttpError(Exception):
@@ -26,3 +28,7 @@ class Refused(HttpError):
 
 class BadAnswer(HttpError):
     """Too large, no JSON, a redirect that is not followed."""
+
+
+class Unreachable(Wait):
+    """No answer came, though the address is allowed; another attempt may get one."""

@@ -12,7 +12,7 @@ from yarl import URL
 from execloop._plans.duration import Duration
 from execloop.library.cel.field import compiles
 
-__all__ = ["Change", "OAuth2", "Parameters", "Poll", "Search"]
+__all__ = ["Change", "Headers", "OAuth2", "Parameters", "Poll", "Search", "Secret", "Url"]
 
 _CONFIG = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -44,6 +44,7 @@ def _headers(value: dict[str, str]) -> dict[str, str]:
 
 
 Url: TypeAlias = Annotated[str, Field(max_length=4096), AfterValidator(_url)]
+Headers: TypeAlias = Annotated[dict[str, str], AfterValidator(_headers)]
 Secret: TypeAlias = Annotated[str, Field(max_length=65536)]
 Rule: TypeAlias = Annotated[str, compiles("object", result=bool)]
 
@@ -132,7 +133,7 @@ class Parameters(BaseModel):
         default=[404, 410], max_length=10, description="The statuses that say that it does not exist"
     )
     observe_only: bool = Field(default=False, description="Change nothing: wait until it is as expected")
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
+    headers: Headers = Field(
         default_factory=dict, max_length=50, repr=False, description="Headers of each request to its server"
     )
     values: dict[str, Secret] = Field(

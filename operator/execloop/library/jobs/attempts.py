@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from execloop._engine.errors import FatalError
 from execloop.kube import ApiError
 from execloop.library.cel.expression import CelError
+from execloop.library.cel.template import rendered
 from execloop.library.jobs.job import GRAPH, RECORDED, job_of, verdict
 from execloop.library.jobs.live import graph_of
 from execloop.library.jobs.results import failure_of, output_of, pods_of
 from execloop.library.jobs.survey import StepError
-from execloop.library.jobs.template import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

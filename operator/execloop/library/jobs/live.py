@@ -18,8 +18,8 @@ Job = dict[str, Any]
 
 
 def graph_of(context: Context) -> str:
-    """Return the label that all Jobs of a Plan carry. Another Plan of the same name has another one."""
-    text = f"{context.uid}/{context.namespace}/{context.name}"
+    """Return the label that all Jobs of a Plan carry. Another Plan of its name, or part, has another."""
+    text = f"{context.uid}/{context.namespace}/{context.name}" + (f"/{context.part}" if context.part else "")
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

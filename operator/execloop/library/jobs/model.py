@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -11,7 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from execloop._plans.duration import Duration
 from execloop.library.cel.field import compiles
-from execloop.library.jobs.template import check_template
+from execloop.library.cel.template import check_template
+from execloop.library.graph import before, circle_in, in_order
 
 __all__ = ["MOST_INSTANCES", "VARIABLES", "Compensation", "ConfigMapOutput", "Parameters", "Step"]
 
@@ -120,11 +120,8 @@ class Parameters(_Model):
         for step in self.steps:
             if unknown := sorted(set(step.depends_on) - set(names)):
                 raise ValueError(f"the step {step.name!r} depends on {unknown[0]!r}, which is no step")
-        try:
-            order = TopologicalSorter({step.name: step.depends_on for step in self.steps})
-            order.prepare()
-        except CycleError as error:
-            raise ValueError(f"the steps depend on each other in a circle: {' → '.join(error.args[1])}") from None
+        if circle := circle_in({step.name: step.depends_on for step in self.steps}):
+            raise ValueError(f"the steps depend on each other in a circle: {circle}")
         self._check_references()
         fixed = sum(len(step.for_each) if isinstance(step.for_each, list) else 1 for step in self.steps)
         if fixed > MOST_INSTANCES:
@@ -133,12 +130,12 @@ class Parameters(_Model):
 
     def _check_references(self) -> None:
         for step in self.steps:
-            before = self.ancestors(step)
+            earlier = self.ancestors(step)
             undo = [] if step.compensate is None else _texts(step.compensate.template)
             for text in (*step.expressions, *undo):
                 for found in _STEPS.finditer(text):
                     name = found[1] or found[2]
-                    if name not in before and not (text in undo and name == step.name):
+                    if name not in earlier and not (text in undo and name == step.name):
                         raise ValueError(
                             f"the step {step.name!r} reads the result of {name!r}: add that to its dependsOn, "
                             "directly or through another step"
@@ -146,24 +143,12 @@ class Parameters(_Model):
 
     def ancestors(self, step: Step) -> frozenset[str]:
         """Return the names of all steps that end before this one begins."""
-        found: set[str] = set()
-        pending = list(step.depends_on)
-        by_name = {each.name: each for each in self.steps}
-        while pending:
-            if (name := pending.pop()) not in found:
-                found.add(name)
-                pending += by_name[name].depends_on
-        return frozenset(found)
+        return before(step.name, {each.name: each.depends_on for each in self.steps})
 
     def ordered(self) -> tuple[Step, ...]:
         """Return the steps so that each follows those it depends on, otherwise as they are written."""
-        done: set[str] = set()
-        ordered: list[Step] = []
-        while len(ordered) < len(self.steps):
-            step = next(each for each in self.steps if each.name not in done and done.issuperset(each.depends_on))
-            ordered.append(step)
-            done.add(step.name)
-        return tuple(ordered)
+        by_name = {step.name: step for step in self.steps}
+        return tuple(by_name[name] for name in in_order({step.name: step.depends_on for step in self.steps}))
 
 
 def _texts(value: Any) -> list[str]:
