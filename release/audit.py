@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 def findings(database: Path, installed: dict[str, str]) -> list[Finding]:
-    """`installed`: versions by normalised name. Raises ValueError for a file that is no such database."""
+    """`installed`: versions by normalised name. Raises ValueError for a file that is not such a database."""
     try:
         with zipfile.ZipFile(database) as archive:
             advisories = [json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")]

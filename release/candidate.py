@@ -49,7 +49,7 @@ def distributions(folder: Path) -> list[Path]:
 
 
 def differing() -> list[str]:
-    """The distributions that are not the same when they are built once more."""
+    """The distributions that are not the same when they are built a second time."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         pairs = zip(distributions(Path(first)), distributions(Path(second)), strict=True)
         return [one.name for one, other in pairs if one.read_bytes() != other.read_bytes()]
@@ -70,7 +70,7 @@ def main() -> int:
     sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
     (_FOLDER / "SHA256SUMS").write_text("".join(sums))
     sys.stdout.writelines(sums)
-    found = [*problems(), *(f"{name} differs when it is built once more" for name in differing())]
+    found = [*problems(), *(f"{name} differs when it is built a second time" for name in differing())]
     if not options.helm:
         found.append("the chart is not packaged: no helm")
     sys.stderr.writelines(f"not ready: {problem}\n" for problem in found)

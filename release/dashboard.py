@@ -133,7 +133,7 @@ PANELS: tuple[Row | Panel, ...] = (
     Panel(
         "Watches that began again",
         ((_rate("execloop_watch_restarts_total", "watch, reason"), "{{watch}}: {{reason}}"),),
-        "`silent` and `gone` are usual now and then.",
+        "A few `silent` and `gone` are usual.",
         "ops",
     ),
     Row("Process"),

@@ -24,7 +24,7 @@ _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m release.wheels", description=__doc__)
-    parser.add_argument("folder", type=Path, help="made anew")
+    parser.add_argument("folder", type=Path, help="created; an older one is deleted")
     parser.add_argument("--python-version", default="{}.{}".format(*sys.version_info), help="the image's, as 3.13")
     parser.add_argument("--machine", default=platform.machine(), help="the image's, as x86_64 or aarch64")
     options = parser.parse_args()

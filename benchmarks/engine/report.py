@@ -34,11 +34,11 @@ NOTES = """
 {memory}
 
 The library in Go whose idea execloop takes up needed 3.0 times the bare Python loop: 308 ns against 101 ns, on CPython
-3.11, with its logger off. That was measured elsewhere and is no part of this sitting.
+3.11, with its logger off. That was measured elsewhere and is not a part of this run of the benchmark.
 
 The peers do other things besides. doit keeps a database of what is up to date. luigi looks for outputs. DBOS, a
 workflow library in the style of Temporal that needs no server, writes each step to its database and resumes from there.
-Prefect records every task run at its server. If you need those, this table is no reason to do without. If you need
+Prefect records every task run at its server. That is worth its cost where you need it. If you need
 tasks run until a plan has converged, it says what the rest costs.
 """
 

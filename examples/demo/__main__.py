@@ -67,7 +67,7 @@ def in_a_cluster(cluster: Cluster) -> None:
     execloop("approve", "release", "--yes", cluster=cluster)
     execloop("wait", "release", cluster=cluster)
 
-    say("Drift: another hand changes the ConfigMap that the Plan `site` manages")
+    say("Drift: another client changes the ConfigMap that the Plan `site` manages")
     patch = '--patch={"data":{"title":"Broken"}}'
     kubectl(cluster, "patch", "configmap", "page", "--namespace=site", "--type=merge", patch)
     seconds = until(lambda: title(cluster) == "Hello", "the repair of the ConfigMap")

@@ -44,7 +44,7 @@ class BadYaml(ValueError):
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         super().__init__(message + place)
         self.detail = f"{detail or message}{place}"
-        """The same for the author of the text, whom it may quote to."""
+        """The same for the author of the text: it may quote the text."""
 
 
 def load(text: str) -> Any:
@@ -114,7 +114,7 @@ class _Collection:
         else:
             self.key = _key(value, event)
             if self.key in self.keys:
-                raise BadYaml("a key is there twice", event.start_mark, f"the key {self.key!r} is there twice")
+                raise BadYaml("a key is repeated", event.start_mark, f"the key {self.key!r} is repeated")
 
     def value(self) -> Any:
         if not self.is_mapping:
@@ -140,8 +140,8 @@ class _Document:
         match event:
             case yaml.AliasEvent():
                 if event.anchor not in self._anchors:
-                    detail = f"the alias {event.anchor!r} stands for nothing before it"
-                    raise BadYaml("an alias stands for nothing before it", event.start_mark, detail)
+                    detail = f"the alias {event.anchor!r} has no anchor before it"
+                    raise BadYaml("an alias has no anchor before it", event.start_mark, detail)
                 value, size = self._anchors[event.anchor]
                 self._grow(size, event)
                 self._add(value, event)
@@ -162,7 +162,7 @@ class _Document:
     def _begin(self, event: Any) -> None:
         kind = "map" if isinstance(event, yaml.MappingStartEvent) else "seq"
         if event.tag not in {None, "!", f"{_TAG}{kind}"}:
-            raise BadYaml("it has a type that JSON lacks", event.start_mark)
+            raise BadYaml("it has a type that JSON does not have", event.start_mark)
         if len(self._open) == MAX_DEPTH:
             raise BadYaml(f"it is over {MAX_DEPTH} levels deep", event.start_mark)
         above = self._open[-1] if self._open else None
@@ -176,7 +176,7 @@ class _Document:
         if self._size.values > MAX_VALUES:
             raise BadYaml(f"it has over {MAX_VALUES:,} values", event.start_mark)
         if self._size.characters > MAX_BYTES:
-            raise BadYaml(f"it stands for over {MAX_BYTES // 1024} KiB", event.start_mark)
+            raise BadYaml(f"its aliases expand to over {MAX_BYTES // 1024} KiB", event.start_mark)
 
     def _name(self, anchor: str | None, value: Any, before: _Size) -> None:
         if anchor is not None:
@@ -194,7 +194,7 @@ def _mappings(value: Any, event: Any) -> list[dict[str, Any]]:
     """What `<<` names."""
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(item, dict) for item in found):
-        raise BadYaml("what is merged should be a mapping", event.start_mark)
+        raise BadYaml("a merge key (<<) should refer to a mapping", event.start_mark)
     return found
 
 
@@ -243,11 +243,11 @@ def _value(tag: str, text: str, mark: Any) -> Any:
             number = float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
             if math.isfinite(number):
                 return number
-            raise BadYaml("it has a number that JSON lacks", mark)
+            raise BadYaml("it has a number that JSON does not have", mark)
         case "bool":
             raise BadYaml("it cannot be read", mark)
         case _:
-            raise BadYaml("it has a type that JSON lacks", mark)
+            raise BadYaml("it has a type that JSON does not have", mark)
 
 
 def _integer(text: str) -> int:

@@ -222,7 +222,7 @@ def test_a_plan_that_is_deleted_is_torn_down_by_the_operator_that_is_still_there
 
 def test_the_second_attempt_uninstalls_it_and_leaves_the_plans(site: Site, plans: Plans, tell: Tell) -> None:
     start = time.monotonic()
-    assert "no Plan has a teardown to do" in site.helm("uninstall", RELEASE, "--wait", "--timeout=120s")
+    assert "no Plan has a teardown left to run" in site.helm("uninstall", RELEASE, "--wait", "--timeout=120s")
     tell(f"helm uninstall: {time.monotonic() - start:.1f} s")
     assert operators(site) == []
     left = plans.kubectl("get", "plans", "--output=name")

@@ -46,7 +46,7 @@ class TestApproval:
         plans.until(lambda: plans.status("a")["pending"]["tasks"] == ["c"], "the new work shows")
         plans.annotate("a", approve=old)
         plans.until(lambda: "ApprovalIgnored" in plans.events("a"), "an Event says so")
-        assert "is not for these tasks" in plans.message("a")
+        assert "does not match these tasks" in plans.message("a")
         assert did("a") == []
         assert plans.condition("a") == ("Unknown", "ApprovalRequired")
 

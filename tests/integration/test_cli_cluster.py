@@ -122,7 +122,7 @@ class TestWithoutAnOperator:
     def test_what_no_operator_answers_times_out(self, plans: Plans, command: Command) -> None:
         plans.apply(manifest("a", "marks"))
         done = command("wait", "a", "--timeout=1s")
-        assert (done.exit_code, "plan a: the time is over; New" in done.output) == (124, True)
+        assert (done.exit_code, "plan a: timed out; New" in done.output) == (124, True)
 
     def test_one_that_is_deleted_is_not_waited_for(self, plans: Plans, command: Command) -> None:
         plans.apply(manifest("a", "marks"))

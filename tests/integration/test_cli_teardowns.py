@@ -55,7 +55,7 @@ def test_our_finalizer_and_no_other_is_taken_off_when_asked_for(
     teardowns: Command, plans: Plans, namespace: str
 ) -> None:
     code, out, err = teardowns("--remove-finalizers")
-    assert (code, out, err) == (0, f"{namespace}/held\n", "1 Plans let go without their teardown\n")
+    assert (code, out, err) == (0, f"{namespace}/held\n", "1 Plans lost their finalizer; their teardown does not run\n")
     assert plans.get("held")["metadata"]["finalizers"] == ["example.com/other"]
     assert teardowns()[:2] == (0, "")
     finalizers(plans)

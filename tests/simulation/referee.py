@@ -312,7 +312,7 @@ class Referee:
             self.blame("time", "finished before it started", site)
         ids = [entry["id"] for entry in status.get("history", ())]
         if len(ids) != len(set(ids)):
-            self.blame("history", "an execution is there twice", site)
+            self.blame("history", "an execution is repeated", site)
 
     def _few_writes(self, known: Known, course: Course, site: str, status: dict[str, Any]) -> None:
         """A quick convergence of a new generation is one write."""

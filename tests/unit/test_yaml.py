@@ -44,21 +44,21 @@ def test_yaml_is_read_as_the_api_server_reads_it(text: str, value: object) -> No
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (".nan", "it has a number that JSON lacks (line 1, column 1)"),
-        ("!!float 1" + "0" * 399, "it has a number that JSON lacks (line 1, column 1)"),
+        (".nan", "it has a number that JSON does not have (line 1, column 1)"),
+        ("!!float 1" + "0" * 399, "it has a number that JSON does not have (line 1, column 1)"),
         ("a: " + "9" * 401, "a number has over 400 digits (line 1, column 4)"),
         ("a: 0x" + "f" * 5000, "a number has over 400 digits (line 1, column 4)"),
-        ("!!binary aGk=", "it has a type that JSON lacks (line 1, column 1)"),
-        ("!!python/object:os.system x", "it has a type that JSON lacks (line 1, column 1)"),
-        ("!!set {a}", "it has a type that JSON lacks (line 1, column 1)"),
+        ("!!binary aGk=", "it has a type that JSON does not have (line 1, column 1)"),
+        ("!!python/object:os.system x", "it has a type that JSON does not have (line 1, column 1)"),
+        ("!!set {a}", "it has a type that JSON does not have (line 1, column 1)"),
         ("!!int x", "it cannot be read (line 1, column 1)"),
         ("!!bool 3", "it cannot be read (line 1, column 1)"),
         ("{[a]: b}", "a key should be a word or a number (line 1, column 2)"),
         ("a: &a [1]\nb: {*a : 1}", "a key should be a word or a number (line 2, column 5)"),
-        ("{<<: 1}", "what is merged should be a mapping (line 1, column 6)"),
-        ("a: &a [*a]", "an alias stands for nothing before it (line 1, column 8)"),
+        ("{<<: 1}", "a merge key (<<) should refer to a mapping (line 1, column 6)"),
+        ("a: &a [*a]", "an alias has no anchor before it (line 1, column 8)"),
         ("a: b: c", "it cannot be read (line 1, column 5)"),
-        ("a: 1\na: 2", "a key is there twice (line 2, column 1)"),
+        ("a: 1\na: 2", "a key is repeated (line 2, column 1)"),
         ("a\n---\nb", "it has more than one document"),
         ("\x00", "it cannot be read"),
         ("\ud800", "it cannot be read"),
@@ -66,7 +66,7 @@ def test_yaml_is_read_as_the_api_server_reads_it(text: str, value: object) -> No
         ("é" * 2**19 + "x", "it is over 1024 KiB"),
         ("[" * (MAX_DEPTH + 1), f"it is over 100 levels deep (line 1, column {MAX_DEPTH + 1})"),
         ("- 1\n" * MAX_VALUES, "it has over 100,000 values (line 100000, column 3)"),
-        ("- &a " + "x" * 1000 + "\n- *a" * 1100, "it stands for over 1024 KiB (line 1049, column 3)"),
+        ("- &a " + "x" * 1000 + "\n- *a" * 1100, "its aliases expand to over 1024 KiB (line 1049, column 3)"),
     ],
 )
 def test_what_is_no_json_or_too_much_is_refused_by_rule_and_place(text: str, problem: str) -> None:
@@ -78,7 +78,7 @@ def test_what_is_no_json_or_too_much_is_refused_by_rule_and_place(text: str, pro
 def test_the_author_of_a_text_is_told_which_key_is_there_twice() -> None:
     with pytest.raises(BadYaml) as caught:
         load("a: 1\na: 2")
-    assert caught.value.detail == "the key 'a' is there twice (line 2, column 1)"
+    assert caught.value.detail == "the key 'a' is repeated (line 2, column 1)"
 
 
 @pytest.mark.parametrize("text", ["1" + ":0" * 100_000, "1" + ":0" * 100_000 + ".5"])
@@ -89,7 +89,7 @@ def test_a_number_to_the_base_60_is_a_text(text: str) -> None:
 def test_documents_are_read_one_after_another() -> None:
     documents = load_documents("a: 1\n---\n---\n&x b: 2\n---\n*x : 3")
     assert [next(documents), next(documents), next(documents)] == [{"a": 1}, None, {"b": 2}]
-    with pytest.raises(BadYaml, match="an alias stands for nothing before it"):  # another document's
+    with pytest.raises(BadYaml, match="an alias has no anchor before it"):  # another document's
         next(documents)
 
 

@@ -16,7 +16,7 @@ class Workspace(BaseModel):
 
 @plan("workspace", parameters=Workspace)
 def workspace(parameters: Workspace, _context: Context) -> Iterator[Task]:
-    """Fetch the files that are missing; the server fails now and then."""
+    """Fetch the files that are missing; the server fails sometimes."""
     for name in parameters.files:
         file = parameters.root / name
         if not file.exists():

@@ -250,7 +250,7 @@ class Parallel:
         try:
             # A lane asks when it begins, not when it is opened: much may have happened in between.
             await self._driver.by_awaiting(take(step or self._walk.advance(None)), advance, self._threads)
-            if place is not None:  # the stop has expired in the midst of it
+            if place is not None:  # the stop expired during an attempt
                 self._end(None)
         except BaseException as error:  # noqa: BLE001 - SystemExit must not reach the loop; `run` raises it
             self._end(error)

@@ -251,7 +251,7 @@ class _Session:
                 return None
 
     def _record(self, run: Run | None, outcome: Outcome) -> bool:
-        """False when the execution has ended already: whoever comes first decides how."""
+        """False when the execution has ended already: the first caller decides how."""
         with self._lock:
             if self.ended is not None or self._outcome is not None:
                 return False

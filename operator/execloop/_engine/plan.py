@@ -30,6 +30,6 @@ class Plan(Protocol):
     def create(self) -> Children | Awaitable[Children]:
         """Return the tasks that are still needed, and a `Wait` for what must happen first. May be `async`.
 
-        What it raises ends `run`; the operator asks again. Raising `Wait` is no error.
+        What it raises ends `run`; the operator asks again. Raising `Wait` is not an error.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What plan code returned: tasks, waits, or a mistake. Drivers and whoever asks a plan look at it here.
+"""What plan code returned: tasks, waits, or a mistake. Drivers check it here, and so does all code that asks a plan.
 
 Whatever a class's `perform()` or a plan's `create()` returns must be tasks. A function that was made a task has done
 its work when it returns: of its result only tasks count.

@@ -148,7 +148,7 @@ class Run:
         self._expire()
 
     def finish(self) -> Outcome:
-        """Return the outcome, once a driver has finished or was abandoned, and notify whoever listens."""
+        """Return the outcome, once a driver has finished or was abandoned, and notify the listeners."""
         outcome = self.settle()
         if self.notify:
             self.notify(event_of(outcome))
@@ -341,7 +341,7 @@ def step(
         notify: Called with each event.
 
     Returns:
-        How it ended, with the state after it. Whoever calls sleeps for `Again.delay`, and calls again.
+        How it ended, with the state after it. The caller sleeps for `Again.delay`, and calls again.
 
     Raises:
         TypeError: The plan or a task is asynchronous: use `astep`.
@@ -381,7 +381,7 @@ async def astep(
         threads: Where what blocks is called.
 
     Returns:
-        How it ended, with the state after it. Whoever calls sleeps for `Again.delay`, and calls again.
+        How it ended, with the state after it. The caller sleeps for `Again.delay`, and calls again.
 
     >>> asyncio.run(astep(ScriptedPlan(), Execution(), Options())).execution.runs
     1

@@ -80,7 +80,7 @@ class Duration(timedelta):
 
     Raises:
         TypeError: The value is neither.
-        ValueError: The text is no duration, or the `timedelta` is negative.
+        ValueError: The text is not a duration, or the `timedelta` is negative.
 
     >>> Duration("720h").days, str(Duration("90m"))
     (30, '1h30m')

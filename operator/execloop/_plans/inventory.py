@@ -39,7 +39,7 @@ class Inventory(MutableSet[str]):
             carries its label.
 
     Raises:
-        FatalError: An entry is no name of an object, holds a Secret's value, or makes more than 32 KiB of them.
+        FatalError: An entry is not the name of an object, holds a Secret's value, or makes more than 32 KiB of them.
 
     >>> inventory = Inventory()
     >>> inventory.add("Deployment.apps/web/front")

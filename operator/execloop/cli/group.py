@@ -23,10 +23,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "validate": ("execloop.cli.local.validate:validate", "Check Plan manifests without a cluster."),
     "new": ("execloop.cli.local.new:new", "Write a small, tested package for a plan of your own."),
     "operator": ("execloop.cli.operator:operator", "Converge the Plans of a cluster."),
-    "get": ("execloop.cli.cluster.look.get:get", "List the Plans of a cluster, and how they are."),
+    "get": ("execloop.cli.cluster.look.get:get", "List the Plans of a cluster with their states."),
     "explain": ("execloop.cli.cluster.look.explain:explain", "Say why a Plan is as it is, and what to do next."),
-    "tree": ("execloop.cli.cluster.look.tree:tree", "Draw all of a Plan: execution, errors, dependencies, objects."),
-    "diff": ("execloop.cli.cluster.look.diff:diff", "Show the tasks that a run of a Plan would do now."),
+    "tree": ("execloop.cli.cluster.look.tree:tree", "Show a Plan as a tree: execution, errors, dependencies, objects."),
+    "diff": ("execloop.cli.cluster.look.diff:diff", "Show the tasks that a Plan would run now."),
     "approve": (
         "execloop.cli.cluster.act.approve:approve",
         "Show the tasks that wait for an approval, and approve them.",
@@ -34,15 +34,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "reconcile": ("execloop.cli.cluster.act.reconcile:reconcile", "Begin a new execution of Plans."),
     "retry": ("execloop.cli.cluster.act.retry:retry", "Try a Plan again now, after errors."),
     "suspend": ("execloop.cli.cluster.act.suspend:suspend", "Stop Plans, for a while or until they are resumed."),
-    "resume": ("execloop.cli.cluster.act.resume:resume", "Let suspended Plans continue."),
+    "resume": ("execloop.cli.cluster.act.resume:resume", "Resume suspended Plans."),
     "wait": ("execloop.cli.cluster.act.wait:wait", "Wait until Plans are Ready or Stalled."),
     "events": ("execloop.cli.cluster.look.events:events", "List the Events of a Plan."),
     "logs": ("execloop.cli.cluster.look.logs:logs", "Print what the operator logged about a Plan."),
     "history": ("execloop.cli.cluster.look.history:history", "List the executions of a Plan that ended."),
-    "check": ("execloop.cli.cluster.admin.check:check", "Look whether a cluster is fit for Plans."),
-    "bundle": ("execloop.cli.cluster.admin.bundle:bundle", "Write what a bug report needs of a Plan."),
+    "check": ("execloop.cli.cluster.admin.check:check", "Check that a cluster is ready for Plans."),
+    "bundle": ("execloop.cli.cluster.admin.bundle:bundle", "Collect what a bug report about a Plan needs."),
     "completion": ("execloop.cli.completion:completion", "Print the completion script of a shell."),
-    "teardowns": ("execloop.cli.cluster.admin.teardowns:teardowns", "List the Plans that still have a teardown to do."),
+    "teardowns": ("execloop.cli.cluster.admin.teardowns:teardowns", "List the Plans whose teardown has not run yet."),
 }
 
 

@@ -59,7 +59,11 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 1000), default=10, show_default=True, help="Plan calls at one moment."
+    "--workers",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Calls of plan code at the same time.",
 )
 @click.option(
     "--max-threads", type=click.IntRange(1), default=200, show_default=True, help="Threads for plan code that blocks."
@@ -69,16 +73,16 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     "allowed",
     multiple=True,
     metavar="NS=PLAN[,PLAN...]",
-    help="Let a namespace use these plans; * is any text. With one such rule nothing else is allowed. May be repeated.",
+    help="Let a namespace use these plans; * is any text. With a rule, everything else is refused. May be repeated.",
 )
 @click.option("--default-service-account", metavar="NAME", help="Service account for Plans that do not set one.")
-@click.option("--require-service-account", is_flag=True, help="Let no Plan act with the operator's own rights.")
+@click.option("--require-service-account", is_flag=True, help="Refuse Plans that have no service account.")
 @click.option(
     "--require-service-account-for",
     "accounts_for",
     multiple=True,
     metavar="PLAN",
-    help="Let this plan act with a service account's rights only; * is any text. May be repeated.",
+    help="Refuse Plans of this plan without a service account; * is any text. May be repeated.",
 )
 @click.option(
     "--manifests-namespace",
@@ -100,22 +104,22 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     "plan_addresses",
     multiple=True,
     metavar="NET|HOST",
-    help="Let built-in plans ask this internal network (10.0.0.0/8) or host, in which * is any text. May be repeated.",
+    help="Let built-in plans connect to this internal network (10.0.0.0/8) or host; * is any text. May be repeated.",
 )
+@click.option("--trust-secrets-policy", is_flag=True, help="Assume that the policy about Secrets is in force.")
 @click.option(
-    "--trust-secrets-policy", is_flag=True, help="Take the policy about Secrets as in force where it may not be read."
+    "--cross-namespace-dependencies", is_flag=True, help="Allow dependsOn to name objects of other namespaces."
 )
-@click.option("--cross-namespace-dependencies", is_flag=True, help="Let dependsOn look into other namespaces.")
 @click.option("--leader-elect", is_flag=True, help="Work only while holding a Lease: for two replicas and more.")
-@click.option("--lease-name", callback=_name, metavar="NAME", help="The Lease.  [default: execloop]")
+@click.option("--lease-name", callback=_name, metavar="NAME", help="Name of the Lease.  [default: execloop]")
 @click.option(
-    "--lease-namespace", callback=_name, metavar="NS", help="Where it is.  [default: the operator's own namespace]"
+    "--lease-namespace", callback=_name, metavar="NS", help="Namespace of the Lease.  [default: the operator's own]"
 )
 @click.option(
     "--lease-duration",
     callback=_seconds,
     metavar="DURATION",
-    help="Until a standby takes over from one that is gone.  [default: 15s]",
+    help="How long a standby waits for a leader that does not renew.  [default: 15s]",
 )
 @click.option(
     "--shards",
@@ -127,14 +131,14 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Note there which plan code runs, to find out who ended the process.  [default: in the temporary folder]",
+    help="Record here which plan code runs, to find a Plan that ends the process.  [default: in the temporary folder]",
 )
 @click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz, /readyz and /metrics on this port.")
 @click.option(
-    "--page", "address", metavar="[HOST]:PORT", help="Serve the live page there, such as :8090. Needs the extra `page`."
+    "--page", "address", metavar="[HOST]:PORT", help="Serve the live page here, such as :8090. Needs the extra `page`."
 )
 @click.option("--page-actions", is_flag=True, help="Let people act on Plans through the page, with their own rights.")
-@click.option("--page-audience", metavar="NAME", help="An audience that tokens need besides the API server's own.")
+@click.option("--page-audience", metavar="NAME", help="Audience that a token needs, besides that of the API server.")
 @click.option(
     "--page-key",
     type=click.Path(dir_okay=False, path_type=Path),

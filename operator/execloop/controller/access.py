@@ -57,23 +57,23 @@ class Access:
         return Reach(namespace, self.manifests_namespaces) if self.account(spec) is None else None
 
     def refusal(self, namespace: str, spec: PlanSpec, *, applied: bool = False) -> str | None:
-        """Why this Plan is not let in; None when it is. `applied`: it was before, and only undoes what it did."""
+        """Return why this Plan is refused; None when it is not. `applied`: it ran before, and only undoes that."""
         if self.allowed and not self._may_use(namespace, spec.plan):
             return f"the plan {spec.plan!r} is not allowed in the namespace {namespace!r}"
         if not applied and self.account(spec) is None:
             if self.require_service_account:
-                return "spec.serviceAccountName is missing: this operator lets no Plan act with its own rights"
+                return "spec.serviceAccountName is missing: this operator requires one (--require-service-account)"
             if any(fnmatchcase(spec.plan, name) for name in self.require_service_account_for):
                 return (
-                    f"spec.serviceAccountName is missing: this operator lets the plan {spec.plan!r} act with a service"
-                    " account's rights only"
+                    f"spec.serviceAccountName is missing: this operator requires one for the plan {spec.plan!r}"
+                    " (--require-service-account-for)"
                 )
         if not self.cross_namespace:
             for index, reference in enumerate(spec.depends_on):
                 if reference.namespace not in {None, namespace}:
                     return (
-                        f"spec.dependsOn[{index}].namespace: this operator lets Plans depend on objects of their own"
-                        " namespace only"
+                        f"spec.dependsOn[{index}].namespace: this operator allows objects of the Plan's namespace only"
+                        " (--cross-namespace-dependencies allows others)"
                     )
         return None
 

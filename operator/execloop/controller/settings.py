@@ -34,7 +34,7 @@ class Settings:
     """Folders of plan modules, besides the installed plans."""
     kubeconfig: Path | None = None
     workers: int = 10
-    """Calls of plan code at one moment."""
+    """Calls of plan code at the same time."""
     max_threads: int = 200
     """Threads that blocked plan code may hold."""
     health_port: int | None = None

@@ -37,7 +37,7 @@ _ELSEWHERE = "This page is for browsers on the same machine. Open it at its own 
 
 
 class RunSite:
-    """What the views stand on. It knows one person: whoever uses this machine."""
+    """What the views stand on. It knows one person: the user of this machine."""
 
     def __init__(self, record: Record, loop: asyncio.AbstractEventLoop) -> None:
         self.presentation, self.viewers = Presentation(), Viewers()
@@ -129,7 +129,7 @@ def application(site: RunSite, record: Record) -> web.Application:
 
 
 def _from_this_machine(site: RunSite) -> Any:
-    """Refuse a Host that is no name of this machine: a foreign page may have its own name lead here (DNS rebinding)."""
+    """Refuse a Host that does not name this machine: a foreign page may resolve its own name to it (DNS rebinding)."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -23,7 +23,7 @@ def span(seconds: float) -> str:
 
 
 def moment(text: object) -> datetime | None:
-    """Return the time that a field of a resource says; None for what is no time."""
+    """Return the time that a field of a resource says; None for what is not a time."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:

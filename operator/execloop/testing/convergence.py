@@ -135,7 +135,7 @@ async def aconverge(
 
 
 def assert_idempotent(plan: Plan, within: int = 10, *, clock: FakeClock | None = None, **options: Any) -> Report:
-    """Converge, then ask once more: a plan that has converged needs no task, however often it is asked."""
+    """Converge, then ask again: a plan that has converged needs no task, however often it is asked."""
     report = converge(plan, within, clock=clock, **options)
     tasks, _, waits = asyncio.run(_ask(plan))
     if left := (*(task.name for task in tasks), *waits):

@@ -102,7 +102,7 @@ def test_a_folder_that_is_not_there_is_wrong_usage() -> None:
 
 def test_no_plans_at_all_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("execloop._plans.registry.from_entry_points", lambda: ())
-    assert "no plans: install a package that has some" in _plans("--plans", tmp_path).stderr
+    assert "no plans found: install a package that has plans" in _plans("--plans", tmp_path).stderr
 
 
 class Inner(BaseModel):

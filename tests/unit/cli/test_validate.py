@@ -82,7 +82,7 @@ def test_a_problem_is_said_with_file_document_and_field(spec: dict[str, Any], pr
         ("[1, 2]", "-:1: should be a Kubernetes object"),
         ("spec: {}", "-:1: should say apiVersion and kind: execloop.dev/v1alpha1 and Plan for a Plan"),
         ("a: [", "-:1: not YAML: "),
-        ("a: 1\na: 2", "-:1: not YAML: the key 'a' is there twice (line 2, column 1)"),
+        ("a: 1\na: 2", "-:1: not YAML: the key 'a' is repeated (line 2, column 1)"),
         (
             "kind: Plan\napiVersion: execloop.dev/v1\nmetadata: {name: x}\nspec: {plan: settled}",
             "-:1:apiVersion: should be",

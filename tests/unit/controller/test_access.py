@@ -63,7 +63,7 @@ class TestServiceAccount:
         access = Access(require_service_account_for=("manifests", "db-*"))
         why = refusal(access, plan=plan, serviceAccountName=account)
         assert (why is not None) == refused
-        assert why is None or f"lets the plan {plan!r} act with a service account's rights only" in why
+        assert why is None or f"requires one for the plan {plan!r}" in why
 
     @pytest.mark.parametrize(
         "access", [Access(require_service_account=True), Access(require_service_account_for=("*",))]

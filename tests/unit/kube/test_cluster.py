@@ -242,7 +242,7 @@ def test_a_pod_without_a_service_account(tmp_path: Path) -> None:
         ),
         (
             {"user": {"client-certificate-data": "aGVsbG8=", "client-key-data": "aGVsbG8="}},
-            "users[u].user.client-certificate and client-key do not fit each other",
+            "users[u].user.client-certificate and client-key do not match",
         ),
         ({"user": {"exec": {"apiVersion": "v1"}}}, "users[u].user.exec.command is missing"),
         ({"user": {"exec": "aws"}}, "users[u].user.exec must be a mapping"),

@@ -307,10 +307,10 @@ def test_what_is_not_there_is_not_found() -> None:
             "status: odd",
             "its state cannot be read: status.conditions cannot be read: a part of the path is not a mapping",
         ),
-        ("status: {conditions: odd}", "its state cannot be read: status.conditions is no list"),
-        ("status: {conditions: [odd]}", "its state cannot be read: an item of status.conditions is no mapping"),
-        ("status: {conditions: [{type: 1}]}", "its state cannot be read: a field of status.conditions is no text"),
-        ("status: {observedGeneration: odd}", "its state cannot be read: status.observedGeneration is no integer"),
+        ("status: {conditions: odd}", "its state cannot be read: status.conditions is not a list"),
+        ("status: {conditions: [odd]}", "its state cannot be read: an item of status.conditions is not a mapping"),
+        ("status: {conditions: [{type: 1}]}", "its state cannot be read: a field of status.conditions is not text"),
+        ("status: {observedGeneration: odd}", "its state cannot be read: status.observedGeneration is not an integer"),
     ],
 )
 def test_what_cannot_be_read_is_unknown(body: str, message: str) -> None:

@@ -108,9 +108,9 @@ class TestReads:
         waits = {**READY, "reason": "DependencyNotReady", "message": "Plan a/one is not ready"}
         cluster.put("b", "three", status={"conditions": [waits]}, dependsOn=[{"name": "one", "namespace": "a"}])
         async with page(cluster) as (client, _):
-            assert "an error that no retry helps" in await text(client, "/plans/b/three")
+            assert "a fatal error" in await text(client, "/plans/b/three")
             seen = await text(client, "/plans/b/three", "bob-token")
-            assert "an error that no retry helps" not in seen
+            assert "a fatal error" not in seen
             assert "a/one" in seen
 
     @in_event_loop

@@ -1,4 +1,4 @@
-"""The tree of tasks as it stands: fed by events, read by whoever draws it. Bounded, however large the tree is."""
+"""The tree of tasks as it stands: fed by events, read by what draws it. Bounded, however large the tree is."""
 
 from __future__ import annotations
 

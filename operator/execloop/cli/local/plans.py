@@ -60,7 +60,7 @@ def _list_as_json(registry: Registry) -> None:
 
 def _list(registry: Registry) -> None:
     if not registry:
-        click.echo("no plans: install a package that has some, or give a folder with --plans", err=True)
+        click.echo("no plans found: install a package that has plans, or name a folder with --plans", err=True)
         return
     rows = (
         (plan.name, plan.origin, plan.version, ", ".join(map(str, parameters_of(plan.definition)))) for plan in registry

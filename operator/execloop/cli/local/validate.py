@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 
-@click.command(epilog="Exit codes: 0 all are good, 1 some are not, 2 wrong usage.")
+@click.command(epilog="Exit codes: 0 all are valid, 1 some are not, 2 wrong usage.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @plans_option
 @click.option(
-    "--schema-only", is_flag=True, help="Leave the plans' own parameters unchecked: they are not installed here."
+    "--schema-only", is_flag=True, help="Do not check parameters: for manifests whose plans are not installed here."
 )
 def validate(files: tuple[str, ...], folders: tuple[Path, ...], schema_only: bool) -> int:
     """Check Plan manifests without a cluster: each Plan in each FILE (- for standard input).
 
-    A line for each problem: file, YAML document, field. Objects that are no Plans are left out.
+    A line for each problem: file, YAML document, field. Objects that are not Plans are left out.
     """
     registry = None if schema_only else load_registry(folders)
     good = bad = 0

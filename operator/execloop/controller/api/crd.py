@@ -49,7 +49,7 @@ def _schema() -> dict[str, Any]:
     for whole in ("execution", "pending", "suspension"):  # each write brings them whole, so no part has an owner
         status["properties"][whole]["x-kubernetes-map-type"] = "atomic"
     return {
-        "description": "A Plan converges: the tasks it still needs are run until it needs none, again and again.",
+        "description": "A Plan converges: its tasks run until it needs none. At each interval it is observed again.",
         "type": "object",
         "required": ["spec"],
         "properties": {

@@ -136,12 +136,12 @@ class PlanSpec(Model):
     )
     """Parameters of the plan; the plan's own model validates them."""
     parameters_from: Annotated[tuple[ParametersFrom, ...], Field(max_length=MOST_SOURCES)] = ()
-    """ConfigMaps and Secrets that give parameters: merged in order, a later one's top-level keys replace an
-    earlier one's, and the inline parameters come last. A change of one of them triggers a reconcile."""
+    """ConfigMaps and Secrets that give parameters, merged in order: top-level keys of a later one replace those of
+    an earlier one. The inline parameters come last. A change of one of the objects triggers a reconcile."""
     sleep_between_runs: Duration = 1.0
     """Pause between two runs of an execution."""
     errors_to_tolerate: Annotated[int, Field(ge=-1, le=2**31 - 1)] = 5
-    """Error budget of an execution: with one error more it stops. -1 tolerates any number."""
+    """Error budget of an execution: it stops at the next error after that many. -1 tolerates any number."""
     error_backoff: ErrorBackoff = ErrorBackoff()
     """Delay after a run with errors: the initial delay, doubled with each further such run up to the maximum,
     with 10% of jitter. It is never shorter than sleepBetweenRuns."""
@@ -151,10 +151,10 @@ class PlanSpec(Model):
     parallelism: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many tasks may run at a time."""
     interval: Annotated[Duration, DurationBounds(at_least="1s", or_zero=True)] = 600.0
-    """How long after it converged, or stalled, the world is observed again, with 10% of jitter; 0s means never."""
+    """Time after which a Plan that converged or stalled is observed again, with 10% of jitter; 0s means never."""
     mode: Literal["Reconcile", "Once", "Preview"] = "Reconcile"
     """Reconcile: converge, and repair drift at each interval. Once: converge once for each change of the inputs,
-    then rest whatever the interval says. Preview: publish the tasks that would run, and run none."""
+    and ignore the interval. Preview: publish the tasks that would run, and run none."""
     approval: Literal["Automatic", "Manual"] = "Automatic"
     """Automatic: run tasks as soon as they are needed. Manual: publish the pending tasks with a digest, and wait
     until the annotation execloop.dev/approve carries that digest."""
@@ -163,16 +163,16 @@ class PlanSpec(Model):
     depends_on: Annotated[tuple[DependsOn, ...], Field(max_length=64)] = ()
     """Objects that have to be ready before an execution begins; Plans unless apiVersion and kind say otherwise."""
     service_account_name: _ObjectName | None = None
-    """Service account, in the Plan's namespace, that the plan's cluster clients act as. Defaults to what the
-    operator was started with."""
+    """Service account, in the Plan's namespace, that the plan's cluster clients act as. Defaults to the operator's
+    --default-service-account."""
     deletion_policy: Literal["Orphan", "Teardown"] = "Orphan"
-    """What happens when the Plan is deleted. Orphan: nothing, what it made stays. Teardown: the plan's teardown is
-    driven to its end first, and a finalizer holds the Plan until then."""
+    """What happens when the Plan is deleted. Orphan: what the plan made stays. Teardown: the operator runs the
+    plan's teardown first, and a finalizer keeps the Plan until it has ended."""
     history_limit: Annotated[int, Field(ge=0, le=100)] = 5
     """How many ended executions are kept in status.history."""
     ttl_after_finished: Duration | None = None
-    """With mode Once: delete the Plan this long after it finished, converged or stalled. Not for a Plan that a
-    GitOps tool applies: it would come back."""
+    """With mode Once: delete the Plan this long after it converged or stalled. Do not use it for a Plan that a GitOps
+    tool applies: the tool would create it again."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -207,7 +207,7 @@ class Condition(Model):
     last_transition_time: _WholeSecond
     """When the status of the condition last changed."""
     observed_generation: _Count | None = None
-    """Generation of the Plan that the condition speaks of."""
+    """Generation of the Plan that the condition describes."""
 
 
 class Approval(Model):
@@ -221,7 +221,7 @@ class Approval(Model):
     """Version of the plan's code that was approved to run."""
     tasks: str | None = None
     """Hashes of the names that were approved, 8 characters each: later runs of the execution may ask for no others.
-    Not there when they were more than 2,000: the approval is then good for one run."""
+    Left out when there were more than 2,000: the approval is then good for one run."""
 
 
 class SameWork(Model):
@@ -289,7 +289,7 @@ class Pending(Model):
     tasks: tuple[str, ...] = ()
     """Names of the first 20 of them."""
     details: tuple[PreviewTask, ...] | None = None
-    """What those of the first 20 would change that say so, in the plan's own words."""
+    """What the first 20 would change, for those that say it, in the plan's own words."""
 
 
 class HistoryEntry(Model):
@@ -323,7 +323,7 @@ class Suspension(Model):
     until: _Instant
     """When it ends."""
     lifted: _Instant | None = None
-    """When the operator found it over and continued; the same date suspends no more."""
+    """When the operator saw that it had ended, and continued. The same date does not suspend again."""
 
 
 class PreviewAnswer(Model):
@@ -345,11 +345,11 @@ class PlanStatus(Model):
     """What the operator saw and did."""
 
     observed_generation: Annotated[int, Field(ge=-1)] = -1
-    """Generation of the Plan that the conditions speak of; -1 before the operator saw it."""
+    """Generation of the Plan that the conditions describe; -1 before the operator saw it."""
     conditions: tuple[Condition, ...] = ()
     """Ready, Reconciling, Stalled and Suspended, as kstatus reads them."""
     execution: ExecutionStatus | None = None
-    """The execution under way, or the last one."""
+    """The current execution, or the last one."""
     state: str | None = None
     """The conditions in one word: Converged, Running, Retrying, Waiting, NeedsApproval, Stalled, Suspended, TearingDown
     or Previewed."""

@@ -217,7 +217,7 @@ class Operator:
         except ApiError as error:
             done("api_error")
             after = _retry(state, error)
-            level = logging.DEBUG if error.not_found else logging.WARNING  # most often it is just deleted
+            level = logging.DEBUG if error.not_found else logging.WARNING  # usually it was just deleted
             logger.log(level, "the API server: %s; trying again in %.0f s", error, after, extra={"plan": str(key)})
         except Exception:
             done("error")
@@ -245,7 +245,7 @@ class Operator:
             async with asyncio.timeout(_GRACE):
                 await self.queue.idle()
         except TimeoutError:
-            logger.warning("plan code still runs after %.0f s, and is left behind", _GRACE)
+            logger.warning("plan code still runs after %.0f s: the process exits without waiting for it", _GRACE)
         try:
             async with asyncio.timeout(_GRACE):
                 await asyncio.gather(*map(self._save, self.cache))
@@ -285,7 +285,7 @@ class Operator:
         return [key for key in self.cache if (state := self.cache.get(key)) is not None and uids(state.uid)]
 
     def _is_at_work(self, key: Key) -> bool:
-        """Return whether a reconcile of the Plan is under way, or code of it that was left behind still runs."""
+        """Return whether a reconcile of the Plan is under way, or abandoned code of it still runs."""
         state = self.cache.get(key)
         return (state is not None and state.under_way is not None) or key in self.code.barred
 
@@ -346,7 +346,7 @@ def _retry(state: PlanState | None, error: ApiError | None) -> float:
 
 
 def _wait(cache: Cache, key: Key, change: Change) -> float:
-    """Return the seconds before a change is looked at: another hand at the status must not keep the operator busy."""
+    """Return the seconds before a reconcile for a change: a client that writes the status must not keep it busy."""
     state = cache.get(key)
     if change is Change.CONCERN or state is None:
         return 0.0

@@ -88,16 +88,16 @@ class Crashes:
         self._unreported = journal.crash()
         self.suspects = Suspects(journal, changed=self._changed.set)
         if journal.problem:
-            why = "a plan that ends this process is not found out"
+            why = "if plan code ends this process, its Plan cannot be named"
             logger.warning("no journal at %s: %s; %s", journal.path, journal.problem, why)
 
     async def report(self) -> None:
-        """Write down whom the end of the last process makes suspect, for any process that may own the Plans."""
+        """Record the Plans that the end of the last process makes suspect, for any process that may own them."""
         if (crash := self._unreported) is not None:
             try:
                 _log(crash, await self._add(crash))
             except ApiError as error:
-                logger.warning("the suspects of a crash are not written down yet: %s", error)
+                logger.warning("the suspects of a crash are not recorded yet: %s", error)
                 _log(crash, self._known(self._record.text()))
         self.journal.begin()
         self._at_work = True
@@ -117,7 +117,7 @@ class Crashes:
             try:
                 await self._write()
             except ApiError as error:
-                logger.debug("the suspects are not written down yet: %s", error)
+                logger.debug("the suspects are not recorded yet: %s", error)
             if self._record.text() != self._seen:
                 self.begin()
 

@@ -72,13 +72,13 @@ class Metrics:
         )
         self._request_seconds = Histogram(
             "execloop_api_request_duration_seconds",
-            "Until the API server's answer began.",
+            "Time until the API server's answer began.",
             ["verb"],
             buckets=_SECONDS[:13],
             registry=registry,
         )
         self._restarts = Counter(
-            "execloop_watch_restarts", "Watches that ended before their time.", ["watch", "reason"], registry=registry
+            "execloop_watch_restarts", "Watches that ended early.", ["watch", "reason"], registry=registry
         )
         build = Gauge("execloop_build_info", "1, with the version that runs.", ["version"], registry=registry)
         build.labels(version("execloop")).set(1)
@@ -140,9 +140,9 @@ class Metrics:
             ("leader", "1 while this operator works, 0 while it stands by.", leader),
             ("queue_depth", "Plans that are due and wait for their reconcile.", queue_depth),
             ("reconciles_in_progress", "Plans whose reconcile is in progress.", in_progress),
-            ("plans_blocked", "Plans barred until code of theirs returns that was left behind.", blocked),
+            ("plans_blocked", "Plans that do not run until abandoned code of theirs returns.", blocked),
             ("plans_suspected", "Plans that may have ended a process, until a run of theirs completes.", suspected),
-            ("plan_calls_waiting", "Calls of plan code that wait for one of the places.", waiting_calls),
+            ("plan_calls_waiting", "Calls of plan code that wait for a worker.", waiting_calls),
         ):
             Gauge(f"execloop_{name}", documentation, registry=self.registry).set_function(value)
         self.registry.register(_Plans(conditions))

@@ -22,13 +22,13 @@ _FAREWELL_SECONDS = 1.0
 
 
 class Probes:
-    """Set anew at each stage of the process's life."""
+    """Replaced at each stage of the process's life."""
 
     def __init__(self) -> None:
         self.unready: Check = lambda: "starting"
         """Return why the operator is not ready, empty when it is."""
         self.unwell: Check = lambda: ""
-        """Return why a restart would help, empty when it would not. Trouble elsewhere is no reason."""
+        """Return why a restart would help, empty when it would not. Trouble elsewhere is not a reason."""
 
 
 @asynccontextmanager

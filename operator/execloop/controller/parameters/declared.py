@@ -13,7 +13,7 @@ __all__ = ["declared_names"]
 
 @lru_cache(maxsize=1024)
 def declared_names(model: object) -> frozenset[str]:
-    """Names and aliases of its fields, and of the models within; none of what is no model. Runs no code of the plan."""
+    """Return the names and aliases of a model's fields, and of models within. Runs no code of the plan."""
     names: set[str] = set()
     seen: set[int] = set()
     pending = [model]

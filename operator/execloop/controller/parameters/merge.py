@@ -127,7 +127,7 @@ def _given(source: ParameterSource, reading: Reading, declares: Callable[[str], 
     binary = found.get("binaryData") or {}
     if reference.key is None:
         if binary:
-            raise _Problem(f"{object_name} has binaryData, which is no text: name the key of its data to take")
+            raise _Problem(f"{object_name} has binaryData, which is not text: name the key of its data to take")
         return {key: _text(source, key, value) for key, value in data.items() if declares(key)}
     if reference.key in binary:
         raise _Problem(f"key {reference.key} of {object_name} is binaryData, and must be text")
@@ -153,7 +153,7 @@ def _text(source: ParameterSource, key: str, value: str) -> str:
         return base64.b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         which = "a value" if source.reference.key is None else f"key {key}"
-        raise _Problem(f"{which} of Secret {source.reference.name} is no UTF-8 text") from None
+        raise _Problem(f"{which} of Secret {source.reference.name} is not UTF-8 text") from None
 
 
 def _mapping(name: str, text: str, load: Callable[[str], Any]) -> dict[str, Any]:

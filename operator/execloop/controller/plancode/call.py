@@ -26,7 +26,7 @@ class Call:
     def __init__(self, key: Hashable, changed: Callable[[Call], None]) -> None:
         self.key = key
         self.left = False
-        """Whoever awaited it has left."""
+        """Its caller no longer waits for it."""
         self.cut = False
         """It is being cancelled."""
         self.frozen = False

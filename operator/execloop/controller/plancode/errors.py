@@ -4,8 +4,8 @@ NotNow               no fault of the Plan: call again, uncounted
 ├── LoopGivenUp      another Plan blocks the event loop
 ├── StillRunning     an earlier call of this Plan has not ended
 └── TooManyBlocked   plan code holds all threads
-OutOfTime            it has not ended in time, and is left behind
-Escaped              it raised what is no Exception
+OutOfTime            it has not ended in time, and is abandoned
+Escaped              it raised something that is not an Exception
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class PlanHost:
     ) -> None:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
-        """Keys whose plan code was left behind while it runs: it must not run again until it has ended."""
+        """Keys whose abandoned plan code still runs: it must not run again until it has ended."""
         self.waiting = 0
         """Calls that wait for a place."""
         self._places, self._async_places = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
@@ -244,7 +244,7 @@ class PlanHost:
         self.barred.add(call.key)
 
     def _release(self, call: Call) -> None:
-        """Let its key go, unless another call has it already."""
+        """Free its key, unless another call has it already."""
         if self._calls.get(call.key) is not call:
             return
         del self._calls[call.key]
@@ -298,7 +298,7 @@ class PlanHost:
                 host.frozen.append(call)
             if not outcome.done():
                 outcome.set_exception(LoopGivenUp(name))
-                outcome.exception()  # whoever awaited it may be about to leave
+                outcome.exception()  # its caller may be about to end
         _call_soon(host.loop, _call_soon, asyncio.get_running_loop(), self._turns_again, host)
         for call in tuple(host.frozen):
             call.moved.set()
@@ -327,7 +327,7 @@ class PlanHost:
 
 
 def _nothing() -> None:
-    """Do nothing: what a call leaves behind where nothing is noted."""
+    """Do nothing: the end of a call where calls are not noted."""
 
 
 def _raised(result: T | None, error: BaseException | None) -> T:

@@ -63,7 +63,7 @@ class PlansLoop:
     def _turn(self) -> None:
         asyncio.set_event_loop(self.loop)
         while not self._ended:
-            # What a task that plan code started raises goes to whoever awaits it, and through the loop besides.
+            # What a task that plan code started raises goes to the code that awaits it, and to the loop's handler.
             with suppress(SystemExit, KeyboardInterrupt):
                 self.loop.run_forever()
         left = asyncio.all_tasks(self.loop)
@@ -213,4 +213,4 @@ def _say(_loop: object, context: dict[str, Any]) -> None:
     key = task.call.key if isinstance(task, PlanTask) else "unknown"
     error = context.get("exception")
     kind = "an error" if error is None else type(error).__name__
-    logger.warning("the async code of Plan %s left behind: %s (%s)", key, kind, context.get("message"))
+    logger.warning("unhandled in the async code of Plan %s: %s (%s)", key, kind, context.get("message"))

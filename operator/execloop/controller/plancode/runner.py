@@ -293,6 +293,6 @@ async def _awaiting(code: PlanHost, key: Key, run: Run, left: float | None) -> N
 
 
 def _put_off(run: Run, asked: float) -> None:
-    """The wait for a place is no time of the execution."""
+    """The wait for a worker does not count as time of the execution."""
     if (waited := run.clock.monotonic() - asked) > _SHORT_WAIT:
         run.put_off(waited)

@@ -162,7 +162,7 @@ class Commit:
         return work.inputs is None or self._inputs(work, newest) != work.inputs
 
     def to_stop(self, work: UnderWay) -> bool:
-        """Return whether this reconcile should start nothing more: overtaken, suspended, requested anew."""
+        """Return whether this reconcile should start nothing more: overtaken, suspended, requested again."""
         newest, snapshot = work.state.snapshot, work.snapshot
         if self.overtaken(work) or newest.requested != snapshot.requested:
             return True
@@ -172,7 +172,7 @@ class Commit:
         return isinstance(validated, Stalled) or (newest.generation != snapshot.generation and validated.spec.suspend)
 
     def _moved_on(self, work: UnderWay) -> bool:
-        """Return whether the Plan is gone, made anew, being deleted, or in the hands of another operator."""
+        """Return whether the Plan was deleted, created again, is being deleted, or belongs to another operator."""
         state = self._cache.get(work.snapshot.key)
         if state is not work.state:
             return True
@@ -203,7 +203,7 @@ class Commit:
                 state.schedule(None)
 
     def _with_another_look(self, state: PlanState, requeue: Requeue) -> Requeue:
-        """Look once more at a Plan at rest, or that waits, if something that it manages changed since it looked."""
+        """Look again at a Plan at rest, or that waits, if something that it manages changed since it looked."""
         if state.look_again and state.awaits_the_world and isinstance(requeue, RunAfter):
             state.hasten(self._monotonic() + LEAST_WAIT)
             return RunAfter(min(requeue.seconds, LEAST_WAIT))

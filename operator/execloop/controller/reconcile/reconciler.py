@@ -232,7 +232,7 @@ class Reconciler:
         return True
 
     def drifted(self, key: Key) -> bool:
-        """Return whether a change of what a Plan manages makes it due; one that is under way looks once more.
+        """Return whether a change of what a Plan manages makes it due; one that is under way looks again.
 
         A plan that waits is asked again a second later: what changes together is looked at once.
         """

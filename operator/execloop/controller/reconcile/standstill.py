@@ -101,7 +101,7 @@ def awaiting_approval(ctx: ReconcileContext, pending: Pending, requeue: Requeue,
     now = ctx.now
     update = {**_OVER, "execution": paused(ctx.execution, now), "pending": pending}
     given = ctx.snapshot.approve
-    wrong = f"; the approval {cut(given, _DIGEST_SHOWN)} is not for these tasks" if given else ""
+    wrong = f"; the approval {cut(given, _DIGEST_SHOWN)} does not match these tasks" if given else ""
     status = ctx.advance(Awaiting(_asks(pending) + wrong), now, **update)
     before = ctx.snapshot.stored.pending
     if ignored is not None:

@@ -57,7 +57,7 @@ def suspension_of(  # noqa: PLR0911 - one return for each rule
     until = _instant(given)
     if until is None:
         hint = "write the time as RFC 3339 has it, such as 2026-01-02T15:04:05Z"
-        return Suspended(f"spec.suspend is true; the annotation execloop.dev/suspend-until is no time: {hint}")
+        return Suspended(f"spec.suspend is true; the annotation execloop.dev/suspend-until is not a time: {hint}")
     same = known is not None and known.until == until
     if same and known is not None and known.lifted is not None:
         return Lifted(known, now=False)
@@ -67,7 +67,7 @@ def suspension_of(  # noqa: PLR0911 - one return for each rule
     if same:
         return Lifted(Suspension(until=until, lifted=at(now)), now=True)
     message = (
-        f"spec.suspend is true; its end {_shown(until)} was over before, so set another or set spec.suspend to false"
+        f"spec.suspend is true; its end {_shown(until)} is in the past: set a later time, or set spec.suspend to false"
     )
     return Suspended(message, spent=True)
 

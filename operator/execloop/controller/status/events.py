@@ -46,9 +46,11 @@ class PlanEvent(NamedTuple):
 
 EXPIRED: Final = PlanEvent("Normal", "SuspensionExpired", "the suspension has ended, the Plan continues")
 SPENT: Final = PlanEvent(
-    "Warning", "SuspensionEndIgnored", "execloop.dev/suspend-until was over before, so the suspension has no end"
+    "Warning",
+    "SuspensionEndIgnored",
+    "execloop.dev/suspend-until was already in the past, so the suspension has no end",
 )
-FINISHED: Final = PlanEvent("Normal", "Finished", "spec.ttlAfterFinished is over, so the operator deletes the Plan")
+FINISHED: Final = PlanEvent("Normal", "Finished", "spec.ttlAfterFinished has passed: the operator deletes the Plan")
 UNDONE: Final = PlanEvent(
     "Warning", "TeardownSkipped", "the Plan was deleted before its finalizer was in place: its teardown did not run"
 )
@@ -111,7 +113,7 @@ class EventRecorder:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def record(self, snapshot: Snapshot, event: PlanEvent) -> None:
-        """Send an Event that regards a Plan; a flood is cut, a failure is no matter."""
+        """Send an Event that regards a Plan; a flood is cut, and a failure is logged only."""
         if len(self._under_way) >= _AT_ONCE:
             return
         key = snapshot.key

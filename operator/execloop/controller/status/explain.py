@@ -40,9 +40,9 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "CreateFailed": Cause(
         "tries again after an error of create()", "fix the cause if it lasts; the operator tries again until then"
     ),
-    "DependencyNotReady": Cause("waits for what it depends on", "get that ready, or take it out of spec.dependsOn"),
+    "DependencyNotReady": Cause("waits for what it depends on", "make it ready, or remove it from spec.dependsOn"),
     "DependencyCycle": Cause(
-        "waits for itself", "take one of these Plans out of the spec.dependsOn of another", said=True
+        "waits for itself", "remove one of these Plans from the spec.dependsOn of another", said=True
     ),
     "ParametersNotFound": Cause(
         "waits for its parameters", "create it, allow reading it, or make the source optional", said=True
@@ -51,13 +51,13 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "waits for its service account", "create it, or change spec.serviceAccountName", said=True
     ),
     "ApprovalRequired": Cause("waits for an approval", "approve with `execloop approve`", said=True),
-    "Waiting": Cause("waits, as its plan asks", "nothing to do if that comes; the operator asks the plan again"),
-    "ErrorsExceeded": Cause("has stalled", "fix the cause, then run `execloop reconcile`", said=True),
-    "FatalError": Cause(
-        "has stalled: an error that no retry helps", "fix the cause, then run `execloop reconcile`", said=True
+    "Waiting": Cause(
+        "waits, as its plan asks", "nothing to do unless it takes too long; the operator asks the plan again"
     ),
+    "ErrorsExceeded": Cause("has stalled", "fix the cause, then run `execloop reconcile`", said=True),
+    "FatalError": Cause("has stalled: a fatal error", "fix the cause, then run `execloop reconcile`", said=True),
     "ExecutionTimeout": Cause(
-        "has stalled: its time is over",
+        "has stalled: its execution timed out",
         "fix what is slow or raise spec.executionTimeout, then run `execloop reconcile`",
         said=True,
     ),
@@ -83,7 +83,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "TearingDown": Cause("is being torn down", "nothing to do; the Plan goes when nothing is left to undo"),
     "TeardownFailed": Cause(
         "cannot be torn down",
-        "fix the cause, or let go with the annotation execloop.dev/abandon=true",
+        "fix the cause, or delete it without its teardown: the annotation execloop.dev/abandon=true",
         said=True,
     ),
     "Suspended": Cause("is suspended", "to continue run `execloop resume`"),
@@ -198,7 +198,7 @@ def _links(
             yield _explain(found, others, chain)
 
 
-_NOT_NEEDED = "take it out of spec.dependsOn"
+_NOT_NEEDED = "remove it from spec.dependsOn"
 
 
 def _deciding(conditions: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, Any]) -> tuple[str, str]:

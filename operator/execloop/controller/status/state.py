@@ -1,6 +1,6 @@
 """What the columns of a Plan show: its state in one word, and its errors beside its budget. Pure.
 
-Whoever writes a status calls `finished` last; the command and the page read the same words.
+Code that writes a status calls `finished` last; the command and the page read the same words.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Line(NamedTuple):
 def line(before: PlanStatus, after: PlanStatus) -> Line | None:
     """Return the line for a new status, such as `Running -> Stalled: FatalError: no such host`; None without a change.
 
-    A message alone is no transition: it may change with each error.
+    A message alone is not a transition: it may change with each error.
     """
     reason, message = _deciding(after)
     if (after.state, reason) == (before.state, _deciding(before)[0]) or after.state is None:

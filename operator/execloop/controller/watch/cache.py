@@ -32,7 +32,7 @@ class Change(Enum):
     CONCERN = "concern"
     """The Plan is due at once."""
     STATUS = "status"
-    """Another hand wrote the status: the Plan is due, with backoff."""
+    """Another client wrote the status: the Plan is due, with backoff."""
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +80,7 @@ class PlanState:
     waits: int = 0
     """Consecutive reconciles that could do nothing yet."""
     foreign: int = 0
-    """Consecutive statuses that another hand wrote."""
+    """Consecutive statuses that another client wrote."""
     progress_gap: float = 0.0
     """Seconds between the last two writes of progress; 0 before the first."""
     progress_due: float = 0.0
@@ -148,7 +148,7 @@ class PlanState:
         return execution is None or execution.finished_at is not None or execution.failed_runs > 0
 
     def pack(self) -> None:
-        """Take little memory until the next reconcile; nothing is lost, and what can be found anew goes."""
+        """Take little memory until the next reconcile; nothing is lost, and what can be computed again is dropped."""
         if self.under_way is not None or self.unsaved is not None or isinstance(self.held, Packed):
             return
         execution = self.held.execution
@@ -177,7 +177,7 @@ class PlanState:
             return Change.CONCERN
         if foreign:
             self.foreign += 1
-            self.change()  # whoever wrote it may know of the world what is not known here
+            self.change()  # its writer may know something of the world that this process does not
             return Change.STATUS
         return Change.NOTHING
 
@@ -246,7 +246,7 @@ class PlanState:
             self.waits = 0
 
     def change(self) -> None:
-        """Note that something which the plan manages changed: a Plan at rest is observed once more."""
+        """Note that something which the plan manages changed: a Plan at rest is observed again."""
         self.look_again = True
 
     @property
@@ -283,7 +283,7 @@ class PlanState:
         return self.waits
 
     def succeed(self) -> None:
-        """Forget the failures: the next backoff begins anew."""
+        """Forget the failures: the next backoff begins at its first step."""
         self.failures = 0
 
     def fail(self) -> int:
@@ -325,7 +325,7 @@ def _ignore(_key: Key, _change: Change, _listed: bool) -> None:
 class Cache:
     """The state of each key. An event older than what is known is dropped; a list is the truth.
 
-    `changed` learns of each change, whoever brought the object: the watch, a list, or an answer to the operator.
+    `changed` is called for each change, whether the watch, a list, or an answer to the operator brought it.
     """
 
     def __init__(self) -> None:

@@ -55,7 +55,7 @@ _NOT_FORESEEN = (
 
 
 class Observer(Protocol):
-    """Whoever wants to know of Plans: the operator."""
+    """What the watch of Plans reports to: the operator."""
 
     def seen(self, kind: str | None, body: dict[str, Any], /) -> None:
         """An event of the watch; what a list finds has no type."""
@@ -104,7 +104,7 @@ class PlanWatch:
         return {namespace or "*": stream.up for namespace, stream in self._streams.items()}
 
     def relist(self) -> None:
-        """List all Plans anew: the observer wants to know of more of them than before."""
+        """List all Plans again: the observer wants to know of more of them than before."""
         for each in self._streams.values():
             each.relist()
 

@@ -1,4 +1,4 @@
-"""What Plans refer to: when one of those objects changes, the Plan is due. A hint only; what counts is read anew."""
+"""What Plans refer to: when one of those objects changes, the Plan is due. A reconcile reads the object itself."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class References:
         self.refer(key, ())
 
     def changed(self, reference: Reference, metadata: dict[str, Any]) -> None:
-        """Something changed, whoever says so."""
+        """Call back for each Plan that refers to an object that changed, whichever watch reported it."""
         for key in tuple(self._to.get(reference, ())):
             self._changed(key, metadata)
 
@@ -134,7 +134,7 @@ class References:
         await watch.run()
 
     def _denied(self, kind: str, namespace: str, error: ApiError) -> None:
-        message = "%s in %s may not be watched, so Plans that refer to them look again in their own time: %s"
+        message = "%s in %s may not be watched, so Plans that refer to them look again at their interval: %s"
         logger.warning(message, kind, namespace or "all namespaces", error)
 
     async def close(self) -> None:

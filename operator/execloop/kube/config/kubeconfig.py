@@ -109,7 +109,7 @@ def _certificate(user: _Section) -> ClientCertificate | None:
     try:
         Tls().show(pair)
     except (ssl.SSLError, ValueError):
-        raise ConfigurationError(f"{user.where}.client-certificate and client-key do not fit each other") from None
+        raise ConfigurationError(f"{user.where}.client-certificate and client-key do not match") from None
     return pair
 
 

@@ -19,7 +19,7 @@ __all__ = ["Tls"]
 class Tls:
     """A context that trusts `ca`, or what the system trusts, and shows the certificate it was last given.
 
-    Raises ssl.SSLError for what is no certificate, or a key that does not fit it.
+    Raises ssl.SSLError for what is not a certificate, or a key that does not fit it.
     """
 
     def __init__(self, ca: str | None = None, *, insecure: bool = False) -> None:

@@ -25,7 +25,7 @@ _NEXT_ADDRESS = 0.25
 
 
 class Address(NamedTuple):
-    """`tls_name`: whom the certificate must name; None without TLS."""
+    """`tls_name`: the name in the certificate; None without TLS."""
 
     host: str
     port: int

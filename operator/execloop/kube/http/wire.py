@@ -32,7 +32,7 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = loop.create_future()
-        """Done once the transport has let go of the connection."""
+        """Done once the transport has closed the connection."""
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)

@@ -1,4 +1,4 @@
-"""An annotation of a Lease that any candidate may edit, whoever holds the Lease.
+"""An annotation of a Lease that any candidate may edit, with or without the Lease.
 
 Only the Lease's own `get` and `update` are needed. Its `spec` stays as it is, so that no holder gains time.
 """

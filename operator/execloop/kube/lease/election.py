@@ -76,7 +76,7 @@ class Candidate:
         return Claim(self.identity, self.times.duration, renewed, self.seen.transitions + taken)
 
     def release(self, renewed: str) -> Claim:
-        """What to write to let it go; from now on it is not held."""
+        """Return what to write to release it; from now on it is not held."""
         self.give_up()
         return Claim("", 1.0, renewed, self.seen.transitions if self.seen else 0)  # its duration must be positive
 

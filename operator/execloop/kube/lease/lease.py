@@ -133,7 +133,7 @@ class Lease:
 
     async def keep(self) -> str:
         """Renew it until it is lost; returns why."""
-        cause = "this process did not run for a while"
+        cause = "this process was paused for too long"
         while True:
             await asyncio.sleep(min(self.times.retry, self._left()))
             if not self.held:
@@ -198,7 +198,7 @@ class Lease:
         except ApiError as error:
             if not error.forbidden:
                 raise
-            logger.info("the Lease %s may not be watched: it is looked at now and then", self)
+            logger.info("the Lease %s may not be watched: the operator polls it", self)
             self._may_watch = False
         return False
 
@@ -214,7 +214,7 @@ class Lease:
                 raise
 
     async def _overwrite(self, claim: Callable[[str], Claim]) -> None:
-        """Write, and once more when only a write of our own, whose answer was lost, is in the way."""
+        """Write, and again when only a write of our own, whose answer was lost, is in the way."""
         try:
             await self._write(claim(self._timestamp()))
         except ApiError as error:

@@ -21,7 +21,7 @@ class Range:
 
     @classmethod
     def parse(cls, lease: str, base: str) -> Range | None:
-        """Return the range that a Lease of this name stands for; None when it is no Lease of a range of `base`."""
+        """Return the range that a Lease of this name stands for; None when it is not a Lease of a range of `base`."""
         if lease == base:
             return cls(0, 1)
         found = _SUFFIX.fullmatch(lease.removeprefix(base)) if lease.startswith(base) else None

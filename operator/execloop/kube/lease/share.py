@@ -14,7 +14,7 @@ __all__ = ["Sight", "to_give", "to_take"]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """`holders` has the ranges that are held, and by whom; `members` all replicas that are alive."""
+    """`holders` has the ranges that are held, each with its holder; `members` all replicas that are alive."""
 
     ranges: int
     holders: Mapping[int, str]
@@ -26,7 +26,7 @@ class Sight:
 def to_take(sight: Sight, me: str) -> list[int]:
     """Return the free ranges that this replica takes: its share, rounded up.
 
-    It leaves what another needs to reach the share, rounded down. Another that takes nothing is no member for long:
+    It leaves what another needs to reach the share, rounded down. A replica that takes nothing is soon no member:
     a replica renews its membership where it takes ranges.
     """
     if sight.others:

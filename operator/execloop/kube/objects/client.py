@@ -174,7 +174,7 @@ class Kube:
     ) -> None:
         """Returns once the server accepts it, or has no such object; finalizers may keep it for longer.
 
-        With `only`, the object as it was read, one that was changed or made anew since then is refused with 409.
+        With `only`, the object as it was read, one that was changed or created again since then is refused with 409.
         """
         query, body = {"propagationPolicy": propagation}, None
         if only is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Drifted", "Missing", "Same", "differences"]
 
-# They change with a write that changes nothing else, or say only how often and by whom was written.
+# They change with a write that changes nothing else, or say only how often it was written, and by which manager.
 _BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "generation"})
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -79,7 +79,7 @@ class Fields:
     def generation(self, path: str) -> int | None:
         value = self._field(path)
         if value is not None and not _is_number(value):
-            raise Malformed(f"{path} is no integer")
+            raise Malformed(f"{path} is not an integer")
         return value
 
     def is_(self, condition: str, status: str) -> ObjectCondition | None:
@@ -88,7 +88,7 @@ class Fields:
     def _conditions(self) -> list[ObjectCondition]:
         found = self._field("status.conditions")
         if found is not None and not isinstance(found, list):
-            raise Malformed("status.conditions is no list")
+            raise Malformed("status.conditions is not a list")
         return [_condition(item) for item in found or ()]
 
 
@@ -98,10 +98,10 @@ def _is_number(value: object) -> TypeGuard[int]:
 
 def _condition(item: object) -> ObjectCondition:
     if not isinstance(item, dict):
-        raise Malformed("an item of status.conditions is no mapping")
+        raise Malformed("an item of status.conditions is not a mapping")
     parts = [item.get(name) or "" for name in ("type", "status", "reason", "message")]
     if not all(isinstance(part, str) for part in parts):
-        raise Malformed("a field of status.conditions is no text")
+        raise Malformed("a field of status.conditions is not text")
     return ObjectCondition(*parts)
 
 

@@ -93,7 +93,7 @@ def _daemon_set(it: Fields, _now: datetime) -> Health:
     return (
         waits(unseen, "its controller has not yet seen it")
         or waits(wanted == -1, "how many pods it needs is not yet known")
-        or waits(it.number("status.currentNumberScheduled", 0) < wanted, "nodes still lack its pod")
+        or waits(it.number("status.currentNumberScheduled", 0) < wanted, "nodes do not have its pod yet")
         or waits(it.number("status.updatedNumberScheduled", 0) < wanted, "pods are still to be updated")
         or waits(it.number("status.numberAvailable", 0) < wanted, "pods are not yet available")
         or waits(it.number("status.numberReady", 0) < wanted, "pods are not yet ready")
@@ -114,7 +114,7 @@ def _pod(it: Fields, now: datetime) -> Health:
         case "":
             return Health("InProgress", "its phase is not yet known")
         case phase:
-            raise Malformed(f"{phase} is no known status.phase")
+            raise Malformed(f"{phase} is not a known status.phase")
 
 
 def _running_pod(it: Fields) -> Health:

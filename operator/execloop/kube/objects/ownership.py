@@ -19,7 +19,7 @@ _HASH_DIGITS = 32
 
 
 def field_manager(namespace: str, name: str) -> str:
-    """A Plan's field manager. The `~` before the hash is in no name, so a shortened one is no full one."""
+    """A Plan's field manager. The `~` before the hash is in no name, so a shortened one is never a full one."""
     manager = f"{_PREFIX}{namespace}/{name}"
     if len(manager) <= _LONGEST_MANAGER:
         return manager
@@ -29,7 +29,7 @@ def field_manager(namespace: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who applies. `uid`: the Plan's, None for who is no Plan and takes objects without marking them."""
+    """Who applies. `uid`: the Plan's, None for an applier that is not a Plan: it takes objects without marking them."""
 
     manager: str = "execloop"
     uid: str | None = None
@@ -58,7 +58,7 @@ class Owner:
     def marked(self, live: Mapping[str, Any]) -> bool:
         """Return whether an object may be deleted as this owner's: it carries the Plan's label.
 
-        A label with another value says that it is another's by now, whoever wrote it. An owner without a uid has no
+        A label with another value says that it belongs to another Plan by now. An owner without a uid has no
         label, and goes by its manager.
         """
         if self.uid is None:
@@ -72,7 +72,7 @@ class Owner:
     def rival(self, live: Mapping[str, Any]) -> str | None:
         """The other Plan that an object belongs to, as `namespace/name`.
 
-        A Plan that was deleted and made again has another uid and the same manager: it is no rival of itself. A label
+        A Plan that was deleted and made again has another uid and the same manager: that is not a rival. A label
         that no Plan set is drift like any other.
         """
         metadata = live["metadata"]

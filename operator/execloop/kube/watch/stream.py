@@ -63,7 +63,7 @@ class ListWatch(Protocol):
 
 
 class Receiver(Protocol):
-    """Whoever wants to know. What it raises is logged, and everything is listed again."""
+    """What a stream reports to. What it raises is logged, and everything is listed again."""
 
     def found(self, found: dict[str, Any], /) -> None:
         """An object of a list."""
@@ -103,7 +103,7 @@ class WatchTimes:
     longest_refusal: float = 300.0
     """The longest pause after an answer that hardly changes soon: no right to watch, no such kind."""
     patience: float = 60.0
-    """A stream that is down for no longer is no problem."""
+    """A stream that is down for a shorter time is not a problem."""
 
 
 class Stream:
@@ -134,7 +134,7 @@ class Stream:
         """The version of a watch that fell silent, until a list shows whether it had missed anything."""
         self._on_probation_until = 0.0
         self._stale = False
-        """Whether to list anew before anything else."""
+        """Whether to list again before anything else."""
         self._following: asyncio.Timeout | None = None
 
     @property
@@ -158,7 +158,7 @@ class Stream:
             await self._sleep(await self._turn())
 
     def relist(self) -> None:
-        """List anew, at once if a watch is open: the receiver wants to know of more objects than before."""
+        """List again, at once if a watch is open: the receiver wants to know of more objects than before."""
         self._stale = True
         if self._following is not None:
             self._following.reschedule(_now())
@@ -241,10 +241,10 @@ class Stream:
         return self._unheard is not None and _number(found["metadata"].get("resourceVersion")) > _number(self._unheard)
 
     def _end_silence(self, missed: int) -> None:
-        """Silence alone is no fault: not every server sends bookmarks while nothing happens."""
+        """Silence alone is not an error: not every server sends bookmarks while nothing happens."""
         if missed:
             self._on_probation_until = _now() + self._times.probation
-            self._fall(f"the watch was silent while objects changed ({missed}): does a proxy hold it back?")
+            self._fall(f"the watch was silent while objects changed ({missed}): does a proxy buffer it?")
         self._unheard = None
 
     def _failed(self, error: ApiError) -> float:
@@ -300,7 +300,7 @@ async def _bounded(items: AsyncGenerator[T, None], silence: float) -> AsyncGener
 
 
 def _parts(event: object) -> tuple[Any, dict[str, Any]]:
-    """An event's type and object. Raises ApiError for an ERROR, and for what is no event."""
+    """An event's type and object. Raises ApiError for an ERROR, and for what is not an event."""
     kind, subject = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
     if kind == "ERROR" and isinstance(subject, dict):
         code = subject.get("code")

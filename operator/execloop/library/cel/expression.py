@@ -103,7 +103,7 @@ def compile_expression(text: str, variables: Iterable[str], result: type | None 
         result: `bool`, `int`, `str`, `list` or `dict`, when the value must be of that type.
 
     Raises:
-        CelError: The expression is too long, is no CEL, uses another name, or can never give that type; or the
+        CelError: The expression is too long, is not CEL, uses another name, or can never give that type; or the
             extra `cel` is not installed. The message has the line and the column.
 
     >>> compile_expression("object.replicas > 1", ["object"], bool).evaluate({"object": {"replicas": 3}})
@@ -145,15 +145,15 @@ def _environment(names: frozenset[str]) -> Any:
 
 def _encodable(text: str) -> str:
     if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
-        raise CelError("the expression has a character that is no text (a null, or half of a surrogate pair)")
+        raise CelError("the expression has a character that is not text (a null, or half of a surrogate pair)")
     return text
 
 
 def _misfit(text: str, message: str) -> str:
     found = _PLACE.search(message)
     if found is None or int(found[1]) < 1:
-        return f"{_quote(text)} is no valid expression: {_plain(found[3] if found else message)}"
-    return f"{_quote(text)} is no valid expression, at line {found[1]}, column {found[2]}: {_plain(found[3])}"
+        return f"{_quote(text)} is not a valid expression: {_plain(found[3] if found else message)}"
+    return f"{_quote(text)} is not a valid expression, at line {found[1]}, column {found[2]}: {_plain(found[3])}"
 
 
 def _plain(message: str) -> str:

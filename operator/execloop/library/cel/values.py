@@ -24,7 +24,7 @@ class Size(NamedTuple):
 
 
 def measure(given: dict[str, Any]) -> Size:
-    """Return how large these values are. Raises ValueError for what is no JSON value, or too much."""
+    """Return how large these values are. Raises ValueError for what is not a JSON value, or too much."""
     longest, length, count, total = 0, 0, 0, 0
     pending: list[tuple[Any, int]] = [(value, 1) for value in given.values()]
     while pending:
@@ -37,7 +37,7 @@ def measure(given: dict[str, Any]) -> Size:
         elif isinstance(value, dict | list):
             members = [*value, *value.values()] if isinstance(value, dict) else value
             if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-                raise ValueError("a mapping has a key that is no text")
+                raise ValueError("a mapping has a key that is not text")
             if depth >= DEEPEST:
                 raise ValueError(f"the values are nested deeper than {DEEPEST}")
             length = max(length, len(value))

@@ -127,7 +127,7 @@ def secrets_of(parameters: Parameters) -> frozenset[str]:
 
 
 def tls_of(parameters: Parameters) -> ssl.SSLContext | bool:
-    """Return whom we trust, and as whom we act. Raises ValueError when a certificate cannot be read."""
+    """Return trusted certificates and the client's own. Raises ValueError when one cannot be read."""
     if parameters.ca is None and parameters.certificate is None:
         return True
     context = ssl.create_default_context()

@@ -56,7 +56,7 @@ def parsed(content: bytes, name: str) -> Any:
     try:
         value = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise BadAnswer(f"{name}: the answer is no JSON") from None
+        raise BadAnswer(f"{name}: the answer is not JSON") from None
     if _deeper_than(value, _DEEPEST):
         raise BadAnswer(f"{name}: the answer has over {_DEEPEST} levels")
     return value

@@ -65,7 +65,7 @@ class Answer:
             url = self.url.join(URL(str(reference))).with_fragment(None)
             url.origin()  # which raises where there is no host
         except (ValueError, TypeError):
-            raise BadAnswer(f"{self.url.origin()}: the answer refers to what is no URL") from None
+            raise BadAnswer(f"{self.url.origin()}: the answer refers to something that is not a URL") from None
         return url
 
 

@@ -1,4 +1,4 @@
-"""Whether an object is as expected: what the server adds to it is no drift."""
+"""Whether an object is as expected: what the server adds to it is not drift."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     ├── Refused        the server answers that it will not
     └── BadAnswer      the answer cannot be understood
 
-What passes without help is no error but a `Wait`, `Unreachable` among them.
+What passes without help is a `Wait`, not an error, `Unreachable` among them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _BUSY: Final = (429, 503)
 
 
 class Pace:
-    """`key` is a server together with a credential: one tenant's limit is no other's."""
+    """`key` is a server together with a credential: one tenant's limit does not hold for another."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic, self._lock = monotonic, threading.Lock()

@@ -95,7 +95,7 @@ class Poll(BaseModel):
     )
     done: Rule = Field(description="CEL over the operation as `object`: whether it has ended well")
     failed: Rule = Field(default="false", description="CEL over the operation as `object`: whether it has failed")
-    every: Duration = Field(default=Duration("5s"), description="How often it is asked for")
+    every: Duration = Field(default=Duration("5s"), description="How often the plan asks for it")
 
 
 class OAuth2(BaseModel):
@@ -105,7 +105,7 @@ class OAuth2(BaseModel):
 
     token_url: Url = Field(description="Who grants the token")
     scope: str = Field(default="", max_length=1000, description="What for")
-    audience: str = Field(default="", max_length=1000, description="For whom, where the server wants that")
+    audience: str = Field(default="", max_length=1000, description="The audience, for a server that requires one")
 
 
 class Parameters(BaseModel):
@@ -116,7 +116,7 @@ class Parameters(BaseModel):
     url: Url | None = Field(default=None, description="The resource's own URL")
     search: Search | None = Field(default=None, description="How it is found, where its URL is not known")
     expect: dict[str, Any] = Field(
-        default_factory=dict, description="What it should have. What else it has is no drift"
+        default_factory=dict, description="Fields that it should have. Other fields are not drift"
     )
     expect_when: Rule | None = Field(
         default=None,

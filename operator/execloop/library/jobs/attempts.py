@@ -87,7 +87,7 @@ class Attempts:
         self._memory.start(instance)
 
     async def _take_over(self, name: str) -> None:
-        """Continue with a Job that exists. One that was recorded, in a status that is lost, is looked at once more."""
+        """Continue with a Job that exists. One that was recorded, in a status that was lost, is looked at again."""
         kube = self._context.kube
         found = await kube.get("batch/v1", "Job", name) or {"metadata": {}}
         labels = found["metadata"].get("labels") or {GRAPH: self._graph}

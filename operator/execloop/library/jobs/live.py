@@ -53,7 +53,7 @@ def input_of(job: Job) -> str:
 
 
 def attempt_of(job: Job) -> int:
-    """Return which attempt a Job is, from 0. A label that another hand wrote counts as the first."""
+    """Return which attempt a Job is, from 0. A label that another client wrote counts as the first."""
     number = _label(job, ATTEMPT)
     return int(number) if number.isdecimal() else 0
 

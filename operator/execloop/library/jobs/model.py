@@ -116,10 +116,10 @@ class Parameters(_Model):
     def _is_a_graph(self) -> Self:
         names = [step.name for step in self.steps]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two steps are called {twice[0]!r}")
+            raise ValueError(f"two steps have the name {twice[0]!r}")
         for step in self.steps:
             if unknown := sorted(set(step.depends_on) - set(names)):
-                raise ValueError(f"the step {step.name!r} depends on {unknown[0]!r}, which is no step")
+                raise ValueError(f"the step {step.name!r} depends on {unknown[0]!r}, which is not a step")
         if circle := circle_in({step.name: step.depends_on for step in self.steps}):
             raise ValueError(f"the steps depend on each other in a circle: {circle}")
         self._check_references()

@@ -76,7 +76,7 @@ class Jobs:
         if not self._memory.begin(self._context.execution.id) or not (retry or skip):
             return
         if (retry or skip) not in self._survey.names:
-            self._context.logger.warning("an annotation names %r, which is no step of this Plan", retry or skip)
+            self._context.logger.warning("an annotation names %r, which is not a step of this Plan", retry or skip)
         elif retry:
             self._memory.turn_again(retry)
         else:

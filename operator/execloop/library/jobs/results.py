@@ -37,7 +37,7 @@ def output_of(pod: Mapping[str, Any] | None, container: str) -> Any:
     """Return the termination message of a container: JSON where it is, else text. Raises ValueError when it is gone."""
     state = _terminated(pod, container)
     if state is None:
-        raise ValueError("its pod is gone, and its output with it")
+        raise ValueError("its pod was deleted before its output was read")
     message = state.get("message")
     if not message:
         raise ValueError("it ended without a termination message, which is its output")

@@ -133,7 +133,7 @@ class Apply(Task):
             if await kube.get(*place) is None:
                 return
             await asyncio.sleep(pause)
-        raise Wait(f"{entry.label}: it is being deleted; it is made again once it is gone")
+        raise Wait(f"{entry.label}: it is being deleted; it is created again after that")
 
     async def _apply(self) -> None:
         tools, manifest = self._tools, self._seen.manifest

@@ -28,7 +28,7 @@ class HealthCheck:
 
     @property
     def basis(self) -> str:
-        """Return what the verdicts rest on: they hold no longer once it is another."""
+        """Return what identifies the rules: with other rules a remembered health does not count."""
         return repr((self._wait, self._rules))
 
     def of(self, live: dict[str, Any]) -> Health:

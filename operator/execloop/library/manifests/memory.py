@@ -42,9 +42,9 @@ class Memory:
         self._listed: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
 
     def begin(self, wanted: set[Entry], basis: str) -> None:
-        """Begin a look at all objects; now and then forget everything, so that each is compared.
+        """Begin a look at all objects; at intervals forget everything, so that each is compared in full.
 
-        `basis` is what the verdicts about health rest on: with another one each object is judged anew.
+        `basis` identifies the rules of health: with other rules the health of each object is computed again.
         """
         memory, now = self._context.memory, self._clock()
         due = now - memory.setdefault("manifests-since", now) >= self._every

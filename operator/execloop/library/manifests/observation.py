@@ -21,7 +21,7 @@ __all__ = ["Change", "Create", "Fine", "OnItsWay", "Recreate", "Refused", "Seen"
 
 _INVALID = 422
 _FIXED = ("immutable", "updates to ", "may not be changed", "cannot be changed")
-_BEING_DELETED = "it is being deleted; it is made again once it is gone"
+_BEING_DELETED = "it is being deleted; it is created again after that"
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Manifests:
         leftovers = await self._leftovers(known)
         leftovers.sort(key=lambda one: place.get(one.entry, (0, rank(one.entry.kind))), reverse=True)
         steps = {one.entry: place.get(one.entry, (0, rank(one.entry.kind))) for one in leftovers}
-        progress = {one.entry: Progress(one.entry.label, "it is still there") for one in leftovers}
+        progress = {one.entry: Progress(one.entry.label, "it still exists") for one in leftovers}
         for one in leftovers:
             if one.goes:
                 progress[one.entry].obstacle = "it is being deleted"

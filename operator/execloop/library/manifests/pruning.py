@@ -61,7 +61,7 @@ async def look_at(kube: Kube, entry: Entry) -> Leftover:
 
 
 class Deletions:
-    """How many objects the execution has pruned: in `context.state`, so that a restart does not begin anew."""
+    """How many objects the execution has pruned: in `context.state`, so that a restart does not begin at 0."""
 
     def __init__(self, context: Context) -> None:
         self._state, self._id = context.state, context.execution.id

@@ -18,7 +18,7 @@ async def recover(context: Context, wanted: set[Entry]) -> None:
     """Add to the inventory what carries the Plan's label, of each kind that the list or the inventory has.
 
     Needed only where a process may have ended between an apply and the write of the status. The first generation of a
-    Plan has nothing that it could have left behind. A kind that may not be listed adds nothing.
+    Plan has nothing that it could have made without recording it. A kind that may not be listed adds nothing.
     """
     inventory = context.inventory
     if not inventory.recover:

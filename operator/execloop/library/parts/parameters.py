@@ -54,7 +54,7 @@ def misplaced(title: str, problems: Iterable[ParameterProblem]) -> ValidationErr
 
 def _is_open(given: Any, location: tuple[int | str, ...]) -> bool:
     """Return whether an expression stands at a place, or within it: then what is there is known later."""
-    for step in location:  # a step may also name a member of a union, which is no place
+    for step in location:  # a step may also name a member of a union, which is not a place
         listed = isinstance(given, list) and isinstance(step, int) and step < len(given)
         if listed or (isinstance(given, dict) and step in given):
             given = given[step]

@@ -1,4 +1,4 @@
-"""Connections: which database, as whom. What would read files or the environment of the operator is refused."""
+"""Connections: which database, as which user. What would read files or the environment of the operator is refused."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def resolved(options: Mapping[str, str], addresses: Addresses) -> dict[str
     """
     hosts, ports = options["host"].split(","), options.get("port", _PORT).split(",")
     if len(ports) not in {1, len(hosts)} or not all(port.isdecimal() for port in ports):
-        raise DatabaseError("the connection string has other numbers of ports than of hosts")
+        raise DatabaseError("the connection string has a different number of ports than of hosts")
     found: list[tuple[str, str, str]] = []
     for place, host in enumerate(hosts):
         port = ports[place if len(ports) > 1 else 0]

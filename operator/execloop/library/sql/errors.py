@@ -19,7 +19,7 @@ __all__ = ["DatabaseError", "explained"]
 
 _BUSY: Final = {
     "40001": "it conflicts with another transaction",
-    "40P01": "it and another transaction waited for each other",
+    "40P01": "it was in a deadlock with another transaction",
     "55P03": "another session has a lock that it needs",
 }
 _NOT_YET: Final = {

@@ -132,7 +132,7 @@ class Parameters(BaseModel):
         default=None,
         repr=False,
         validation_alias=AliasChoices("dsn", "uri"),
-        description="The connection string, most often from a Secret; `uri` is another name of it",
+        description="The connection string, usually from a Secret; `uri` is another name of it",
     )
     username: str | None = Field(
         default=None, max_length=63, description="The user, in place of the connection string's"
@@ -190,10 +190,10 @@ class Parameters(BaseModel):
     )
     lock_timeout: Duration = Field(
         default=Duration("5s"),
-        description="A statement waits so long for a lock; then the migration waits for another attempt",
+        description="How long a statement waits for a lock. After that the plan tries the migration again later",
     )
     statement_timeout: Duration = Field(
-        default=Duration("0s"), description="A statement may take so long; `0s`: any time"
+        default=Duration("0s"), description="How long a statement may take; `0s`: without a limit"
     )
     approve: Literal["Never", "Always"] = Field(
         default="Never", description="`Always`: each migration needs an approval, also with `approval: Automatic`"

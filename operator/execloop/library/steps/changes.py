@@ -113,7 +113,7 @@ class _Patch(_Change):
     def __init__(self, verb: str, context: Context, live: Object, patch: Object, subresource: str | None) -> None:
         shown = "" if live["kind"] == "Secret" else json.dumps(patch, indent=1, ensure_ascii=False)
         super().__init__(verb, context, live, shown)
-        # The uid is a precondition: an object that was made anew meanwhile is another one.
+        # The uid is a precondition: an object that was created again meanwhile is another one.
         identity = {"uid": live["metadata"]["uid"]}
         self._patch = {**patch, "metadata": {**(patch.get("metadata") or {}), **identity}}
         self._subresource = subresource

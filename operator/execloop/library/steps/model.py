@@ -129,7 +129,7 @@ class Parameters(Model):
                 yield ParameterProblem(("steps", place, "name"), f"two steps are called {step.name!r}", "twice")
             for need in step.needs:
                 if need not in names:
-                    yield ParameterProblem(("steps", place, "needs"), f"{need!r} is no step", "unknown")
+                    yield ParameterProblem(("steps", place, "needs"), f"{need!r} is not a step", "unknown")
             for path, said in self._about(step):
                 yield ParameterProblem(("steps", place, *path), said, "unknown")
 

@@ -26,7 +26,7 @@ _AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom the API server takes the bearer of a token for."""
+    """The user that a token belongs to, as the API server says."""
 
     name: str
     uid: str = ""

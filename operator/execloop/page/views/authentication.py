@@ -34,7 +34,7 @@ def wants_fragment(request: web.Request) -> bool:
 
 
 def open_to_people(site: Site, view: View) -> Handler:
-    """Return the handler of a view that only a person whom the API server knows comes to."""
+    """Return the handler of a view that only a person that the API server knows may open."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:

@@ -25,7 +25,7 @@ _TOO_LONG = (
 
 
 def form(site: Site) -> Handler:
-    """Return the handler of the form; whoever is signed in continues to the list."""
+    """Return the handler of the form; a person who is signed in continues to the list."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         wanted = path_here(request.query.get("next", "/"))

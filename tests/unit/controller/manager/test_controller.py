@@ -512,7 +512,7 @@ class TestDrain:
             task.cancel()
 
         operating.run(main)
-        assert "is left behind" in caplog.text
+        assert "the process exits without waiting for it" in caplog.text
 
     def test_what_only_memory_holds_is_written(self, control: Controller, operating: Operating) -> None:
         control.script(["x"])

@@ -112,14 +112,14 @@ _BOMB = "a: &a [x]\n" + "\n".join(
     [
         (
             config_map(data={"a": "1"}, binaryData={"w": "AA=="}),
-            "ConfigMap settings has binaryData, which is no text: name the key of its data to take",
+            "ConfigMap settings has binaryData, which is not text: name the key of its data to take",
         ),
         (
             config_map(binaryData={"w": "AA=="}, key="w"),
             "key w of ConfigMap settings is binaryData, and must be text",
         ),
-        (_source("Secret", "db", None, False, {"data": {"k": "/w=="}}), "a value of Secret db is no UTF-8 text"),
-        (_source("Secret", "db", "k", False, {"data": {"k": "?"}}), "key k of Secret db is no UTF-8 text"),
+        (_source("Secret", "db", None, False, {"data": {"k": "/w=="}}), "a value of Secret db is not UTF-8 text"),
+        (_source("Secret", "db", "k", False, {"data": {"k": "?"}}), "key k of Secret db is not UTF-8 text"),
         (secret({"k": "[s3cret]"}, key="k"), "key k of Secret db must be a YAML mapping, and is a list"),
         (secret({"k": "s3cret"}, key="k"), "key k of Secret db must be a YAML mapping, and is a str"),
         (
@@ -128,7 +128,7 @@ _BOMB = "a: &a [x]\n" + "\n".join(
         ),
         (
             secret({"k": "s3cret: 1\ns3cret: 2"}, key="k"),
-            "key k of Secret db must be a YAML mapping: a key is there twice (line 2, column 1)",
+            "key k of Secret db must be a YAML mapping: a key is repeated (line 2, column 1)",
         ),
         (
             secret({"k": "a: 1\n---\nb: s3cret"}, key="k"),
@@ -136,15 +136,15 @@ _BOMB = "a: &a [x]\n" + "\n".join(
         ),
         (
             secret({"k": "a: !!python/name:os.s3cret"}, key="k"),
-            "key k of Secret db must be a YAML mapping: it has a type that JSON lacks (line 1, column 4)",
+            "key k of Secret db must be a YAML mapping: it has a type that JSON does not have (line 1, column 4)",
         ),
         (
             secret({"k": "a: !!binary czNjcmV0"}, key="k"),
-            "key k of Secret db must be a YAML mapping: it has a type that JSON lacks (line 1, column 4)",
+            "key k of Secret db must be a YAML mapping: it has a type that JSON does not have (line 1, column 4)",
         ),
         (
             secret({"k": "a: .inf"}, key="k"),
-            "key k of Secret db must be a YAML mapping: it has a number that JSON lacks (line 1, column 4)",
+            "key k of Secret db must be a YAML mapping: it has a number that JSON does not have (line 1, column 4)",
         ),
         (
             secret({"k": "a: \x07s3cret"}, key="k"),

@@ -81,7 +81,7 @@ class TestWhatIsRaised:
         async with plan_code() as (code, _):
             await code.on_loop("ns/a", leaves)
             await until(lambda: "OSError" in caplog.text)
-        assert "Plan ns/a left behind: OSError" in caplog.text
+        assert "in the async code of Plan ns/a: OSError" in caplog.text
         assert "the secret" not in caplog.text
 
 

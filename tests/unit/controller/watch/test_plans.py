@@ -365,7 +365,7 @@ class TestSilence:
             (None, Key("red", "a"), Key("red", "b")),
         ]
         assert listener.restarts[0] == "silent"
-        assert "Plans: the watch was silent while objects changed (1): does a proxy hold it back?" in caplog.text
+        assert "Plans: the watch was silent while objects changed (1): does a proxy buffer it?" in caplog.text
 
     @in_event_loop
     async def test_one_that_has_nothing_to_tell_is_no_fault(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,8 +27,8 @@ MAIN = {"name": "main", "image": "x"}
     [
         ([], "at least 1 item"),
         ([step("A")], "should match pattern"),
-        ([step("a"), step("a")], "two steps are called 'a'"),
-        ([step("a", dependsOn=["b"])], "depends on 'b', which is no step"),
+        ([step("a"), step("a")], "two steps have the name 'a'"),
+        ([step("a", dependsOn=["b"])], "depends on 'b', which is not a step"),
         ([step("a", dependsOn=["b"]), step("b", dependsOn=["a"])], "in a circle: "),
         ([step("a"), step("b", when="steps.a.state == 'done'")], "reads the result of 'a': add that to its dependsOn"),
         ([step("a"), step("b", "${{ steps['a'].outputs }}")], "reads the result of 'a'"),

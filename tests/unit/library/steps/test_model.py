@@ -33,7 +33,7 @@ def refused(*steps: Any, **more: Any) -> str:
         (step(check="missing"), "parameters.steps.0.check: `missing` is no valid expression, at line 1, column 1"),
         (step(check="objects.b.x == 1"), "parameters.steps.0.check: reads objects.b, which is not among objects"),
         (step(check="probes.b.status == 1"), "parameters.steps.0.check: reads probes.b, which is not among probes"),
-        (step(needs=["b"]), "parameters.steps.0.needs: 'b' is no step"),
+        (step(needs=["b"]), "parameters.steps.0.needs: 'b' is not a step"),
         (step(forEach="item"), "parameters.steps.0.forEach"),
         (step(forEach=[1] * 101), "parameters.steps.0.forEach"),
         (step(check="true", do={}), "parameters.steps.0.do: give one of apply, patch, delete"),

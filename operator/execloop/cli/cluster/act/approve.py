@@ -25,7 +25,7 @@ Examples:
 )
 @name_argument
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--digest", metavar="DIGEST", help="Approve only if the tasks that wait still have this digest.")
+@click.option("--digest", metavar="DIGEST", help="Approve only if the pending tasks still have this digest.")
 @connected
 async def approve(session: Session, name: str, yes: bool, digest: str | None) -> int:
     """Approve the tasks of a Plan that wait for it. When they change meanwhile the approval counts for nothing."""
@@ -35,11 +35,11 @@ async def approve(session: Session, name: str, yes: bool, digest: str | None) ->
     pending = _pending(plan)
     if digest is not None and digest != pending["digest"]:
         raise Mistake(
-            f"other tasks wait now, with the digest {pending['digest']}: read them, `execloop approve {name}`"
+            f"other tasks are pending now, with the digest {pending['digest']}: read them, `execloop approve {name}`"
         )
     _show(pending)
     if annotation(plan, APPROVE) == pending["digest"]:
-        click.echo("these tasks are approved already; the operator begins with them")
+        click.echo("these tasks are approved already; the operator is about to run them")
         return CONVERGED
     if not yes and not click.confirm("Approve these tasks?", default=False, err=True):
         click.echo("nothing was approved", err=True)

@@ -33,6 +33,6 @@ async def reconcile(session: Session, names: tuple[str, ...], every: bool, waits
     for plan in plans:
         asked = await session.patch(plan, requests.reconcile())
         suspended = condition(asked, "Suspended") or asked["spec"].get("suspend")
-        hint = "; it is suspended, and begins when it is resumed" if suspended else ""
-        click.echo(f"plan {plan['metadata']['name']} asked to reconcile{hint}")
+        hint = "; it begins once the Plan is resumed" if suspended else ""
+        click.echo(f"plan {plan['metadata']['name']}: reconcile requested{hint}")
     return await wait_for(session, plans, patience) if waits else CONVERGED

@@ -39,5 +39,5 @@ async def retry(session: Session, name: str, step: str | None, waits: bool, pati
             raise Mistake(f"Plan {name} has no execution yet, and so no step to try again")
         wanted = {"metadata": {"annotations": {RETRY: f"{step}@{execution}"}}}
     await session.patch(plan, wanted)
-    click.echo(f"plan {name} asked to try {'again' if step is None else f'{step} again'}")
+    click.echo(f"plan {name}: retry requested{'' if step is None else f' of {step}'}")
     return await wait_for(session, [plan], patience) if waits else CONVERGED

@@ -38,7 +38,7 @@ timeout_option = click.option(
 
 @click.command(
     epilog="""\b
-Exit codes: 0 all are Ready, 1 one has stalled or is gone, 124 the time is over.
+Exit codes: 0 all are Ready, 1 one is Stalled or was deleted, 124 timed out.
 \b
 Examples:
   execloop wait orders --timeout 10m
@@ -62,7 +62,7 @@ async def wait_for(session: Session, plans: Iterable[Plan], patience: float) -> 
             return await _settled(session, left)
     except TimeoutError:
         for (_, name), plan in sorted(left.items()):
-            click.echo(f"plan {name}: the time is over; {_now(plan)}", err=True)
+            click.echo(f"plan {name}: timed out; {_now(plan)}", err=True)
         return TIMEOUT
 
 
@@ -78,7 +78,7 @@ async def _settled(session: Session, left: dict[tuple[str, str], Plan]) -> int:
             gone = sorted(left.keys() - seen) if kind == "LISTED" else [key(plan)] if kind == "DELETED" else []
             for place in gone:
                 if left.pop(place, None) is not None:
-                    click.echo(f"plan {place[1]} is gone", err=True)
+                    click.echo(f"plan {place[1]} was deleted", err=True)
                     code = FAILED
             if gone or kind == "LISTED" or key(plan) not in left:
                 continue

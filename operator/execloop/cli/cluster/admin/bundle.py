@@ -47,7 +47,7 @@ async def bundle(session: Session, name: str, output: Path | None, home: str) ->
     """
     file = output or Path(f"{name}.tar.gz")
     if file.exists():
-        raise Mistake(f"{file} is there already: give another --output")
+        raise Mistake(f"{file} exists already: choose another --output")
     contents = await _contents(session, await session.plan(name), home)
     try:
         file.write_bytes(_packed(contents))

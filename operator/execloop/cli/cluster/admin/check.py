@@ -1,4 +1,4 @@
-"""`execloop check`: whether a cluster is fit for Plans."""
+"""`execloop check`: whether a cluster is ready for Plans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARKS: Final = {"good": ("✓", "green"), "bad": ("✗", "red"), "unknown": ("?
 
 @click.command(
     epilog="""\b
-Exit codes: 0 nothing is wrong, 1 something is.
+Exit codes: 0 no problem found, 1 at least one problem.
 \b
 Examples:
   execloop check
@@ -27,7 +27,7 @@ Examples:
 @operator_place
 @connected
 async def check(session: Session, home: str) -> int:
-    """Look whether the cluster is fit: version, CRD, operator, leader, policies, and your own rights."""
+    """Check that the cluster is ready for Plans: version, CRD, operator, leader, policies, and your own rights."""
     code = CONVERGED
     async for finding in findings(session, home):
         click.echo(line(finding.mark, finding.what, finding.detail, finding.next))

@@ -72,7 +72,7 @@ def definition(found: Mapping[str, Any] | None) -> Finding:
         return Finding("bad", "CRD", f"{_CRD} is not installed", apply)
     lacks = sorted(_fields(crd()) - _fields(found))
     if lacks:
-        return Finding("bad", "CRD", f"is of an older version: it lacks {', '.join(lacks)}", apply)
+        return Finding("bad", "CRD", f"is of an older version, without {', '.join(lacks)}", apply)
     return Finding("good", "CRD", f"{_CRD} has all fields of this version")
 
 

@@ -20,21 +20,21 @@ FINALIZER = "execloop.dev/teardown"
 _API, _KIND = "execloop.dev/v1alpha1", "Plan"
 _TRIES = 5
 _ADVICE = """\
-Delete them, and wait until they are gone, while the operator runs. Or let them go with --remove-finalizers
+Delete them, and wait until they are gone, while the operator runs. Or remove their finalizers with --remove-finalizers
 (in the chart: uninstall.removeFinalizers=true); what their teardown would have removed then stays."""
 
 
 @click.command()
-@click.option("--namespace", "namespaces", multiple=True, metavar="NS", help="Look here only. May be repeated.")
+@click.option("--namespace", "namespaces", multiple=True, metavar="NS", help="Only in this namespace. May be repeated.")
 @click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.",
 )
-@click.option("--remove-finalizers", is_flag=True, help="Take their finalizers off, so that they can be deleted.")
+@click.option("--remove-finalizers", is_flag=True, help="Remove their finalizers, so that they can be deleted.")
 def teardowns(namespaces: tuple[str, ...], kubeconfig: Path | None, remove_finalizers: bool) -> int:
-    """List the Plans that still have a teardown to do. Exit code 1 when there are any.
+    """List the Plans whose teardown has not run yet. Exit code 1 when there are any.
 
     Without an operator such a Plan, once deleted, stays for ever.
     """
@@ -52,11 +52,11 @@ def teardowns(namespaces: tuple[str, ...], kubeconfig: Path | None, remove_final
     for plan in found:
         click.echo(_name(plan))
     if not found:
-        click.echo("no Plan has a teardown to do", err=True)
+        click.echo("no Plan has a teardown left to run", err=True)
     elif remove_finalizers:
-        click.echo(f"{len(found)} Plans let go without their teardown", err=True)
+        click.echo(f"{len(found)} Plans lost their finalizer; their teardown does not run", err=True)
     else:
-        click.echo(f"{len(found)} Plans still have a teardown to do. {_ADVICE}", err=True)
+        click.echo(f"{len(found)} Plans still have a teardown to run. {_ADVICE}", err=True)
         return FAILED
     return CONVERGED
 

@@ -56,7 +56,7 @@ async def get(
     wanted = _wanted(names, states, code)
     if watch:
         if output in {"json", "yaml"} or selector:
-            raise Mistake("--watch shows a table of names and states: leave out --selector, and -o json or yaml")
+            raise Mistake("--watch shows a table of all states: it takes neither --selector nor -o json or yaml")
         await _watch(session, wanted, everywhere=everywhere, wide=output == "wide")
     if names and not everywhere and not selector:
         known = [plan for name in dict.fromkeys(names) if (plan := await session.find(name)) is not None]

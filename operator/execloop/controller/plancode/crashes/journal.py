@@ -155,7 +155,7 @@ def _unusable(file: int) -> str:
 
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode):
-        return "it is no regular file"
+        return "it is not a regular file"
     if found.st_uid != os.geteuid():
         return "it belongs to another user"
     try:

@@ -75,7 +75,7 @@ class Suspicion(NamedTuple):
 
 
 def after(crash: Crash, known: Mapping[str, Suspicion]) -> dict[str, Suspicion]:
-    """Return what is held against whom after one more death."""
+    """Return which Plans are suspected, and how much, after one more death."""
     suspects, sole = dict(known), crash.sole
     for call in {call.uid: call for call in crash.calls}.values():
         before = suspects.pop(call.uid, None)

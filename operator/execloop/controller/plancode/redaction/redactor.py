@@ -90,7 +90,7 @@ class Redactor:
 
 
 def leaves(value: Any) -> Iterator[str]:
-    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are no secrets."""
+    """The values in a tree of parameters, numbers as text; neither booleans nor None, which are not secrets."""
     for part in _parts(value):
         if not isinstance(part, dict):
             yield str(part)
@@ -120,7 +120,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """As it is, without what is around it (a line feed at its end, most often), and each of its lines."""
+    """As it is, without what is around it (usually a line feed at its end), and each of its lines."""
     yield from filter(None, (value, value.strip()))
     lines = value.splitlines()
     if len(lines) > 1:

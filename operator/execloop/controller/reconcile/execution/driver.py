@@ -61,7 +61,7 @@ class ExecutionDriver:
     async def run(
         self, ctx: ReconcileContext, after_run: AfterRun, observed: Observed | None = None, *, approval: bool = True
     ) -> Decision | None:
-        """Do a run; without a pause after it the next one too, which most often finds that nothing is left."""
+        """Do a run; without a pause after it the next one too, which usually finds that nothing is left."""
         decision = await self._run(ctx, after_run, observed, approval=approval)
         if decision is None or decision.durable or decision.requeue != AT_ONCE or self._commit.to_stop(ctx.work):
             return decision
@@ -184,7 +184,7 @@ class ExecutionDriver:
         if ctx.execution.finished_at is not None:
             state.change()
         seconds = max(reason.after, backoff(1.0, _LONGEST_WAIT, state.wait(), self._chance))
-        if status is None and ctx.execution.finished_at is None:  # this wait is no time of the execution
+        if status is None and ctx.execution.finished_at is None:  # this wait does not count as time of the execution
             status = ctx.with_status(execution=executions.paused(ctx.execution, ctx.now)).snapshot.status
         return Decision(status or ctx.snapshot.status, LookAfter(seconds), durable=False)
 

@@ -165,7 +165,7 @@ class Runs:
     async def _drive(
         self, ctx: ReconcileContext, plan: DeferredPlan | Prepared, task_approval: TaskApproval | None
     ) -> RunResult:
-        """Drive a run, and write its progress now and then; the first error brings a write forward."""
+        """Drive a run, and write its progress at intervals; the first error brings a write forward."""
         state, left = ctx.work.state, self._left(ctx)
         if isinstance(plan, DeferredPlan):
             state.observing()

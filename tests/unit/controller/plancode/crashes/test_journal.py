@@ -183,7 +183,7 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
 
 def test_a_pipe_is_no_journal_and_does_not_block(path: Path) -> None:
     os.mkfifo(path)
-    assert Journal.open(path).problem == "it is no regular file"
+    assert Journal.open(path).problem == "it is not a regular file"
 
 
 def test_a_folder_is_no_journal(tmp_path: Path) -> None:
