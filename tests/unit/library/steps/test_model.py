@@ -28,9 +28,9 @@ def refused(*steps: Any, **more: Any) -> str:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (step(check="values.a = 1"), "parameters.steps.0.check: `values.a = 1` is no valid expression, at line 1"),
+        (step(check="values.a = 1"), "parameters.steps.0.check: `values.a = 1` is not a valid expression, at line 1"),
         (step(check="size(values)"), "parameters.steps.0.check: `size(values)` gives a value of type int"),
-        (step(check="missing"), "parameters.steps.0.check: `missing` is no valid expression, at line 1, column 1"),
+        (step(check="missing"), "parameters.steps.0.check: `missing` is not a valid expression, at line 1, column 1"),
         (step(check="objects.b.x == 1"), "parameters.steps.0.check: reads objects.b, which is not among objects"),
         (step(check="probes.b.status == 1"), "parameters.steps.0.check: reads probes.b, which is not among probes"),
         (step(needs=["b"]), "parameters.steps.0.needs: 'b' is not a step"),
@@ -42,7 +42,7 @@ def refused(*steps: Any, **more: Any) -> str:
         (step(do={"wait": "x"}), "parameters.steps.0.check: is missing: only a check says whether wait"),
         (step(do={"wiat": "x"}), "parameters.steps.0.do.wiat: there is no such parameter; did you mean wait?"),
         (step(do={"apply": {"kind": "ConfigMap"}}), "parameters.steps.0.do.apply: apiVersion is missing"),
-        (step(do={"apply": configmap("${{ itm }}")}), "parameters.steps.0.do.apply: `itm` is no valid expression"),
+        (step(do={"apply": configmap("${{ itm }}")}), "parameters.steps.0.do.apply: `itm` is not a valid expression"),
         (
             step(do={"apply": configmap("${{ objects.b.x }}")}),
             "parameters.steps.0.do.apply: reads objects.b, which is not among objects",
