@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from execloop.library.cel.functions import NAMES, OF_LISTS
 from execloop.library.cel.syntax import CALL, CONST, IDENT, LIST, LOOP, STRUCT
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MOST_WORK = 64 * 2**20
 MOST_ITERATIONS = 10_000
 REFERENCE = 32
 """Bytes of one member of a list."""
+OWN_CALL, OWN_MEMBER = 2048, 512
+"""What a function of our own counts, and each member of a list that it is given: they are slower, and run in Python."""
 
 
 class _Bound(NamedTuple):
@@ -68,6 +71,9 @@ class _Estimate:
             self._needed += times * made.text // 4
         elif node.name in {"_==_", "_!=_", "@in"} and not any(part.kind == CONST for part in node.parts):
             self._needed += times * self._values
+        elif node.name in NAMES:
+            self._needed += times * (OWN_CALL + (OWN_MEMBER * made.length if node.name in OF_LISTS else 0))
+            made |= _Bound(OWN_CALL, 1)
         return made
 
     def _loop(self, node: Syntax, known: dict[str, _Bound], times: int) -> _Bound:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from execloop.library.cel.estimate import MOST_WORK, work
+from execloop.library.cel.functions import declarations
 from execloop.library.cel.syntax import Syntax
 from execloop.library.cel.values import measure, to_json
 
@@ -140,6 +141,7 @@ def _environment(names: frozenset[str]) -> Any:
     return cel.NewEnv(
         variables=dict.fromkeys(sorted(names), cel.Type.DYN),
         extensions=[ext_optional.ExtOptional(), ext_math.ExtMath()],
+        functions=declarations(cel),
     )
 
 
