@@ -184,3 +184,17 @@ def test_thirty_kills_from_outside_accuse_nobody(
         assert operator.said().count("ended without warning") >= 15
     assert "3 of 3 times" not in operator.said()
     assert not [name for name in NEIGHBOURS if is_stalled(plans, name)]
+
+
+def test_kills_from_outside_do_not_accuse_the_only_plan_when_its_work_goes_forward(
+    operator: Operator, plans: Plans, did: Did
+) -> None:
+    plans.apply(manifest("climber", "climbs"))
+    for _ in range(5):
+        lines = len(did("climber"))
+        plans.until(lambda lines=lines: len(did("climber")) > lines, "it works", TURNS)  # type: ignore[misc]
+        operator.kill()
+        operator.start()
+    plans.wait("climber")
+    assert operator.said().count("ended without warning") == 5
+    assert sorted(map(int, did("climber"))) == list(range(20))

@@ -38,6 +38,8 @@ class FeedFaults:
     gone: float = 0.0
     latest: float = 0.05
     """Seconds that an event takes at most."""
+    late: float = 0.0
+    """Chance that a deletion comes after the Plan that was made under the name at once."""
 
 
 class Feed:
@@ -67,7 +69,7 @@ class Feed:
             while loop.time() < over:
                 changed.clear()
                 found, position = list(server.events(PLANS, {}, position)), server.version
-                for _, event in found:
+                for event in self._ordered([event for _, event in found]):
                     for _ in range(await self._times()):
                         yield loads(dumps(event))
                 if not await self._wait(changed, min(over, bookmark) - loop.time()):
@@ -80,6 +82,20 @@ class Feed:
             yield watch_error(error)
         finally:
             end()
+
+    def _ordered(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The events of one moment, some deletions behind the creation that took their name."""
+        late, ordered, held = self._faults().late, [], {}
+        for event in events:
+            name = _name(event)
+            if late and event["type"] == "DELETED" and self._chance.random() < late:
+                held[name] = event
+                continue
+            ordered.append(event)
+            if name in held:
+                self._network.story.tell(self._process.name, f"  !! the deletion before comes late, of {name}")
+                ordered.append(held.pop(name))
+        return [*ordered, *held.values()]
 
     async def _wait(self, changed: asyncio.Event, seconds: float) -> bool:
         try:
@@ -117,6 +133,14 @@ class Feed:
             refuse(0, "Unreachable", "https://api: connection refused")
 
 
+def _name(event: dict[str, Any]) -> str:
+    return f"{event['object']['metadata']['namespace']}/{event['object']['metadata']['name']}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Told:
     """An `Observer` before the operator: it remembers what the process was told."""
 
@@ -129,13 +153,14 @@ class Told:
             return
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
-        self.newest[key] = {**loads(dumps(body)), "gone": kind == "DELETED"}
+        self.newest[key] = {**loads(dumps(body)), "gone": kind == "DELETED", "since": _now()}
         what = f"<- {kind or 'LISTED'} {key} {metadata['uid']} generation {metadata['generation']}"
         self._network.story.tell(self._process.name, what)
         self._observer.seen(kind, body)
 
     def listed(self, namespace: str | None, present: set[Key], /) -> None:
         for key in self.newest.keys() - present:
-            self.newest[key]["gone"] = True
+            if not self.newest[key]["gone"]:
+                self.newest[key].update(gone=True, since=_now())
         if self._process.alive:
             self._observer.listed(namespace, present)

@@ -27,6 +27,7 @@ __all__ = ["Ended", "Script", "World", "drawn", "live"]
 
 _IDLE = 90.0
 _ROUNDS = 12
+_FROZEN = 0.15
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Script:
     lease_seconds: int = 15
     shards: tuple[int, ...] = (1,)
     """Ranges that the replicas share: each process draws one of these numbers, as if an upgrade changed it."""
+    joins: float = 0.0
+    """Seconds after which the second replica starts."""
     latest: float = 0.05
     how: frozenset[str] = frozenset({"error", "fatal", "exit", "cancelled"})
     faults: Faults | None = None
@@ -72,18 +75,27 @@ def drawn(
     storm = chance.choice([0.0, 0.01, 0.04, 0.1])
     kinds = [kind for kind in FAULTS if chance.random() < 0.5]
     feed = chance.choice([0.0, 0.05, 0.2])
+    more = Random(f"since then {seed}")  # what was added later changes no other draw of a seed
+    late, joins = more.choice([0.0, 0.0, 0.0, 0.5]), more.choice([0.0, 0.0, lasts / 2])
+    if more.random() > 1 - _FROZEN and (number := 1000) not in without:
+        plan = tuple(sorted((*plan, Deed(number, more.random() * lasts, "freeze", "a", more.random())), key=_at))
     return Script(
         seed=seed,
         lasts=lasts,
         deeds=plan,
         rates={kind: storm / len(kinds) for kind in kinds},
-        feed=FeedFaults(feed / 2, feed, feed / 10, feed / 10, chance.choice([0.01, 0.5, 5.0])),
+        feed=FeedFaults(feed / 2, feed, feed / 10, feed / 10, chance.choice([0.01, 0.5, 5.0]), late),
         replicas=chance.choice([1, 2, 2]),
         lease_seconds=chance.choice([15, 60, 60]),
         latest=chance.choice([0.01, 0.1, 2.0]),
         how=frozenset(how),
         shards=chance.choice([(1,), (1,), (2,), (3,), (1, 2), (2, 3)]),
+        joins=joins,
     )
+
+
+def _at(deed: Deed) -> float:
+    return deed.at
 
 
 def live(script: Script, *, whole: bool = False) -> Ended:
@@ -122,7 +134,7 @@ class World:
         self.replicas = [
             Replica(
                 name, self.network, self.sites, self.referee, clock, Random(script.seed + 4 + number),
-                lambda: self.feed, script.lease_seconds, script.shards,
+                lambda: self.feed, script.lease_seconds, script.shards, number * script.joins,
             )
             for number, name in enumerate(("left", "right")[: script.replicas])
         ]  # fmt: skip

@@ -17,6 +17,7 @@ from unittest.mock import patch
 from execloop._engine.walk import Stop
 from execloop.controller.manager import controller
 from execloop.controller.parameters import merge
+from execloop.controller.plancode import host
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.plancode.redaction import redactor as redaction
 from execloop.controller.reconcile import commit, reconciler
@@ -29,6 +30,7 @@ from execloop.controller.watch import cache
 from execloop.kube.lease.census import Census
 from execloop.kube.lease.election import Candidate
 from execloop.kube.lease.shards import Shards
+from execloop.kube.watch import stream
 from tests.simulation.life import Ended, drawn, live
 from tests.simulation.scenarios import SCENARIOS, WHENS, CrashAt, scenario
 
@@ -226,6 +228,13 @@ MUTANTS = (
     Mutant("give a range up before its work has ended", lambda: [patch.object(Shards, "_give", _give_at_once)]),
     Mutant("work on the Plans of other replicas", lambda: [patch.object(Shards, "owns", lambda _self, _uid: True)]),
     Mutant("take ranges beside another division", lambda: [patch.object(Census, "look", _see_no_other)]),
+    Mutant(
+        "wait for a watch that is silent", lambda: [patch.object(stream, "_bounded", lambda items, _silence: items)]
+    ),
+    Mutant("leave a status as another hand made it", lambda: [patch.object(cache.PlanState, "observe", _observe)]),
+    Mutant("pause beyond the deadline", lambda: [patch.object(outcome, "_left", lambda *_: float("inf"))]),
+    Mutant("save nothing at SIGTERM", lambda: [patch.object(controller.Operator, "_save", _true)]),
+    Mutant("let a cancellation out of plan code", lambda: [patch.object(host, "_raised", _raised)]),
     Mutant("take the first source only", lambda: [patch.object(merge, "merge", _first(merge.merge))]),
 )
 
@@ -254,6 +263,19 @@ _LOOK = Census.look
 
 async def _true(_self: Any, _work: Any) -> bool:
     return True
+
+
+def _observe(self: Any, newest: Any) -> Any:
+    return cache.Change.NOTHING if (change := _OBSERVE(self, newest)) is cache.Change.STATUS else change
+
+
+_OBSERVE = cache.PlanState.observe
+
+
+def _raised(result: Any, error: BaseException | None) -> Any:
+    if error is not None:
+        raise error
+    return result
 
 
 def _enter(self: Any, key: Any) -> Any:

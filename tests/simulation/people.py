@@ -44,7 +44,7 @@ _DEEDS = {
     "outage": 1,
     "compact": 1,
     "abandon": 1,
-    "namespace": 0,
+    "freeze": 0,  # a life draws it apart: see `drawn`
 }
 
 
@@ -266,6 +266,10 @@ class People:
     def _jump(self, deed: Deed) -> None:
         self._world.referee.clock_jumped = True
         self._replica(deed).jump(3600.0 if deed.dice < 0.5 else -3600.0)
+
+    def _freeze(self, deed: Deed) -> None:
+        """The machines are suspended: time passes, and nothing else."""
+        self._world.clock.advance(deed.dice * 60)
 
     def _outage(self, deed: Deed) -> None:
         self._world.outage(deed.dice * 40)

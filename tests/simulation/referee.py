@@ -28,6 +28,9 @@ __all__ = ["Referee", "Violation", "seconds"]
 _MOST_BYTES = 64 * 1024
 _SLACK = 1.0
 _QUICK = 1.9
+_LONG_GONE = 60.0
+_LATEST = 120.0
+"""Seconds after the deadline by which it is written, however long the API server or a task kept it waiting."""
 _WORK = ("plan", "parameters", "parametersFrom", "mode", "approval")
 
 
@@ -69,7 +72,8 @@ class Course:
     new_generation: bool = False
     """Whether the write before its first was of an older generation, and asked for no approval: else it says first that
     work goes on."""
-    writers: set[str] = field(default_factory=set)
+    writers: set[Process] = field(default_factory=set)
+    askers: set[Process] = field(default_factory=set)
 
 
 @dataclass
@@ -115,6 +119,8 @@ class Referee:
     def asked(self, about: Asked) -> None:
         self._story(f"{'teardown' if about.teardown else 'create'}() of {about}")
         course = self._course(about)
+        course.askers.add(_process())
+        self._there(_process(), about)
         known = course.errors - course.lost
         stored = (self._status(about) or {}).get("execution") or {}
         course.open = 0
@@ -125,6 +131,14 @@ class Referee:
             if not stored and self._status(about) is not None:
                 what = f"a run begins while the status knows no execution, {known} errors in"
                 self.blame("budget-durable", what, about.site)
+
+    def _there(self, process: Process, about: Asked) -> None:
+        """Whether the process has not known for long that the Plan is gone."""
+        newest = self.told[process].get(tuple(about.site.split("/")))
+        if newest is None or not newest["gone"] or newest["metadata"]["uid"] != about.uid:
+            return
+        if self._now() - newest["since"] > _LONG_GONE:
+            self.blame("overtaken", "its plan is asked though it is gone", about.site)
 
     def answered(self, about: Asked, missing: list[str]) -> None:
         known = self.known[about.uid]
@@ -212,7 +226,7 @@ class Referee:
         known = (
             not course.halts and not course.finished
         )  # of a repair that waited, the new execution is not written yet
-        if timeout and late > _SLACK and known and not self.clock_jumped:
+        if timeout and late > _SLACK and known and self._one_clock(course):
             self.blame("deadline", f"{thing} begins {late:.1f} s after the deadline", about.site)
 
     def _approved(self, about: Asked, thing: str) -> None:
@@ -284,7 +298,8 @@ class Referee:
         if course is None:
             course = known.courses[execution["id"]] = Course(self._now())
         course.writes += 1
-        course.writers.add(self._network.writer.name if self._network.writer else "")
+        if self._network.writer is not None:
+            course.writers.add(self._network.writer)
         if course.writes == 1:
             course.new_generation = (
                 before["observedGeneration"] < status["observedGeneration"] and "pending" not in before
@@ -298,21 +313,34 @@ class Referee:
             self.blame("budget", f"{execution['errors']} errors written, {course.errors} happened", site)
         if execution["errors"] >= course.errors - course.lost:
             course.open = 0
-        stalled, was = _condition(status, "Stalled"), _condition(before, "Stalled")
-        if stalled and not was and stalled["reason"] == "ErrorsExceeded" and "finishedAt" in execution:
-            tolerated = known.specs[stalled["observedGeneration"]].get("errorsToTolerate", 5)
-            if course.errors + known.credit <= tolerated:
-                self.blame("budget", f"given up after {course.errors} errors, {tolerated} tolerated", site)
-        if stalled and not was and stalled["reason"] == "ExecutionTimeout":
-            timeout = seconds(known.specs[stalled["observedGeneration"]].get("executionTimeout", "20m"))
-            took = self._now() - course.began
-            if took < timeout - _SLACK and not self.clock_jumped:  # the next replica has another clock
-                self.blame("deadline", f"given up after {took:.1f} s of {timeout:.0f}", site)
+        self._given_up(known, course, site, before, status)
         if "finishedAt" in execution and _moment(execution["finishedAt"]) < _moment(execution["startedAt"]):
             self.blame("time", "finished before it started", site)
         ids = [entry["id"] for entry in status.get("history", ())]
         if len(ids) != len(set(ids)):
             self.blame("history", "an execution is repeated", site)
+
+    def _given_up(
+        self, known: Known, course: Course, site: str, before: dict[str, Any], status: dict[str, Any]
+    ) -> None:
+        """Whether an execution that stalls now had used up its errors or its time, and none too late."""
+        stalled = _condition(status, "Stalled")
+        if stalled is None or _condition(before, "Stalled") is not None:
+            return
+        if stalled["reason"] == "ErrorsExceeded" and "finishedAt" in status["execution"]:
+            tolerated = known.specs[stalled["observedGeneration"]].get("errorsToTolerate", 5)
+            if course.errors + known.credit <= tolerated:
+                self.blame("budget", f"given up after {course.errors} errors, {tolerated} tolerated", site)
+        if stalled["reason"] == "ExecutionTimeout":
+            timeout = seconds(known.specs[stalled["observedGeneration"]].get("executionTimeout", "20m"))
+            took = self._now() - course.began
+            late = took > timeout + _LATEST and not course.halts
+            if (took < timeout - _SLACK or late) and self._one_clock(course):
+                self.blame("deadline", f"given up after {took:.1f} s of {timeout:.0f}", site)
+
+    def _one_clock(self, course: Course) -> bool:
+        """Whether only elapsed time may end it: where clocks are set, the next process cannot know how long it took."""
+        return not self.clock_jumped or len(course.askers | course.writers) <= 1
 
     def _few_writes(self, known: Known, course: Course, site: str, status: dict[str, Any]) -> None:
         """A quick convergence of a new generation is one write."""

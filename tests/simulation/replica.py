@@ -72,10 +72,11 @@ class Replica:
         feed_faults: Callable[[], FeedFaults],
         lease_seconds: int = 15,
         shards: tuple[int, ...] = (1,),
+        joins: float = 0.0,
     ) -> None:
         self.name, self.network, self.sites, self.referee = name, network, sites, referee
         self.clock, self.chance, self.feed_faults, self.lease_seconds = clock, chance, feed_faults, lease_seconds
-        self.shards = shards
+        self.shards, self.joins = shards, joins
         self.process: Process | None = None
         self.operator: Operator | None = None
         """Of the process that leads."""
@@ -85,7 +86,8 @@ class Replica:
         self._numbers = itertools.count(1)
 
     async def live(self) -> None:
-        """Start a process whenever there is none."""
+        """Start a process whenever there is none, from the time on at which it joins."""
+        await asyncio.sleep(self.joins)
         while True:
             self._stopping = asyncio.Event()
             self.process = process = Process(f"{self.name}{next(self._numbers)}", self.offset)

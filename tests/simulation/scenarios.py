@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.feed import FeedFaults
 from tests.simulation.life import Script
 from tests.simulation.network import Faults
 from tests.simulation.people import Deed
@@ -19,9 +20,10 @@ WHENS = ("crash before it is sent", "crash between send and answer", "crash afte
 
 _WORK = {"plan": "works", "parameters": {"value": 7, "things": 2}}
 _BACKOFF = {"initial": "1s", "max": "4s"}
+_LONG = {"plan": "works", "parameters": {"value": 7, "things": 6}}
 _SOURCE = [{"kind": "Secret", "name": "source"}]
 
-SCENARIOS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
+_DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
     "quick": ((0, "apply", {"spec": _WORK}),),
     "async": ((0, "apply", {"spec": {**_WORK, "plan": "works-async", "parallelism": 2}}),),
     "errors": (
@@ -74,7 +76,60 @@ SCENARIOS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (3, "delete", {"dice": 0.9}),
         (8, "apply", {"spec": {**_WORK, "parameters": {"value": 8}}}),
     ),
+    "deadline in a pause": (
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": {"initial": "5m", "max": "5m"}, "executionTimeout": "10s"}}),
+    ),
+    "status edited": (
+        (0, "apply", {"spec": {**_WORK, "mode": "Once"}}),
+        (5, "edit the status", {}),
+    ),
+    "re-creation at once": (
+        (0, "apply", {"spec": _WORK}),
+        (3, "delete", {"dice": 0.0, "spec": {**_WORK, "parameters": {"value": 8, "things": 2}}}),
+    ),
+    "deletion in a gap": (
+        (0, "apply", {"spec": {**_WORK, "interval": "10s"}}),
+        (5, "outage", {"dice": 0.2}),
+        (6, "delete", {"dice": 0.9}),
+        (7, "compact", {}),
+        (30, "drift", {}),
+    ),
+    "machine suspended": (
+        (0, "slow down", {"dice": 3.0, "thing": "all"}),
+        (0, "apply", {"spec": _LONG}),
+        (5, "freeze", {"dice": 0.5}),
+    ),
+    "clock forward": (
+        (0, "slow down", {"dice": 3.0, "thing": "all"}),
+        (0, "apply", {"spec": _WORK}),
+        (2, "jump", {"dice": 0.0}),
+    ),
+    "clock back": (
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": _BACKOFF, "errorsToTolerate": -1, "executionTimeout": "10s"}}),
+        (3, "jump", {"dice": 0.9}),
+    ),
+    "a replica joins": (
+        (25, "slow down", {"dice": 4.0, "thing": "all"}),
+        (25, "slow down", {"name": "b", "dice": 4.0, "thing": "all"}),
+        (25, "slow down", {"name": "c", "dice": 4.0, "thing": "all"}),
+        (25, "apply", {"spec": _LONG}),
+        (25, "apply", {"name": "b", "spec": _LONG}),
+        (25, "apply", {"name": "c", "spec": {**_LONG, "plan": "works-async"}}),
+    ),
 }
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "deadline in a pause": {"quiet": 600.0},
+    "deletion in a gap": {"lasts": 60.0, "lease_seconds": 60},
+    "machine suspended": {"replicas": 2, "lasts": 60.0},
+    "re-creation at once": {"feed": FeedFaults(late=1.0)},
+    "a replica joins": {"replicas": 2, "shards": (2,), "joins": 26.0, "lasts": 60.0},
+}
+"""What is unlike the other courses: a script's fields."""
+
+SCENARIOS = tuple(_DEEDS)
 
 
 class CrashAt(Faults):
@@ -95,6 +150,6 @@ class CrashAt(Faults):
 
 def scenario(name: str, faults: Faults | None = None, **others: Any) -> Script:
     numbers = count()
-    deeds = tuple(Deed(next(numbers), at, what, "a", **more) for at, what, more in SCENARIOS[name])
+    deeds = tuple(Deed(next(numbers), at, what, **{"name": "a", **more}) for at, what, more in _DEEDS[name])
     script = Script(seed=1, lasts=20.0, deeds=deeds, faults=faults or CrashAt(), replicas=1, quiet=90.0)
-    return replace(script, **others)
+    return replace(script, **_SETTINGS.get(name, {}), **others)

@@ -75,3 +75,20 @@ class Pulses:
     def _pulse(self) -> None:
         time.sleep(0.2)
         _mark(self.context, "pulse")
+
+
+@plan("climbs")
+class Climbs:
+    """Twenty steps, each of them done once."""
+
+    def __init__(self, _parameters: Any, context: Context) -> None:
+        self.context = context
+
+    def create(self) -> list[Task]:
+        file = WORLD / f"{self.context.namespace}-{self.context.name}"
+        done = file.read_text().split() if file.exists() else []
+        return [task(str(n), partial(self._step, str(n))) for n in range(20) if str(n) not in done]
+
+    def _step(self, number: str) -> None:
+        time.sleep(0.2)
+        _mark(self.context, number)

@@ -47,6 +47,7 @@ def assemble(
     stop: Callable[[], Stop] = Stop,
     ran: Callable[[RunResult], None] = lambda _ran: None,
     refusal: Callable[[Key, str, str], PlanCrashes | None] = lambda *_: None,
+    returned: Callable[[Key, int], None] = lambda *_: None,
     version: Version = lambda *_: None,
     trust_secrets_policy: bool = False,
 ) -> Reconciler:
@@ -55,7 +56,7 @@ def assemble(
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
-    runs = Runs(code, clients, commit, times, declare, ran, refusal, version)
+    runs = Runs(code, clients, commit, times, declare, ran, refusal, returned, version)
     driver = ExecutionDriver(runs, commit, recorder, times)
     teardown = Teardown(kube, validator, sources, driver, finalizer, times)
     return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

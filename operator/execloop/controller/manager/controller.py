@@ -98,6 +98,7 @@ class Operator:
             stop=lambda: WhileHeld(lambda: leadership.held),
             ran=metrics.ran,
             refusal=suspects.refusal,
+            returned=suspects.left,
             version=drift.version,
             trust_secrets_policy=settings.trust_secrets_policy,
         )

@@ -25,7 +25,8 @@ class Refusal(Exception):
 
 
 class DeferredPlan:
-    """`explain` says why parameters are refused; `declare` learns of the plan that was made.
+    """`explain` says why parameters are refused; `declare` learns of the plan that was made, `returned` of how many
+    tasks it returned.
 
     `teardown` asks for its `teardown()` in place of `create()`; `lenient` leaves out what the model does not declare.
     """
@@ -38,13 +39,14 @@ class DeferredPlan:
         explain: Callable[[InvalidParameters], str],
         declare: Callable[[object], object],
         *,
+        returned: Callable[[int], object] = lambda _tasks: None,
         teardown: bool = False,
         lenient: bool = False,
     ) -> None:
         self.name = definition.name
         self._definition, self._raw, self._context = definition, parameters, context
         self._explain, self._declare = explain, declare
-        self._teardown, self._lenient = teardown, lenient
+        self._returned, self._teardown, self._lenient = returned, teardown, lenient
         self._parsed: Any = None
         self._valid = False
 
@@ -65,7 +67,7 @@ class DeferredPlan:
         self._valid = True
 
     def create(self) -> Any:
-        return self._asked()
+        return self._counted(self._asked())
 
     def _asked(self) -> Any:
         self.prepare()
@@ -73,16 +75,20 @@ class DeferredPlan:
         self._declare(plan)
         return plan.teardown() if self._teardown else plan.create()
 
+    def _counted(self, created: Any) -> Any:
+        if isinstance(created, list | tuple):
+            self._returned(len(created))
+        return created
+
 
 class _DeferredAsyncPlan(DeferredPlan):
     async def create(self) -> Any:
         created = self._asked()
-        return await created if inspect.isawaitable(created) else created
+        return self._counted(await created if inspect.isawaitable(created) else created)
 
 
-def deferred(definition: Definition, *arguments: Any, teardown: bool = False, lenient: bool = False) -> DeferredPlan:
+def deferred(definition: Definition, *arguments: Any, teardown: bool = False, **options: Any) -> DeferredPlan:
     """Return the plan as `DeferredPlan` describes it; its `create()` is async exactly where the plan's own is."""
     asynchronous = definition.teardown_asynchronous if teardown else definition.asynchronous
-    return (_DeferredAsyncPlan if asynchronous else DeferredPlan)(
-        definition, *arguments, teardown=teardown, lenient=lenient
-    )
+    made = _DeferredAsyncPlan if asynchronous else DeferredPlan
+    return made(definition, *arguments, teardown=teardown, **options)

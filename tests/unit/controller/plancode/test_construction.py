@@ -1,6 +1,8 @@
 """A plan that is made when it is asked: its model is its author's code."""
 
+import asyncio
 import errno
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, model_validator
@@ -32,3 +34,26 @@ def test_a_model_that_raises_anything_else_refuses_the_parameters(error: BaseExc
     plan = deferred(raising(error), {}, Context("a"), str, lambda _plan: None)
     with pytest.raises(Refusal, match=f"^parameters: the model of 'mine' raised {type(error).__name__}$"):
         plan.create()
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"),
+    [([1, 2], [2]), ((1,), [1]), ([], [0]), (None, []), (iter([1]), [])],
+    ids=["list", "tuple", "empty", "none", "iterator"],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_how_many_tasks_a_plan_returned_is_told(created: object, expected: list[int], asynchronous: bool) -> None:
+    class Made:
+        name = "mine"
+
+        def create(self) -> Any:
+            return self._later() if asynchronous else created
+
+        async def _later(self) -> object:
+            return created
+
+    told: list[int] = []
+    definition = Definition("mine", None, lambda *_: Made(), "here", "mine", asynchronous=asynchronous, teardown=False)
+    plan = deferred(definition, {}, Context("a"), str, lambda _plan: None, returned=told.append)
+    assert (asyncio.run(plan.create()) if asynchronous else plan.create()) is created
+    assert told == expected

@@ -15,16 +15,12 @@ import struct
 import threading
 import zlib
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from execloop.controller.plancode.crashes.suspicion import Call, Crash
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["Journal"]
+__all__ = ["Journal", "Note"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +34,11 @@ _TEXT_AT, _TEXT_SIZE = 4096, 32 * 1024
 _TEXT = struct.Struct("<II")
 """Length and checksum."""
 
-_SLOT = struct.Struct("<BQ64s64s320s")
-"""Whether it is taken, the number of the call, uid, inputs, namespace/name. It never crosses a page."""
+_SLOT = struct.Struct("<BQ64s64s320sI")
+"""Whether it is taken, the number of the call, uid, inputs, namespace/name, tasks left. It never crosses a page."""
+_LEFT = struct.Struct("<I")
+_LEFT_AT = _SLOT.size - _LEFT.size
+_MOST_LEFT = 2**32 - 1
 _SLOT_SIZE, _SLOTS, _SLOTS_AT = 512, 512, _TEXT_AT + _TEXT_SIZE
 _FREE, _TAKEN = 0, 1
 
@@ -97,21 +96,30 @@ class Journal:
         """Note that the end of this process, whenever it comes, is in order."""
         self._write(bytes([_CLEAN]), len(_MAGIC))
 
-    def note(self, call: Call) -> Callable[[], None]:
-        """Note a call; return what takes the note away. One beyond 512 at a moment is not noted."""
+    def note(self, call: Call) -> Note:
+        """Note a call. One beyond 512 at a moment is not noted."""
         with self._lock:
             self._calls += 1
             number, slot = self._calls, self._free.pop() if self._free else None
         if slot is None:
-            return lambda: None
-        fields = _bytes(call.uid, 64), _bytes(call.inputs, 64), _bytes(call.plan, 320)
+            return Note(self, None)
+        fields = _bytes(call.uid, 64), _bytes(call.inputs, 64), _bytes(call.plan, 320), min(call.left, _MOST_LEFT)
         self._write(_SLOT.pack(_TAKEN, number, *fields), _slot_at(slot))
-        return partial(self._take_away, slot)
+        return Note(self, slot)
 
-    def _take_away(self, slot: int) -> None:
-        self._write(bytes([_FREE]), _slot_at(slot))
+    def write_left(self, note: Note, tasks: int) -> None:
+        """Note how many tasks the plan of a call returned."""
+        with self._lock:  # the slot may be another call's from now on
+            if note.slot is not None:
+                self._write(_LEFT.pack(min(tasks, _MOST_LEFT)), _slot_at(note.slot) + _LEFT_AT)
+
+    def take_away(self, note: Note) -> None:
+        """Take a note away, once."""
         with self._lock:
-            self._free.append(slot)
+            if note.slot is not None:
+                self._write(bytes([_FREE]), _slot_at(note.slot))
+                self._free.append(note.slot)
+                note.slot = None
 
     def turn(self, uid: str) -> None:
         """Note whose turn it is among the suspects; empty for none."""
@@ -149,6 +157,22 @@ class Journal:
                 logger.warning("the journal %s cannot be written: %s; working without it", self.path, self.problem)
 
 
+class Note:
+    """The note of one call; called, it is taken away."""
+
+    __slots__ = ("_journal", "slot")
+
+    def __init__(self, journal: Journal, slot: int | None) -> None:
+        self._journal, self.slot = journal, slot
+
+    def left(self, tasks: int) -> None:
+        """Note how many tasks the plan returned."""
+        self._journal.write_left(self, tasks)
+
+    def __call__(self) -> None:
+        self._journal.take_away(self)
+
+
 def _unusable(file: int) -> str:
     """Return why a file cannot be the journal of this process; empty when it is."""
     import fcntl  # noqa: PLC0415 - absent on Windows
@@ -179,11 +203,11 @@ def _slot_at(number: int) -> int:
 
 
 def _call(slot: bytes) -> tuple[int, Call] | None:
-    state, number, *fields = _SLOT.unpack(slot)
+    state, number, *fields, left = _SLOT.unpack(slot)
     uid, inputs, plan = map(_text, fields)
     if state != _TAKEN or not uid or inputs is None or plan is None:
         return None
-    return number, Call(uid, plan, inputs)
+    return number, Call(uid, plan, inputs, left)
 
 
 def _bytes(text: str, most: int) -> bytes:

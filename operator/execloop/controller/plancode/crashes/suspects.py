@@ -14,7 +14,7 @@ from execloop.controller.plancode.crashes.suspicion import CRASHES, Call, turn_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
-    from execloop.controller.plancode.crashes.journal import Journal
+    from execloop.controller.plancode.crashes.journal import Journal, Note
     from execloop.controller.plancode.crashes.suspicion import Suspicion
 
 __all__ = ["PLAN_CRASHES", "PlanCrashes", "Suspects"]
@@ -58,7 +58,7 @@ class Suspects:
         self._admitted: dict[Hashable, Call] = {}
         self._ran: set[Hashable] = set()
         """Keys whose plan code ran in the reconcile under way."""
-        self._running: dict[Hashable, int] = {}
+        self._running: dict[Hashable, list[Note]] = {}
         """Calls of each key that have not ended."""
         self.cleared: set[str] = set()
         """Uids that are to be taken out of what is written down."""
@@ -126,17 +126,25 @@ class Suspects:
         admitted = self._admitted.get(key)
         if admitted is None:
             return lambda: None
-        take_away = self._journal.note(admitted)
+        note = self._journal.note(admitted)
         self._ran.add(key)
-        self._running[key] = self._running.get(key, 0) + 1
+        self._running[key] = [*self._running.get(key, ()), note]
 
         def ended() -> None:
-            take_away()
-            self._running[key] -= 1
+            note()
+            self._running[key].remove(note)
             if not self._running[key]:
                 del self._running[key]
 
         return ended
+
+    def left(self, key: Hashable, tasks: int) -> None:
+        """Note how many tasks the plan of a key returned; from any thread."""
+        admitted = self._admitted.get(key)
+        if admitted is not None:
+            self._admitted[key] = admitted._replace(left=tasks)
+        for note in self._running.get(key, ())[-1:]:
+            note.left(tasks)
 
     def ended(self, key: Hashable, uid: str) -> None:
         """A reconcile has ended, and with it the turn; plan code that ran and has ended clears its Plan."""

@@ -21,6 +21,7 @@ _MOST = 200
 _TEXT_BYTES = 32_000
 _FIELD = 64
 _LARGEST = 1000
+_MOST_TASKS = 2**32 - 1
 _TURN, _LONGEST_TURN = 30.0, 3600.0
 
 
@@ -32,6 +33,8 @@ class Call(NamedTuple):
     """Namespace and name, for people."""
     inputs: str
     """Identifies what it ran with: spec, referenced objects, code version, `requestedAt`."""
+    left: int = 0
+    """Tasks that the plan returned for this run; 0 while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,13 @@ class Suspicion(NamedTuple):
     """What is held against a Plan until a run of it completes."""
 
     crashes: int
-    """Deaths that count against it."""
+    """Deaths that count against it, since its work last came closer to its end."""
     deaths: int
     """All deaths while it ran."""
     inputs: str
     """What both were counted for; other inputs begin at 0."""
+    left: int = 0
+    """The fewest tasks that a run began with before its process died; 0 while that is not known."""
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -75,14 +80,19 @@ class Suspicion(NamedTuple):
 
 
 def after(crash: Crash, known: Mapping[str, Suspicion]) -> dict[str, Suspicion]:
-    """Return which Plans are suspected, and how much, after one more death."""
+    """Return which Plans are suspected, and how much, after one more death.
+
+    A Plan that has fewer tasks left than ever before comes to its end however often its process dies: it counts anew.
+    """
     suspects, sole = dict(known), crash.sole
     for call in {call.uid: call for call in crash.calls}.values():
         before = suspects.pop(call.uid, None)
         if before is None or before.inputs != call.inputs:
             before = Suspicion(0, 0, call.inputs)
-        crashes = min(before.crashes + (call.uid == sole), _LARGEST)
-        suspects[call.uid] = Suspicion(crashes, min(before.deaths + 1, _LARGEST), call.inputs)
+        least = min(filter(None, (call.left, before.left)), default=0)
+        counted = 0 if least < before.left else before.crashes
+        crashes, deaths = min(counted + (call.uid == sole), _LARGEST), min(before.deaths + 1, _LARGEST)
+        suspects[call.uid] = Suspicion(crashes, deaths, call.inputs, least)
     return suspects
 
 
@@ -117,8 +127,9 @@ def decode(text: str) -> dict[str, Suspicion]:
 
 def _suspicion(value: object) -> Suspicion | None:
     match value:
-        case [int() as crashes, int() as deaths, str() as inputs] if len(inputs) <= _FIELD:
-            return Suspicion(crashes, deaths, inputs) if _are_counts((crashes, deaths)) else None
+        case [int() as crashes, int() as deaths, str() as inputs, *rest] if len(inputs) <= _FIELD:
+            left = rest[0] if rest and isinstance(rest[0], int) and 0 <= rest[0] <= _MOST_TASKS else 0
+            return Suspicion(crashes, deaths, inputs, int(left)) if _are_counts((crashes, deaths)) else None
         case _:
             return None
 

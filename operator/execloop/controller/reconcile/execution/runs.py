@@ -55,8 +55,8 @@ _QUICK = 0.5
 class Runs:
     """`declare(key, uid, plan)` learns of each plan that was made, in whatever thread; `ran` of each run.
 
-    `refusal(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that. `version` says
-    how the drift watch knows an object.
+    `refusal(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that; `returned(key,
+    tasks)` learns, in whatever thread, how many tasks it returned. `version` says how the drift watch knows an object.
     """
 
     def __init__(
@@ -68,10 +68,12 @@ class Runs:
         declare: Callable[[Key, str, object], None],
         ran: Callable[[RunResult], None],
         refusal: Refusal,
+        returned: Callable[[Key, int], None],
         version: Version,
     ) -> None:
         self._code, self._clients, self._commit, self._times = code, clients, commit, times
-        self._declare, self._ran, self._refusal, self._version = declare, ran, refusal, version
+        self._declare, self._ran, self._version = declare, ran, version
+        self._refusal, self._returned = refusal, returned
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
@@ -160,7 +162,8 @@ class Runs:
         declare = partial(self._declare, key, uid)
         # Neither a teardown nor what was done with these inputs is undone by a name that a newer rule refuses.
         lenient = ctx.teardown or ctx.execution.finished_at is not None
-        return deferred(definition, parameters, context, explained, declare, teardown=ctx.teardown, lenient=lenient)
+        made = partial(deferred, definition, parameters, context, explained, declare)
+        return made(returned=partial(self._returned, key), teardown=ctx.teardown, lenient=lenient)
 
     async def _drive(
         self, ctx: ReconcileContext, plan: DeferredPlan | Prepared, task_approval: TaskApproval | None

@@ -35,8 +35,8 @@ def journal(path: Path) -> Iterator[Journal]:
 
 
 @contextmanager
-def running(journal: Journal, uid: str, plan: str, inputs: str) -> Iterator[None]:
-    end = journal.note(Call(uid, plan, inputs))
+def running(journal: Journal, uid: str, plan: str, inputs: str, left: int = 0) -> Iterator[None]:
+    end = journal.note(Call(uid, plan, inputs, left))
     try:
         yield
     finally:
@@ -125,6 +125,20 @@ def test_calls_are_noted_from_any_thread(journal: Journal, path: Path) -> None:
 def test_a_long_name_is_cut_and_does_not_reach_the_next_place(journal: Journal, path: Path) -> None:
     with running(journal, "u" * 100, "n" * 1000, "i" * 100), running(journal, *A):
         assert next_process(path) == Crash((Call("u" * 64, "n" * 320, "i" * 64), A))
+
+
+def test_the_tasks_that_a_plan_returned_are_read_by_the_next_process(journal: Journal, path: Path) -> None:
+    note = journal.note(A)
+    note.left(7)
+    assert next_process(path) == Crash((A._replace(left=7),))
+
+
+def test_what_a_call_says_after_its_end_reaches_no_other(journal: Journal, path: Path) -> None:
+    note = journal.note(A)
+    note()
+    with running(journal, *B):
+        note.left(7)
+        assert next_process(path) == Crash((B,))
 
 
 def test_a_name_that_utf8_cannot_hold_is_noted(journal: Journal, path: Path) -> None:

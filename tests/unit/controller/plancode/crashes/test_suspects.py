@@ -47,6 +47,17 @@ class Asked:
         self.suspects.ended(uid.upper(), uid)
 
 
+def test_how_many_tasks_a_plan_returned_is_noted_for_its_call_and_the_next(path: Path) -> None:
+    asked = Asked(path)
+    asked.suspects.refusal("A", "a", "1")
+    end = asked.suspects.note("A")
+    asked.suspects.left("A", 7)
+    assert asked.crash().calls[0].left == 7
+    end()
+    asked.suspects.note("A")
+    assert asked.crash().calls[0].left == 7
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal"

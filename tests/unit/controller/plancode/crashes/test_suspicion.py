@@ -59,6 +59,39 @@ def test_other_inputs_begin_at_zero() -> None:
     assert after(Crash(calls("a", inputs="2")), {"a": Suspicion(3, 5, "1")}) == {"a": Suspicion(1, 1, "2")}
 
 
+@pytest.mark.parametrize(
+    ("before", "left", "expected"),
+    [
+        (Suspicion(2, 5, "1", 9), 8, Suspicion(1, 6, "1", 8)),  # it came closer to its end
+        (Suspicion(2, 5, "1", 9), 9, Suspicion(3, 6, "1", 9)),
+        (Suspicion(2, 5, "1", 9), 10, Suspicion(3, 6, "1", 9)),  # it was closer once
+        (Suspicion(2, 5, "1", 9), 0, Suspicion(3, 6, "1", 9)),  # it died in create()
+        (Suspicion(2, 5, "1", 0), 9, Suspicion(3, 6, "1", 9)),
+    ],
+)
+def test_a_plan_with_fewer_tasks_left_than_ever_before_counts_anew(
+    before: Suspicion, left: int, expected: Suspicion
+) -> None:
+    crash = Crash((Call("a", "team/a", "1", left),))
+    assert after(crash, {"a": before}) == {"a": expected}
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.randoms(use_true_random=False))
+def test_kills_from_outside_accuse_no_plan_that_works(plans: int, tasks: int, chance: random.Random) -> None:
+    left = {f"plan-{number}": tasks for number in range(plans)}
+    suspects: dict[str, Suspicion] = {}
+    while left:
+        least = min(left, key=lambda uid: suspects.get(uid, Suspicion(0, 0, "")).rank)
+        suspects = after(Crash((Call(least, least, "1", left[least]),), turn=least), suspects)
+        left[least] -= chance.randint(1, 3)
+        left = {uid: number for uid, number in left.items() if number > 0}
+    assert not any(held.refused("1") for held in suspects.values())
+
+
+def test_what_an_older_operator_wrote_down_is_read() -> None:
+    assert decode('{"a": [1, 2, "1"]}') == {"a": Suspicion(1, 2, "1")}
+
+
 @pytest.mark.parametrize(("deaths", "seconds"), [(0, 30), (1, 30), (2, 60), (5, 480), (9, 3600), (1000, 3600)])
 def test_a_turn_doubles_with_each_death(deaths: int, seconds: float) -> None:
     assert turn_seconds(Suspicion(0, deaths, "")) == seconds
@@ -66,7 +99,8 @@ def test_a_turn_doubles_with_each_death(deaths: int, seconds: float) -> None:
 
 counts = st.integers(0, 1000)
 names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
-known = st.dictionaries(names, st.builds(Suspicion, counts, counts, names), max_size=200)
+lefts = st.integers(0, 2**32 - 1)
+known = st.dictionaries(names, st.builds(Suspicion, counts, counts, names, lefts), max_size=200)
 
 
 @given(known)
