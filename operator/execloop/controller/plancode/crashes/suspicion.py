@@ -82,7 +82,8 @@ class Suspicion(NamedTuple):
 def after(crash: Crash, known: Mapping[str, Suspicion]) -> dict[str, Suspicion]:
     """Return which Plans are suspected, and how much, after one more death.
 
-    A Plan that has fewer tasks left than ever before comes to its end however often its process dies: it counts anew.
+    A Plan that has fewer tasks left than ever before comes to its end however often its process dies: the count
+    starts again.
     """
     suspects, sole = dict(known), crash.sole
     for call in {call.uid: call for call in crash.calls}.values():
