@@ -97,8 +97,8 @@ def test_what_is_no_url_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "given", "said"),
     [
-        ("quantity(given)", "x", "this is no quantity, such as 500m or 1.5Gi"),
-        ("quantity('500m').asInteger()", None, "this quantity is no whole number"),
+        ("quantity(given)", "x", "this is not a quantity, such as 500m or 1.5Gi"),
+        ("quantity('500m').asInteger()", None, "this quantity is not a whole number"),
         ("quantity('8E').add(quantity('8E'))", None, "a quantity is at most"),
         ("semver('1.2.3').isLessThan(quantity('1'))", None, "this needs what semver() gives"),
         ("given.isLessThan(quantity('1'))", {"quantity": "1e999999999"}, "this needs what quantity() gives"),

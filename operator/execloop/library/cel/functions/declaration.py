@@ -1,4 +1,4 @@
-"""How a function of our own is declared, and how its values are told apart.
+"""How a function of our own is declared, and how its values are recognized.
 
 The library of CEL has no types of ours. So a quantity, a version, an address, a range and a URL are mappings with one
 key, the name of what they are.

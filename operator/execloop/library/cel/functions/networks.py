@@ -21,7 +21,7 @@ def _address(text: str) -> Address:
     try:
         found = ipaddress.ip_address(limited(text, _LONGEST, "an address"))
     except ValueError:
-        raise ValueError("this is no IP address, such as 10.0.0.1 or fd00::1") from None
+        raise ValueError("this is not an IP address, such as 10.0.0.1 or fd00::1") from None
     if isinstance(found, ipaddress.IPv6Address) and (found.scope_id or found.ipv4_mapped):
         raise ValueError("an IP address has no zone, and is not an IPv4 address within IPv6")
     return found
@@ -30,11 +30,11 @@ def _address(text: str) -> Address:
 def _range(text: str) -> tuple[Address, Network]:
     host, slash, bits = limited(text, _LONGEST, "a range").partition("/")
     if not slash or not (bits.isascii() and bits.isdecimal()):
-        raise ValueError("this is no range of addresses, such as 10.0.0.0/8")
+        raise ValueError("this is not a range of addresses, such as 10.0.0.0/8")
     try:
         return _address(host), ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise ValueError("this is no range of addresses, such as 10.0.0.0/8") from None
+        raise ValueError("this is not a range of addresses, such as 10.0.0.0/8") from None
 
 
 def ip(text: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ def quantity(text: str) -> dict[str, str]:
     """Return an amount; equal amounts are equal however they are written."""
     found = _TEXT.fullmatch(limited(text, _LONGEST, "a quantity"))
     if found is None:
-        raise ValueError("this is no quantity, such as 500m or 1.5Gi")
+        raise ValueError("this is not a quantity, such as 500m or 1.5Gi")
     number, exponent, power, suffix = found[1], found[2], found[3], found[4]
     if exponent:
         factor = Fraction(10) ** int(power)
@@ -52,7 +52,7 @@ def amount(value: Any) -> Fraction:
 
 def _as_integer(value: Any) -> int:
     if (found := amount(value)).denominator != 1:
-        raise ValueError("this quantity is no whole number")
+        raise ValueError("this quantity is not a whole number")
     return int(found)
 
 

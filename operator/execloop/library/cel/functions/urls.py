@@ -22,7 +22,7 @@ def url(text: str) -> dict[str, str]:
         parts = urlsplit(limited(text, _LONGEST, "a URL"))
         _ = parts.port
     except ValueError:
-        raise ValueError("this is no URL, such as https://example.com/path") from None
+        raise ValueError("this is not a URL, such as https://example.com/path") from None
     if not parts.scheme and not text.startswith("/"):
         raise ValueError("a URL begins with a scheme, as in https://example.com/path, or is a path")
     return {_URL: text}

@@ -30,7 +30,7 @@ def semver(text: str) -> dict[str, str]:
 def _matched(text: str) -> re.Match[str]:
     found = _TEXT.fullmatch(limited(text, _LONGEST, "a version"))
     if found is None:
-        raise ValueError("this is no version, such as 1.2.3 or 1.2.3-rc.1")
+        raise ValueError("this is not a version, such as 1.2.3 or 1.2.3-rc.1")
     return found
 
 
