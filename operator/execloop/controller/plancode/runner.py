@@ -39,6 +39,7 @@ __all__ = [
     "RunResult",
     "TasksLeft",
     "drive",
+    "look",
     "observe",
 ]
 
@@ -101,6 +102,8 @@ class RunResult(NamedTuple):
     """The tasks that did not run because they need an approval."""
     covered: tuple[Asked, ...] = ()
     """The tasks that an approval of their own let run."""
+    looked: Observed | None = None
+    """What the plan asks for after this run, where it was asked at once."""
 
 
 Observed: TypeAlias = Nothing | TasksLeft | Postponed | Refused | CreateFailed | Failed | Interrupted
@@ -133,30 +136,45 @@ async def observe(
     `asks` tells the tasks whose details are read too.
     """
 
-    def taken(created: object) -> Nothing | TasksLeft:
-        found = take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
-        if not found.tasks and not found.waits:
-            return Nothing()
-        return TasksLeft(found.tasks, found.waits, tuple(ask(one) for one in found.tasks if asks(one)))
-
     async def awaited() -> Nothing | TasksLeft:
-        return taken(await cast("Any", plan.create()))
+        return _taken(plan, await cast("Any", plan.create()), asks)
 
     left = _left(execution, options) if left is None and options is not None else left
     try:
         if is_async(plan.create):
             await _prepare(code, key, plan, left)
             return await code.on_loop(key, awaited, within=left)
-        return await code.call(key, lambda: taken(plan.create()), within=left)
+        return await code.call(key, lambda: _taken(plan, plan.create(), asks), within=left)
     except NotNow as reason:
         return Postponed(str(reason), reason.after)
-    except Refusal as error:
-        return Refused(str(error))
     except OutOfTime:
         return Failed(execution, out_of_time(options or Options()))
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        waits = waits_of(error)
-        return TasksLeft((), waits) if waits else _not_created(execution, error)
+        return _unanswered(execution, error)
+
+
+def look(plan: Plan, execution: Execution) -> Observed:
+    """Ask a sync plan on this thread, and run nothing."""
+    try:
+        return _taken(plan, plan.create(), needs_approval)
+    except Exception as error:  # noqa: BLE001 - any error of the plan's code
+        return _unanswered(execution, error)
+    except BaseException as error:  # noqa: BLE001 - as `PlanHost.call` raises it
+        return _not_created(execution, Escaped(error))
+
+
+def _taken(plan: Plan, created: object, asks: Callable[[AnyTask], bool]) -> Nothing | TasksLeft:
+    found = take_created(created, lambda: f"create() of the plan {getattr(plan, 'name', '')!r}")
+    if not found.tasks and not found.waits:
+        return Nothing()
+    return TasksLeft(found.tasks, found.waits, tuple(ask(one) for one in found.tasks if asks(one)))
+
+
+def _unanswered(execution: Execution, error: Exception) -> Refused | TasksLeft | CreateFailed | Failed:
+    if isinstance(error, Refusal):
+        return Refused(str(error))
+    waits = waits_of(error)
+    return TasksLeft((), waits) if waits else _not_created(execution, error)
 
 
 def _left(execution: Execution, options: Options) -> float | None:
@@ -223,11 +241,13 @@ def drive(
     left: float | None = None,
     failed: Callable[[], None] | None = None,
     withhold: Withhold | None = None,
+    then: Callable[[Run], None] | None = None,
 ) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed | Refused]]:
     """Return the run, and what drives it; progress can be read from the run meanwhile.
 
     `left` are the seconds to the deadline, else the system's clock says how many. `failed` is called at each error, in
-    whatever thread it happens. `withhold` tells the tasks that must not run now.
+    whatever thread it happens. `withhold` tells the tasks that must not run now. `then` is called after a run of
+    blocking code, in its thread.
     """
 
     def classify(error: BaseException) -> Exception:
@@ -239,13 +259,15 @@ def drive(
     left = _left(execution, options) if left is None else left
     deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
     run = Run(plan, execution, options, stop=stop, classify=classify, deadline=deadline, withhold=withhold)
-    return run, _outcome(code, key, run, left)
+    return run, _outcome(code, key, run, left, then)
 
 
-async def _outcome(code: PlanHost, key: Key, run: Run, left: float | None) -> Outcome | Postponed | Refused:
+async def _outcome(
+    code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None
+) -> Outcome | Postponed | Refused:
     """Drive a run to its end, and return how it ended."""
     try:
-        await _drive(code, key, run, left)
+        await _drive(code, key, run, left, then)
     except NotNow as reason:
         run.abandon()
         return Postponed(str(reason), reason.after)
@@ -262,21 +284,24 @@ async def _outcome(code: PlanHost, key: Key, run: Run, left: float | None) -> Ou
     return outcome
 
 
-async def _drive(code: PlanHost, key: Key, run: Run, left: float | None) -> None:
+async def _drive(code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None) -> None:
     if is_async(run.plan.create):
         await _prepare(code, key, run.plan, left)
-    elif await _blocking(code, key, run, left):
+    elif await _blocking(code, key, run, left, then):
         return
     await _awaiting(code, key, run, left)
 
 
-async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None) -> bool:
+async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None) -> bool:
     """Drive in a thread until the deadline; return whether that was all."""
     asked = run.clock.monotonic()
 
     def begin() -> bool:
         _put_off(run, asked)
-        return run.blocking()
+        finished = run.blocking()
+        if finished and then is not None:
+            then(run)
+        return finished
 
     return await code.call(key, begin, within=left)
 

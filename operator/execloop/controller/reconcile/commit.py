@@ -86,22 +86,23 @@ class Commit:
 
         A decision that the API server does not take is kept, and applied first in the next reconcile.
         """
-        self.hold(work, decision)
+        complete = self.hold(work, decision)
         if decision.durable:
             work.state.unsaved = decision
-            if not await self.write(work, decision.status):
+            if not await self._write(work, complete):
                 return self._drop(work)
             work.state.unsaved = None
         self._publish(work, decision.events)
         return self._with_another_look(work.state, decision.requeue)
 
-    def hold(self, work: UnderWay, decision: Decision) -> None:
-        """Take a decision in memory: what it counted, and when the Plan is due."""
-        state = work.state
-        state.decide(_complete(work, decision.status))
+    def hold(self, work: UnderWay, decision: Decision) -> PlanStatus:
+        """Take a decision in memory: what it counted, and when the Plan is due. Return its status as it is written."""
+        state, complete = work.state, _complete(work, decision.status, whole=not decision.durable)
+        state.decide(complete)
         self._schedule(state, decision.requeue)
         if decision.references is not None:
             self._references.refer(state.key, decision.references)
+        return complete
 
     def record(self, snapshot: Snapshot, event: PlanEvent) -> None:
         self._recorder.record(snapshot, event)
@@ -116,7 +117,9 @@ class Commit:
 
     async def write(self, work: UnderWay, status: PlanStatus) -> bool:
         """Write a status of this reconcile; return False when its snapshot was overtaken. Raises ApiError."""
-        complete = _complete(work, status)
+        return await self._write(work, _complete(work, status))
+
+    async def _write(self, work: UnderWay, complete: PlanStatus) -> bool:
         written = await self._writer.write(work, complete, lambda: self.overtaken(work))
         if written:
             work.state.progress_written()
@@ -215,6 +218,7 @@ class Commit:
         return RunAfter(_SETTLE)
 
 
-def _complete(work: UnderWay, status: PlanStatus) -> PlanStatus:
-    """Return the status as it is written: with the words for the columns, and within its bounds."""
-    return bounded(finished(status, work.snapshot.spec))
+def _complete(work: UnderWay, status: PlanStatus, *, whole: bool = False) -> PlanStatus:
+    """Return the status with the words for the columns, and within the bounds of what is written unless `whole`."""
+    complete = finished(status, work.snapshot.spec)
+    return complete if whole else bounded(complete)

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from execloop.controller.api.model import Model
 from execloop.controller.status.explain import cut
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def bounded(status: PlanStatus) -> PlanStatus:
     """Return the status; of a large one with its texts cut, the details of pending tasks left out, and as much of its
     history, newest first, and as many names of pending tasks as there is room for.
     """
-    if _size(status.to_json()) <= MOST_BYTES:
+    if _most(status) <= MOST_BYTES or _size(status.to_json()) <= MOST_BYTES:
         return status
     status = _with_short_texts(status)
     entries, pending = status.history, status.pending
@@ -92,6 +93,27 @@ def _that_fit(sizes: Iterable[int], room: int) -> int:
             break
         kept += 1
     return kept
+
+
+def _most(part: object) -> int:
+    """Return bytes that a part of a status never exceeds, without writing it out; more than fits for an open mapping.
+
+    A character takes six bytes at most. A field takes 64 besides: its name, and a number or a time.
+    """
+    match part:
+        case None:
+            return 0
+        case str():
+            return 6 * len(part)
+        case tuple():
+            return sum(map(_most, part)) + len(part)
+        case Model():
+            fields = part.__dict__
+            return 64 * len(fields) + sum(map(_most, fields.values()))
+        case dict():
+            return MOST_BYTES
+        case _:
+            return 0
 
 
 def _size(document: object) -> int:

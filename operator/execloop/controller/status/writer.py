@@ -43,7 +43,7 @@ class StatusWriter:
             if "execution" in wanted:  # each write brings it whole
                 patch["execution"] = patch.get("execution", {}) | wanted["execution"]
             try:
-                await self._send(state, patch, status)
+                await self._send(state, patch, status, wanted)
             except ApiError as error:
                 if not error.conflict:
                     raise
@@ -54,12 +54,14 @@ class StatusWriter:
         message = f"the status of {state.key} was written by others {_TRIES} times in a row"
         raise ApiError(_CONFLICT, "Conflict", message)
 
-    async def _send(self, state: PlanState, patch: dict[str, object], status: PlanStatus) -> None:
+    async def _send(
+        self, state: PlanState, patch: dict[str, object], status: PlanStatus, wanted: dict[str, object]
+    ) -> None:
         body = {"metadata": {"resourceVersion": state.snapshot.resource_version}, "status": patch}
         state.send(status)
         answer = await self._kube.request("PATCH", path_of(state.key) + "/status", body=body, content_type=MERGE_PATCH)
         self.writes += 1
-        as_wanted = answer.get("status") == status.to_json()
+        as_wanted = answer.get("status") == wanted
         state.written(str(answer["metadata"]["resourceVersion"]), status if as_wanted else parse_status(answer))
 
 

@@ -318,6 +318,11 @@ def _latest(status: PlanStatus) -> float:
     return max((moment.timestamp() for moment in moments), default=0.0)
 
 
+def _is_known(state: PlanState, metadata: Mapping[str, Any]) -> bool:
+    """Return whether this is the object as it is known, such as the event of a write of our own."""
+    return metadata.get("resourceVersion") == state.resource_version and metadata["uid"] == state.uid
+
+
 def _ignore(_key: Key, _change: Change, _listed: bool) -> None:
     """Do nothing: the default of `Cache.changed`."""
 
@@ -354,7 +359,10 @@ class Cache:
         return change
 
     def _put(self, key: Key, body: dict[str, Any], *, listed: bool) -> Change:
-        newest, state = Snapshot.of(body), self._states.get(key)
+        state = self._states.get(key)
+        if state is not None and _is_known(state, body["metadata"]):
+            return Change.NOTHING
+        newest = Snapshot.of(body)
         if state is None or state.uid != newest.uid:
             if state is not None and newest.version < state.version and not listed:
                 return Change.NOTHING
@@ -364,7 +372,7 @@ class Cache:
             if listed:  # there may be many, and they wait
                 state.pack()
             return Change.CONCERN
-        if newest.resource_version == state.resource_version or (newest.version <= state.version and not listed):
+        if newest.version <= state.version and not listed:
             return Change.NOTHING
         change = state.observe(newest)
         state.pack()

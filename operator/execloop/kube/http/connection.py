@@ -237,8 +237,16 @@ class Connection:
     async def _attempt(self, call: _Call, seconds: float) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":
             self._permit()
-        with failures(self.origin, call.name):
+        try:
             answer = await self._exchange(call, seconds)
+        except _LOST as error:
+            failure = _failure(self.origin, call.name, error)
+        else:
+            return self._content(call, answer)
+        raise failure
+
+    @staticmethod
+    def _content(call: _Call, answer: Answer) -> dict[str, Any]:
         if answer.status >= 300:  # noqa: PLR2004 - what is neither 1xx nor 2xx
             raise _refusal(call.name, answer)
         content = _json(answer.content)
@@ -255,28 +263,40 @@ def _abandon(response: aiohttp.ClientResponse) -> None:
     response.close()
 
 
+_LOST = (ConfigurationError, TimeoutError, ConnectFailed, Disconnected, aiohttp.ClientError, OSError)
+"""What keeps an answer from coming."""
+
+
 @contextmanager
 def failures(origin: str, request: str) -> Iterator[None]:
-    """What keeps an answer from coming, as ApiError; equal causes have equal messages, without the client's ports."""
+    """Raise what keeps an answer from coming as ApiError."""
     try:
         yield
-    except ConfigurationError as error:
-        reason, message = "NoCredentials", str(error)
-    except TimeoutError:
-        reason, message = "Timeout", f"{origin} did not answer in time"
-    except aiohttp.ClientConnectorCertificateError as error:
-        reason, message = "Unreachable", f"{origin}: {error.certificate_error}"
-    except aiohttp.ClientConnectorError as error:
-        reason, message = "Unreachable", f"{origin}: {_said(error.os_error)}"
-    except ConnectFailed as error:
-        reason, message = "Unreachable", f"{origin}: {_said(error.cause)}"
-    except Disconnected as error:
-        reason, message = "Disconnected", f"{origin} closed the connection: {error}"
-    except (aiohttp.ClientError, OSError) as error:
-        reason, message = "Disconnected", f"{origin} closed the connection: {type(error).__name__}"
+    except _LOST as error:
+        failure = _failure(origin, request, error)
     else:
         return
-    raise ApiError(0, reason, message, request=request)
+    raise failure
+
+
+def _failure(origin: str, request: str, error: BaseException) -> ApiError:
+    """Return the ApiError for a lost answer; equal causes have equal messages, without the client's ports."""
+    match error:
+        case ConfigurationError():
+            reason, message = "NoCredentials", str(error)
+        case TimeoutError():
+            reason, message = "Timeout", f"{origin} did not answer in time"
+        case aiohttp.ClientConnectorCertificateError():
+            reason, message = "Unreachable", f"{origin}: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            reason, message = "Unreachable", f"{origin}: {_said(error.os_error)}"
+        case ConnectFailed():
+            reason, message = "Unreachable", f"{origin}: {_said(error.cause)}"
+        case Disconnected():
+            reason, message = "Disconnected", f"{origin} closed the connection: {error}"
+        case _:
+            reason, message = "Disconnected", f"{origin} closed the connection: {type(error).__name__}"
+    return ApiError(0, reason, message, request=request)
 
 
 def _said(error: OSError) -> str:

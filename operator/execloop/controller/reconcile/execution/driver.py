@@ -62,27 +62,30 @@ class ExecutionDriver:
         self, ctx: ReconcileContext, after_run: AfterRun, observed: Observed | None = None, *, approval: bool = True
     ) -> Decision | None:
         """Do a run; without a pause after it the next one too, which usually finds that nothing is left."""
-        decision = await self._run(ctx, after_run, observed, approval=approval)
+        decision, looked = await self._run(ctx, after_run, observed, approval=approval)
         if decision is None or decision.durable or decision.requeue != AT_ONCE or self._commit.to_stop(ctx.work):
             return decision
         self._commit.hold(ctx.work, decision)
-        return await self._run(ctx.after(decision.status), after_run, None, approval=approval)
+        return (await self._run(ctx.after(decision.status), after_run, looked, approval=approval))[0]
 
     async def _run(
         self, ctx: ReconcileContext, after_run: AfterRun, observed: Observed | None, *, approval: bool
-    ) -> Decision | None:
+    ) -> tuple[Decision | None, Observed | None]:
+        """Return the decision, and what the plan asks for next where it was asked already."""
         if ctx.spec.mode == "Preview" and not ctx.teardown:
-            return self.preview(ctx, observed or await self._runs.observe(ctx))
-        if not approval:
-            return await after_run(ctx, await self._runs.attempt(ctx, observed))
-        manual = ctx.spec.approval == "Manual"
-        if manual or observed is not None or _awaits_approval(ctx):
-            observed = observed or await self._runs.observe(ctx)
-            asking = self._asking(ctx, observed)
-            if isinstance(asking, Decision):
-                return asking
-            ctx, observed = asking
-        return await after_run(ctx, await self._runs.attempt(ctx, observed, None if manual else TaskApproval(ctx)))
+            return self.preview(ctx, observed or await self._runs.observe(ctx)), None
+        task_approval = None
+        if approval:
+            manual = ctx.spec.approval == "Manual"
+            if manual or observed is not None or _awaits_approval(ctx):
+                observed = observed or await self._runs.observe(ctx)
+                asking = self._asking(ctx, observed)
+                if isinstance(asking, Decision):
+                    return asking, None
+                ctx, observed = asking
+            task_approval = None if manual else TaskApproval(ctx)
+        ran = await self._runs.attempt(ctx, observed, task_approval)
+        return await after_run(ctx, ran), ran.looked
 
     def _asking(self, ctx: ReconcileContext, observed: Observed) -> Decision | tuple[ReconcileContext, Observed]:
         """Return the decision to wait for an approval; else the context of a run, and what it is of."""

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.redaction.redactor import Redactor
     from execloop.controller.reconcile.context import ReconcileContext
 
-__all__ = ["MOST_BYTES", "Kept", "Unkept", "checked", "inventory_of", "keeping", "keeps_more", "with_inventory"]
+__all__ = [
+    "MOST_BYTES",
+    "Kept",
+    "Unkept",
+    "changes",
+    "checked",
+    "inventory_of",
+    "keeping",
+    "keeps_more",
+    "with_inventory",
+]
 
 MOST_BYTES: Final = 16 * 1024
 
@@ -72,6 +82,8 @@ def keeping(ctx: ReconcileContext, outcome: Outcome) -> tuple[ReconcileContext, 
         return ctx, outcome
     ctx.work.state.recover(done=not made.inventory.recover)
     ctx = with_inventory(ctx)
+    if not made.state and ctx.snapshot.status.kept is None:
+        return ctx, outcome
     match checked(made.state, ctx.resolved.redactor):
         case Kept(state):
             return ctx.with_status(kept=state), outcome
@@ -82,7 +94,18 @@ def keeping(ctx: ReconcileContext, outcome: Outcome) -> tuple[ReconcileContext, 
 def with_inventory(ctx: ReconcileContext) -> ReconcileContext:
     """Return the context with the inventory as the plan has it by now."""
     made = ctx.work.plan_context
-    return ctx if made is None else ctx.with_status(inventory=made.inventory.snapshot() or None)
+    if made is None:
+        return ctx
+    inventory = made.inventory.snapshot() or None
+    return ctx if inventory is None and ctx.snapshot.status.inventory is None else ctx.with_status(inventory=inventory)
+
+
+def changes(ctx: ReconcileContext) -> bool:
+    """Return whether the plan that was made last has changed what it keeps."""
+    made, status = ctx.work.plan_context, ctx.snapshot.status
+    if made is None:
+        return False
+    return made.inventory.snapshot() != (status.inventory or ()) or made.state != (status.kept or {})
 
 
 def keeps_more(ctx: ReconcileContext) -> bool:

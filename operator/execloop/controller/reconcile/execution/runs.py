@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from contextlib import suppress
 from functools import partial
@@ -22,9 +21,12 @@ from execloop.controller.plancode.runner import (
     RunResult,
     TasksLeft,
     drive,
+    look,
     observe,
 )
 from execloop.controller.reconcile.execution import executions, kept
+from execloop.controller.reconcile.execution.kept import changes
+from execloop.controller.reconcile.execution.progress import ProgressWrites
 from execloop.controller.reconcile.inputs.validation import explain
 from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import progressing
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
     Refusal = Callable[[Key, str, str], PlanCrashes | None]
 
 __all__ = ["Runs"]
-
-_QUICK = 0.5
-"""Seconds that a run has to end before its progress is written, though that is due: the end writes it too."""
 
 
 class Runs:
@@ -148,7 +147,7 @@ class Runs:
             execution=self._state(ctx),
             retry=executions.asked(ctx.execution, "retry"),
             skip=executions.asked(ctx.execution, "skip"),
-            state=copy.deepcopy(ctx.snapshot.status.kept or {}),
+            state={} if ctx.snapshot.status.kept is None else copy.deepcopy(ctx.snapshot.status.kept),
             inventory=kept.inventory_of(ctx),
             limits=ctx.validated.limits,
             memory=ctx.work.state.memory,
@@ -172,7 +171,10 @@ class Runs:
         state, left = ctx.work.state, self._left(ctx)
         if isinstance(plan, DeferredPlan):
             state.observing()
-        first_error = _FirstError()
+        looked: list[Observed] = []
+        progress = ProgressWrites(
+            lambda: state.progress_wait(ctx.execution.started_at.timestamp()), lambda: self._write_progress(ctx, run)
+        )
         run, coroutine = drive(
             self._code,
             ctx.key,
@@ -181,47 +183,38 @@ class Runs:
             ctx.options,
             ctx.work.stop,
             left=left,
-            failed=first_error,
+            failed=progress.failed,
             withhold=task_approval,
+            then=None if ctx.options.sleep else partial(self._look_again, ctx, task_approval, looked),
         )
-        driving = asyncio.create_task(coroutine)
         try:
-            while not driving.done():
-                wait = state.progress_wait(ctx.execution.started_at.timestamp())
-                await first_error.wait(driving, max(wait, _QUICK))
-                if not driving.done():
-                    with suppress(ApiError):  # the next write says it; the work continues
-                        shown = kept.with_inventory(ctx)
-                        await self._commit.write(ctx.work, progressing(shown, _errors(run), _progress(run)))
-                    state.progress_written()
-            return _ended(ctx, run, await driving)
-        finally:
-            driving.cancel()
+            outcome = await coroutine
+        except BaseException:
+            progress.cancel()
+            raise
+        await progress.end()
+        return _ended(ctx, run, outcome)._replace(looked=looked[0] if looked else None)
 
-
-class _FirstError:
-    """Notes the first error of a run, in whatever thread it happens."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._noted = self._loop.create_future()
-
-    def __call__(self) -> None:
-        with suppress(RuntimeError):  # the process ends
-            self._loop.call_soon_threadsafe(self._note)
-
-    def _note(self) -> None:
-        if not self._noted.done():
-            self._noted.set_result(None)
-
-    async def wait(self, driving: asyncio.Task[Any], seconds: float) -> None:
-        """Wait for the end of a run, or for the next write of progress: soon after its first error, if that is new."""
-        if self._noted.done():
-            await asyncio.wait({driving}, timeout=seconds)
+    def _look_again(
+        self, ctx: ReconcileContext, task_approval: TaskApproval | None, looked: list[Observed], run: Run
+    ) -> None:
+        """Ask the plan again in the thread of a run, where the next run would do nothing else before its tasks."""
+        outcome, made = run.settle(), ctx.work.plan_context
+        if made is None or changes(ctx) or (task_approval is not None and task_approval.withheld):
             return
-        await asyncio.wait({driving, self._noted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not driving.done() and self._noted.done():
-            await asyncio.wait({driving}, timeout=min(seconds, _QUICK))
+        match outcome:
+            case Again(execution, failed=0, waiting=()):
+                state = ctx.work.state
+                state.recover(done=not made.inventory.recover)
+                state.observing()
+                after = ctx.with_status(execution=executions.taken_back(ctx.execution, execution))
+                looked.append(look(self._deferred_plan(after), execution))
+
+    async def _write_progress(self, ctx: ReconcileContext, run: Run) -> None:
+        with suppress(ApiError):  # the next write says it; the work continues
+            shown = kept.with_inventory(ctx)
+            await self._commit.write(ctx.work, progressing(shown, _errors(run), _progress(run)))
+        ctx.work.state.progress_written()
 
 
 def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> RunResult:
