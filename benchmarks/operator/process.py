@@ -33,7 +33,8 @@ class Running:
 
     def cpu_seconds(self) -> float:
         fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        self.split = (int(fields[11])/_TICKS, int(fields[12])/_TICKS); return (int(fields[11]) + int(fields[12])) / _TICKS
+        self.split = (int(fields[11]) / _TICKS, int(fields[12]) / _TICKS)
+        return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def resident_mib(self) -> float:
         found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
