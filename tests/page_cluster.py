@@ -15,7 +15,7 @@ from tests.api_server import Object, Place, refuse
 from tests.fake_cluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from aiohttp import web
 
@@ -51,6 +51,8 @@ class PageCluster(FakeCluster):
         self.reviews: list[Object] = []
         self.wrote: list[tuple[str, str, Object]] = []
         """Who wrote what where, through the page."""
+        self.impersonations: list[tuple[str, ...]] = []
+        """Users and their groups that the page impersonated."""
 
     async def request(self, method: str, path: str, *, body: object = None, **others: Any) -> Object:
         review = cast("Object", body or {})
@@ -70,10 +72,15 @@ class PageCluster(FakeCluster):
             info = {"username": user.name, "groups": ["people"]}
             return {"authenticated": True, "user": info, "audiences": [a for a in wanted if a in user.audiences]}
         attributes = spec["resourceAttributes"]
-        user = next(one for one in self.users.values() if one.name == spec["user"])
+        user = next((one for one in self.users.values() if one.name == spec["user"]), User("", set()))
         return {"allowed": user.can(attributes["verb"], attributes["namespace"] or "*")}
 
     def bearing(self, token: str) -> Connection:
+        return cast("Connection", _AsPerson(self, token))
+
+    def acting_as(self, user: str, groups: Iterable[str] = ()) -> Connection:
+        self.impersonations.append((user, *groups))
+        token = next((token for token, one in self.users.items() if one.name == user), "")
         return cast("Connection", _AsPerson(self, token))
 
     def put(self, namespace: str, name: str, *, status: Object | None = None, **spec: Any) -> Object:

@@ -67,6 +67,12 @@ def board(rendered: Rendered) -> Any:
     return rendered.one("ConfigMap", "-dashboard")
 
 
+def impersonation(rendered: Rendered) -> list[Any]:
+    """The rules of the page's impersonation: for groups, then for users."""
+    found: list[Any] = rendered.one("ClusterRole", ":page-impersonate")["rules"]
+    return found
+
+
 def kinds(rendered: Rendered) -> set[str]:
     return {manifest["kind"] for manifest in rendered}
 
@@ -175,6 +181,34 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         PAGE,
         lambda r: (r.of("Secret"), [v["secret"] for v in r.pod["volumes"] if v["name"] == "page-key"]),
         ([], [{"secretName": "own-key", "items": [{"key": "key", "path": "key"}]}]),
+    ),
+    "page.impersonate.secret": (
+        "proxy",
+        PAGE,
+        lambda r: (
+            "--page-impersonate=/page-proxy/secret" in arguments(r),
+            "--page-impersonate-prefix=oidc:" in arguments(r),
+            [v["secret"] for v in r.pod["volumes"] if v["name"] == "page-proxy"],
+        ),
+        (True, True, [{"secretName": "proxy", "items": [{"key": "secret", "path": "secret"}]}]),
+    ),
+    "page.impersonate.prefix": (
+        "",
+        {"page": {"enabled": True, "impersonate": {"secret": "proxy"}}},
+        lambda r: "--page-impersonate-prefix=" in arguments(r),
+        True,
+    ),
+    "page.impersonate.users": (
+        ["oidc:ann"],
+        {"page": {"enabled": True, "impersonate": {"secret": "proxy"}}},
+        lambda r: [rule.get("resourceNames") for rule in impersonation(r)],
+        [None, ["oidc:ann"]],
+    ),
+    "page.impersonate.groups": (
+        ["oidc:team"],
+        {"page": {"enabled": True, "impersonate": {"secret": "proxy"}}},
+        lambda r: [rule.get("resourceNames") for rule in impersonation(r)],
+        [["oidc:team"], None],
     ),
     "networkPolicy.pageFrom": (
         [PEER],

@@ -117,6 +117,17 @@ CASES: list[tuple[str, Values, Iterable[Right]]] = [
         | rights("create", "authentication.k8s.io/tokenreviews")
         | rights("create", "authorization.k8s.io/subjectaccessreviews"),
     ),
+    (
+        "with a page that impersonates",
+        {"page": {"enabled": True, "impersonate": {"secret": "proxy"}}},
+        working("*")
+        | OWN
+        | rights("create", "authentication.k8s.io/tokenreviews")
+        | rights("create", "authorization.k8s.io/subjectaccessreviews")
+        | rights("impersonate", "users")
+        | rights("impersonate", "groups"),
+    ),
+    ("with impersonation and no page", {"page": {"impersonate": {"secret": "proxy"}}}, working("*") | OWN),
     ("with ranges", {"leaderElection": {"shards": 4}}, working("*") | SHARDS | LOOK),
     ("with none", {"rbac": {"create": False}}, set()),
 ]

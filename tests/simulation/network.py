@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from multidict import CIMultiDict
+
 from execloop.kube import ApiError, Connection
 from execloop.kube.http.connection import _Call
 from tests.api_server import ApiServer, Place, refuse, watch_error
@@ -189,7 +191,7 @@ class Link(Connection):
         self._network, self._process = network, process
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None, accept: str) -> _Call:
-        return _Call(method, path, cast("Any", dict(query or {})), {"Accept": accept}, None)
+        return _Call(method, path, cast("Any", dict(query or {})), CIMultiDict(Accept=accept), None)
 
     async def _attempt(self, call: _Call, _seconds: float) -> dict[str, Any]:
         if self._permit is not None and call.method != "GET":

@@ -63,6 +63,10 @@
 {{- with .Values.page.audience }}
 - {{ printf "--page-audience=%s" . | quote }}
 {{- end }}
+{{- if .Values.page.impersonate.secret }}
+- --page-impersonate=/page-proxy/secret
+- {{ printf "--page-impersonate-prefix=%s" .Values.page.impersonate.prefix | quote }}
+{{- end }}
 {{- end }}
 {{- range .Values.operator.extraArgs }}
 - {{ . | quote }}

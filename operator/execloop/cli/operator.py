@@ -12,6 +12,7 @@ import click
 
 from execloop.cli.exits import Mistake
 from execloop.cli.local.target import plans_option
+from execloop.cli.page_options import page_options
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -134,17 +135,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Record here which plan code runs, to find a Plan that ends the process.  [default: in the temporary folder]",
 )
 @click.option("--health-port", type=click.IntRange(1, 65535), help="Serve /healthz, /readyz and /metrics on this port.")
-@click.option(
-    "--page", "address", metavar="[HOST]:PORT", help="Serve the live page here, such as :8090. Needs the extra `page`."
-)
-@click.option("--page-actions", is_flag=True, help="Let people act on Plans through the page, with their own rights.")
-@click.option("--page-audience", metavar="NAME", help="Audience that a token needs, besides that of the API server.")
-@click.option(
-    "--page-key",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The key that signs cookies, the same for every replica.  [default: one that ends with the process]",
-)
+@page_options
 @click.option(
     "--log-format",
     type=click.Choice(["plain", "json"]),
@@ -182,10 +173,7 @@ def operator(
     shards: int | None,
     journal: Path | None,
     health_port: int | None,
-    address: str | None,
-    page_actions: bool,
-    page_audience: str | None,
-    page_key: Path | None,
+    page: PageSettings | None,
     log_format: Literal["plain", "json"],
     log_level: str,
 ) -> NoReturn:
@@ -209,7 +197,6 @@ def operator(
     )
     scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
-    page = _page(address, actions=page_actions or None, audience=page_audience, key=page_key)
     _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level), page)
 
 
@@ -233,20 +220,6 @@ def _operate(settings: Settings, page: PageSettings | None) -> NoReturn:
             runner.run(live())
     except ConfigurationError as error:
         raise Mistake(str(error)) from None
-
-
-def _page(address: str | None, **options: object) -> PageSettings | None:
-    from execloop.page.settings import PageSettings  # noqa: PLC0415 - as above
-
-    given = [name for name, value in options.items() if value is not None]
-    if address is None:
-        if given:
-            raise Mistake(f"--page-{given[0]} needs --page")
-        return None
-    try:
-        return PageSettings.at(address, **{name: options[name] for name in given})
-    except ValueError as error:
-        raise Mistake(f"--page: {error}") from None
 
 
 def _beside(settings: Settings, page: PageSettings) -> Beside:

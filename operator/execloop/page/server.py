@@ -14,6 +14,7 @@ from aiohttp import web
 from execloop.kube import ConfigurationError
 from execloop.page.access.authenticator import Authenticator
 from execloop.page.access.identity import Identities
+from execloop.page.access.proxy import Proxy
 from execloop.page.access.rights import Rights
 from execloop.page.access.session import Sessions, read_key
 from execloop.page.plans.store import Store, watch
@@ -60,17 +61,19 @@ async def serve(connection: Connection, namespaces: Sequence[str], settings: Pag
 
 
 def build(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> Site:
-    """Return all that the views stand on. Raises ConfigurationError when the key cannot be read."""
+    """Return all that the views stand on. Raises ConfigurationError when a key or a secret cannot be read."""
     store = Store()
     identities = Identities(connection, settings.audience, time.monotonic)
     sessions = Sessions(read_key(settings.key), time.time)
+    secret = settings.impersonate
+    proxy = None if secret is None else Proxy.of(secret, settings.impersonate_prefix, time.monotonic)
     return Site(
         settings=settings,
         connection=connection,
         store=store,
         watches=watch(connection, namespaces, store),
         identities=identities,
-        authenticator=Authenticator(identities, sessions),
+        authenticator=Authenticator(identities, sessions, proxy),
         rights=Rights(connection, time.monotonic),
         sessions=sessions,
         presentation=Presentation(),

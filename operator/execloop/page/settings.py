@@ -24,6 +24,10 @@ class PageSettings:
     """An audience that a token must have besides the API server's own."""
     key: Path | None = None
     """The file with the key that signs cookies, the same for every replica. None: a key that ends with the process."""
+    impersonate: Path | None = None
+    """The file with the secret of a proxy whose word counts for who asks. None: no proxy's word counts."""
+    impersonate_prefix: str = "oidc:"
+    """Stands before the names of users and groups that the proxy sends."""
 
     @classmethod
     def at(cls, address: str, **others: object) -> PageSettings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from execloop.kube import Kube
+from execloop.page.access.identity import AUTHENTICATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +82,9 @@ class Site:
 
     def kube(self, person: Person, namespace: str) -> Kube:
         """Return a client that acts as this person: the API server decides what it may do."""
+        if person.impersonated:
+            groups = [group for group in person.groups if group != AUTHENTICATED]
+            return Kube(self.connection.acting_as(person.name, groups), namespace=namespace)
         return Kube(self.connection.bearing(person.token), namespace=namespace)
 
     def render(self, template: str, person: Person | None, **context: Any) -> str:

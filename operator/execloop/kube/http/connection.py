@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from execloop.kube.config.credentials import StaticCredentials
@@ -27,7 +28,7 @@ from execloop.kube.http.sessions import Sessions
 from execloop.kube.http.wire import Answer, Disconnected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from execloop.kube.config.cluster import Cluster
@@ -60,7 +61,7 @@ class _Call(NamedTuple):
     path: str
     target: str
     """The path with its query."""
-    headers: dict[str, str]
+    headers: CIMultiDict[str]
     body: bytes | None
 
     @property
@@ -82,7 +83,7 @@ class Connection:
         self.origin = str(URL(cluster.server).origin())
         self.discovery = Discovery(self.request)
         self._sessions = Sessions(cluster)
-        self._identity: dict[str, str] = {}
+        self._identity: CIMultiDict[str] = CIMultiDict()
         self._bare: Connection | None = None
         """The cluster without credentials, for the bearers of tokens."""
 
@@ -110,9 +111,17 @@ class Connection:
         return self._identity.get("Impersonate-User")
 
     def impersonating(self, namespace: str, service_account: str) -> Connection:
-        """The same cluster as another user; sessions and discovery are shared, so closing either closes both."""
+        """The same cluster as a service account; sessions and discovery are shared, so closing either closes both."""
+        return self.acting_as(f"system:serviceaccount:{namespace}:{service_account}")
+
+    def acting_as(self, user: str, groups: Iterable[str] = ()) -> Connection:
+        """The same cluster as another user, otherwise as `impersonating`. Raises ValueError without a user."""
+        if not user:
+            raise ValueError("impersonation needs a user: without one a request would be made with our own rights")
         other = self._twin()
-        other._identity = {"Impersonate-User": f"system:serviceaccount:{namespace}:{service_account}"}  # noqa: SLF001 - ours
+        other._identity = CIMultiDict([("Impersonate-User", user)])  # noqa: SLF001 - ours
+        for group in groups:
+            other._identity.add("Impersonate-Group", group)  # noqa: SLF001 - ours
         return other
 
     def bearing(self, token: str) -> Connection:
@@ -125,7 +134,7 @@ class Connection:
             bare.discovery = self.discovery
             self._bare = bare
         other = self._bare._twin()  # noqa: SLF001 - ours
-        other._identity = {"Authorization": f"Bearer {token}"}  # noqa: SLF001 - ours
+        other._identity = CIMultiDict(Authorization=f"Bearer {token}")  # noqa: SLF001 - ours
         return other
 
     def guarded(self, permit: Callable[[], None]) -> Connection:
@@ -214,7 +223,8 @@ class Connection:
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None, accept: str) -> _Call:
         target = f"{path}?{urlencode(query)}" if query else path
-        return _Call(method, path, target, {"Accept": accept, **self._identity}, None)
+        headers = CIMultiDict(self._identity, Accept=accept)
+        return _Call(method, path, target, headers, None)
 
     async def _open(self, call: _Call, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:  # noqa: ASYNC109 - aiohttp's own
         began, status = time.perf_counter(), 0

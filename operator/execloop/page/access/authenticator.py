@@ -1,4 +1,4 @@
-"""How a request says who asks: by a bearer token, in a header or in the cookie of the form."""
+"""How a request says who asks: by the headers of a trusted proxy, by a bearer token, or by the cookie of the form."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from execloop.page.access.identity import Identities, Person
+    from execloop.page.access.proxy import Proxy
     from execloop.page.access.session import Sessions
 
 __all__ = ["Authenticator", "cookie_name"]
@@ -23,11 +24,15 @@ def cookie_name(host: str) -> str:
 
 
 class Authenticator:
-    def __init__(self, identities: Identities, sessions: Sessions) -> None:
-        self._identities, self._sessions = identities, sessions
+    """Without a proxy its headers are not read."""
+
+    def __init__(self, identities: Identities, sessions: Sessions, proxy: Proxy | None = None) -> None:
+        self._identities, self._sessions, self._proxy = identities, sessions, proxy
 
     async def who(self, request: web.Request) -> Person | None:
-        """Return who asks, None for a stranger. Raises ApiError."""
+        """Return who asks, None for a stranger. Raises ApiError, and Refused for headers that do not count."""
+        if self._proxy is not None and (person := self._proxy.person(request.headers)) is not None:
+            return person
         token = self._token(request)
         return None if token is None else await self._identities.who(token)
 

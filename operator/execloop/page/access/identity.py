@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from execloop.kube import Connection
 
-__all__ = ["MOST_TOKEN_BYTES", "Identities", "Person", "is_token"]
+__all__ = ["AUTHENTICATED", "MOST_TOKEN_BYTES", "Identities", "Person", "is_token"]
 
 MOST_TOKEN_BYTES: Final = 16_384
+AUTHENTICATED: Final = "system:authenticated"
+"""The group that the API server puts everyone into whom it knows."""
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _KNOWN_SECONDS, _UNKNOWN_SECONDS = 30.0, 10.0
@@ -33,6 +35,8 @@ class Person:
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
     token: str = field(default="", repr=False, compare=False)
+    impersonated: bool = False
+    """Whether a proxy says so, and the page acts for the person by impersonation."""
 
 
 def is_token(text: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["LIFETIME", "MOST_COOKIE_BYTES", "Sessions", "read_key"]
+__all__ = ["LIFETIME", "MOST_COOKIE_BYTES", "Sessions", "read_key", "read_secret"]
 
 LIFETIME: Final = 8 * 3600
 """Seconds that a session lasts, when its token lives as long."""
@@ -28,15 +28,18 @@ _SHORTEST_KEY = 32
 
 def read_key(file: Path | None) -> bytes:
     """Return the key of a file, or a new one without a file. Raises ConfigurationError."""
-    if file is None:
-        return secrets.token_bytes(_SHORTEST_KEY)
+    return secrets.token_bytes(_SHORTEST_KEY) if file is None else read_secret(file, "the page's key file")
+
+
+def read_secret(file: Path, what: str) -> bytes:
+    """Return what a file has, without white space around it. Raises ConfigurationError for less than 32 bytes."""
     try:
-        key = file.read_bytes().strip()
+        secret = file.read_bytes().strip()
     except OSError as error:
-        raise ConfigurationError(f"the page's key file {file} cannot be read: {error.strerror}") from None
-    if len(key) < _SHORTEST_KEY:
-        raise ConfigurationError(f"the page's key file {file} has {len(key)} bytes: it needs at least {_SHORTEST_KEY}")
-    return key
+        raise ConfigurationError(f"{what} {file} cannot be read: {error.strerror}") from None
+    if len(secret) < _SHORTEST_KEY:
+        raise ConfigurationError(f"{what} {file} has {len(secret)} bytes: it needs at least {_SHORTEST_KEY}")
+    return secret
 
 
 class Sessions:

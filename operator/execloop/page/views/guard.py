@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from execloop.page.access.origin import from_here
+from execloop.page.access.proxy import Refused
 from execloop.page.views.authentication import document
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
     from execloop.page.site import Served
-    from execloop.page.views.authentication import Handler
+from execloop.page.views.authentication import Handler
 
 __all__ = ["HEADERS", "add_headers", "assets", "guarded"]
 
@@ -56,6 +57,8 @@ def guarded(site: Served) -> Middleware:
             if answer.status < 400:  # noqa: PLR2004 - a redirection
                 raise
             return _plain(site, answer.status, _REASONS.get(answer.status, answer.reason))
+        except Refused as refused:
+            return _plain(site, 403, str(refused))
         except Exception:
             logger.exception("the page: an error of the operator")
             return _plain(site, 500, "This is an error of execloop. The operator's log has the details.")

@@ -24,6 +24,8 @@ _BEAT = 5.0
 """The most seconds in which nothing is sent: the browser takes a longer silence for a cut connection."""
 _SHARE = 10
 """All streams together draw for at most one part in so many of the operator's time."""
+_PROXIED = 300.0
+"""Seconds after which a stream that came through a proxy ends: the next one shows whether the proxy still vouches."""
 _SLOWEST = 30.0
 """Seconds for a browser to take one message."""
 _MOST = 200
@@ -68,11 +70,13 @@ async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamRe
 
 async def _send(site: Served, request: web.Request, response: web.StreamResponse, draw: Draw) -> None:
     shown: object = None
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while True:
         last, version = False, site.version
         try:
             person = await site.who(request)
-            if person is None:
+            if person is None or (person.impersonated and loop.time() > began + _PROXIED):
                 return
             drawing = await draw(person)
             last = drawing.last
