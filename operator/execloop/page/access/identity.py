@@ -18,7 +18,7 @@ __all__ = ["AUTHENTICATED", "MOST_TOKEN_BYTES", "Identities", "Person", "is_toke
 
 MOST_TOKEN_BYTES: Final = 16_384
 AUTHENTICATED: Final = "system:authenticated"
-"""The group that the API server puts everyone into whom it knows."""
+"""The group of all users that the API server has authenticated."""
 _REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _KNOWN_SECONDS, _UNKNOWN_SECONDS = 30.0, 10.0

@@ -48,7 +48,7 @@ class Proxy:
         return cls(read_secret(file, "the file of --page-impersonate"), prefix, monotonic)
 
     def person(self, headers: CIMultiDictProxy[str]) -> Person | None:
-        """Return whom the proxy names, None for a request that is not of a proxy. Raises Refused."""
+        """Return the person that the proxy names, None for a request that is not of a proxy. Raises Refused."""
         given = headers.getall(SECRET, [])
         if not given and not headers.keys() & {USER, GROUP}:
             return None
