@@ -278,8 +278,8 @@ class PlanHost:
                 seen, blocked = (host, host.turns), 0.0
                 _call_soon(host.loop, host.touch)
                 continue
-            # A pause of the whole process, seen as a late look, is not the plans' doing.
-            blocked += min(passed, 2 * self._beat)
+            # A late look shows that the whole process was paused, or has too little CPU: it counts the less, the later.
+            blocked += self._beat * self._beat / max(passed, self._beat)
             if blocked >= self._long_call:
                 self._give_up(host)
 

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from copy import copy
+from itertools import count
 
 import pytest
 
@@ -251,13 +253,20 @@ class TestOneLimitOfThreads:
 
 class TestPlaces:
     @in_event_loop
-    async def test_waiting_for_one_is_no_part_of_the_time_that_a_call_may_take(self) -> None:
+    async def test_waiting_for_one_is_no_part_of_the_time_that_a_call_may_take(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        clock = loop.time
         async with plan_code(workers=1) as (code, _):
             with blocked() as call:
                 holding = asyncio.create_task(code.call("a", call))
                 await call.has_begun()
-                waiting = asyncio.create_task(code.call("b", lambda: "in time", within=0.2))
-                await asyncio.wait({waiting}, timeout=0.3)
+                waiting = asyncio.create_task(code.call("b", lambda: "in time", within=LONG / 4))
+                await until(lambda: code.waiting)
+                monkeypatch.setattr(loop, "time", lambda: clock() + LONG / 2)
+                for _ in range(3):
+                    await asyncio.sleep(0)
                 assert code.waiting == 1
             await holding
             assert await waiting == "in time"
@@ -438,6 +447,21 @@ class TestBlockedLoop:
                 with pytest.raises(TooManyBlocked, match="can't start new thread"):
                     await code.call("a", list)
             assert await code.call("a", lambda: "runs") == "runs"
+
+    @pytest.mark.parametrize(("between_looks", "expected"), [(0.001, True), (0.002, True), (0.01, False)])
+    @in_event_loop
+    async def test_looks_that_come_late_count_the_less_the_later(self, between_looks: float, expected: bool) -> None:
+        looks = count()
+
+        async with plan_code(beat=0.001, long_call=0.02, clock=lambda: next(looks) * between_looks) as (code, _):
+            with blocked() as call:
+                blocks = asyncio.create_task(code.on_loop("a", call.on_loop))
+                await call.has_begun()
+                loop, now = code._loop, next(looks)
+                await until(lambda: next(copy(looks)) > now + 50)
+                assert (code._loop is not loop) is expected
+            await asyncio.gather(blocks, return_exceptions=True)
+            await until(lambda: not code.barred)
 
     @in_event_loop
     async def test_a_pause_of_the_process_blames_nobody(self) -> None:
