@@ -40,6 +40,10 @@ def _rate(metric: str, by: str, more: str = "") -> str:
     return f'sum by ({by}) (rate({metric}{{job=~"$job"{more}}}[$__rate_interval]))'
 
 
+def _sum_rate(metric: str) -> str:
+    return f'sum(rate({metric}{{job=~"$job"}}[$__rate_interval]))'
+
+
 def _quantile(metric: str, quantile: float, by: str = "le") -> str:
     return f"histogram_quantile({quantile}, {_rate(f'{metric}_bucket', by)})"
 
@@ -136,6 +140,23 @@ PANELS: tuple[Row | Panel, ...] = (
         "A few `silent` and `gone` are usual.",
         "ops",
     ),
+    Row("Page"),
+    Panel(
+        "Requests to the page",
+        (
+            (_rate("execloop_page_requests_total", "code"), "{{code}}"),
+            (_sum_rate("execloop_page_sessions_total"), "sessions that begin"),
+        ),
+        "Empty without --page.",
+        "reqps",
+    ),
+    Panel(
+        "Refused by the page",
+        ((_rate("execloop_page_refused_total", "reason"), "{{reason}}"),),
+        "`proxy`, `origin` and `form` are seldom harmless.",
+        "reqps",
+    ),
+    Panel("Open pages", (('execloop_page_streams{job=~"$job"}', "{{instance}}"),), "Of each replica."),
     Row("Process"),
     Panel("Memory", (('process_resident_memory_bytes{job=~"$job"}', "{{instance}}"),), "Of each replica.", "bytes"),
     Panel("CPU", ((_rate("process_cpu_seconds_total", "instance"), "{{instance}}"),), "Cores of each replica."),

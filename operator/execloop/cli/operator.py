@@ -224,9 +224,11 @@ def _operate(settings: Settings, page: PageSettings | None) -> NoReturn:
 
 def _beside(settings: Settings, page: PageSettings) -> Beside:
     """Return what serves the page. Raises ModuleNotFoundError without the extra `page`."""
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - needs the extra `operator`
+
     from execloop.page.server import serve  # noqa: PLC0415 - needs the extra `page`
 
-    return lambda connection: serve(connection, settings.namespaces, page)
+    return lambda connection: serve(connection, settings.namespaces, page, REGISTRY)
 
 
 def _access(allowed: tuple[str, ...], **others: object) -> Access:

@@ -14,6 +14,7 @@ from aiohttp import web
 from execloop.kube import ConfigurationError
 from execloop.page.access.identity import Person
 from execloop.page.access.origin import on_loopback
+from execloop.page.metrics import PageMetrics
 from execloop.page.presentation import Presentation
 from execloop.page.views.authentication import document
 from execloop.page.views.guard import add_headers, assets, guarded
@@ -40,7 +41,7 @@ class RunSite:
     """What the views stand on. It knows one person: the user of this machine."""
 
     def __init__(self, record: Record, loop: asyncio.AbstractEventLoop) -> None:
-        self.presentation, self.viewers = Presentation(), Viewers()
+        self.presentation, self.viewers, self.metrics = Presentation(), Viewers(), PageMetrics()
         self._record, self._loop = record, loop
         self._changed = asyncio.Event()
         self._due = False

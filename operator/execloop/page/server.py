@@ -17,6 +17,7 @@ from execloop.page.access.identity import Identities
 from execloop.page.access.proxy import Proxy
 from execloop.page.access.rights import Rights
 from execloop.page.access.session import Sessions, read_key
+from execloop.page.metrics import PageMetrics
 from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
 from execloop.page.site import Site
@@ -27,6 +28,8 @@ from execloop.page.views.live import Viewers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from prometheus_client import CollectorRegistry
 
     from execloop.kube import Connection
     from execloop.page.settings import PageSettings
@@ -40,9 +43,11 @@ _TAB = f"{{tab:{'|'.join(plan.TABS)}}}"
 
 
 @asynccontextmanager
-async def serve(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> AsyncIterator[int]:
+async def serve(
+    connection: Connection, namespaces: Sequence[str], settings: PageSettings, registry: CollectorRegistry | None = None
+) -> AsyncIterator[int]:
     """Serve the page, and give its port. Raises ConfigurationError when that cannot be had, or the key not read."""
-    site = build(connection, namespaces, settings)
+    site = build(connection, namespaces, settings, PageMetrics(registry))
     watching = [asyncio.create_task(one.run(), name="the watch of the page") for one in site.watches]
     runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
@@ -60,13 +65,17 @@ async def serve(connection: Connection, namespaces: Sequence[str], settings: Pag
         await runner.cleanup()
 
 
-def build(connection: Connection, namespaces: Sequence[str], settings: PageSettings) -> Site:
+def build(
+    connection: Connection, namespaces: Sequence[str], settings: PageSettings, metrics: PageMetrics | None = None
+) -> Site:
     """Return all that the views stand on. Raises ConfigurationError when a key or a secret cannot be read."""
     store = Store()
     identities = Identities(connection, settings.audience, time.monotonic)
     sessions = Sessions(read_key(settings.key), time.time)
     secret = settings.impersonate
     proxy = None if secret is None else Proxy.of(secret, settings.impersonate_prefix, time.monotonic)
+    viewers, metrics = Viewers(), metrics or PageMetrics()
+    metrics.observe_streams(lambda: viewers.open)
     return Site(
         settings=settings,
         connection=connection,
@@ -77,7 +86,8 @@ def build(connection: Connection, namespaces: Sequence[str], settings: PageSetti
         rights=Rights(connection, time.monotonic),
         sessions=sessions,
         presentation=Presentation(),
-        viewers=Viewers(),
+        viewers=viewers,
+        metrics=metrics,
         monotonic=time.monotonic,
     )
 
@@ -86,6 +96,7 @@ def application(site: Site) -> web.Application:
     """Return the routes, with the guards around all of them."""
     app = web.Application(middlewares=[guarded(site)], client_max_size=_MOST_BODY_BYTES)
     app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(site.metrics.answered)
     people = partial(open_to_people, site)
     app.add_routes(
         [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from execloop.page.access.identity import Identities, Person
     from execloop.page.access.rights import Rights
     from execloop.page.access.session import Sessions
+    from execloop.page.metrics import PageMetrics
     from execloop.page.plans.store import Store
     from execloop.page.presentation import Presentation
     from execloop.page.settings import PageSettings
@@ -34,6 +35,9 @@ class Served(Protocol):
 
     @property
     def viewers(self) -> Viewers: ...
+
+    @property
+    def metrics(self) -> PageMetrics: ...
 
     @property
     def version(self) -> int:
@@ -63,6 +67,7 @@ class Site:
     sessions: Sessions
     presentation: Presentation
     viewers: Viewers
+    metrics: PageMetrics
     monotonic: Callable[[], float]
 
     @property

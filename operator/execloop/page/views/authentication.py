@@ -42,12 +42,16 @@ def open_to_people(site: Site, view: View) -> Handler:
         except ApiError as error:
             return failed(site, None, error, who=True)
         if person is None:
+            site.metrics.refused("unknown")
             return _stranger(request)
         if request.method == "POST" and not await _made_here(site, request, person):
+            site.metrics.refused("form")
             return document(site.render("message.html", person, status=403, message=_FOREIGN_FORM), 403)
         try:
             return await view(site, request, person)
         except ApiError as error:
+            if error.forbidden:
+                site.metrics.refused("rights")
             return _stranger(request) if error.unauthorized else failed(site, person, error)
 
     return handle

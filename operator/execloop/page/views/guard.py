@@ -51,6 +51,7 @@ def guarded(site: Served) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             if request.method == "POST" and not from_here(request.headers):
+                site.metrics.refused("origin")
                 return _plain(site, 403, "This request does not come from the page. Open the page and try again.")
             return await handler(request)
         except web.HTTPException as answer:
@@ -58,6 +59,7 @@ def guarded(site: Served) -> Middleware:
                 raise
             return _plain(site, answer.status, _REASONS.get(answer.status, answer.reason))
         except Refused as refused:
+            site.metrics.refused("proxy")
             return _plain(site, 403, str(refused))
         except Exception:
             logger.exception("the page: an error of the operator")

@@ -55,6 +55,7 @@ Draw: TypeAlias = "Callable[[Person], Awaitable[Drawing]]"
 async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamResponse:
     """Send a part now and after each change, for as long as the person has the right; then end."""
     if site.viewers.open >= _MOST:
+        site.metrics.refused("streams")
         return web.Response(status=503, headers={"Retry-After": "10"}, text="too many pages are open\n")
     response = web.StreamResponse(headers=_HEADERS)
     site.viewers.open += 1

@@ -51,10 +51,12 @@ def sign_in(site: Site) -> Handler:
         except ApiError as error:
             return failed(site, None, error, who=True)
         if person is None:
+            site.metrics.refused("token")
             return _form(site, wanted, _NOT_ACCEPTED)
         value = site.sessions.cookie(token)
         if len(value) > MOST_COOKIE_BYTES:
             return _form(site, wanted, _TOO_LONG)
+        site.metrics.signed_in()
         answer = web.Response(status=303, headers={"Location": wanted})
         answer.headers["Set-Cookie"] = _cookie(request, value, LIFETIME)
         return answer

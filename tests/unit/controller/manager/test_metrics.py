@@ -1,8 +1,10 @@
 """What Prometheus is told."""
 
+import asyncio
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,6 +14,7 @@ from execloop.controller.api.v1alpha1 import Condition, PlanStatus
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.plancode.runner import Postponed, RunResult
 from execloop.controller.watch.packed import conditions_of
+from execloop.page.metrics import PageMetrics
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "metrics.md"
 EXECUTION = Execution()
@@ -142,6 +145,9 @@ def test_the_table_in_the_docs_is_what_is_served(metrics: Metrics) -> None:
     observe(metrics, [PlanStatus()])
     metrics.answered("GET", 200, 0.1)
     metrics.observe_shards(lambda: {0: True, 1: False})
+    page = PageMetrics(metrics.registry)
+    asyncio.run(page.answered(None, SimpleNamespace(status=200)))  # type: ignore[arg-type]  # reads the status only
+    page.observe_streams(lambda: 1)
     served = {}
     for family in metrics.registry.collect():
         labels = next((tuple(sample.labels) for sample in family.samples), ())
