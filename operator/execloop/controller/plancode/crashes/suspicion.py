@@ -62,11 +62,11 @@ class Suspicion(NamedTuple):
     """What is held against a Plan until a run of it completes."""
 
     crashes: int
-    """Deaths that count against it, since its work last came closer to its end."""
+    """Deaths that count against it."""
     deaths: int
     """All deaths while it ran."""
     inputs: str
-    """What both were counted for; other inputs begin at 0."""
+    """What both were counted for; other inputs begin at 0, and so does work that came closer to its end."""
     left: int = 0
     """The fewest tasks that a run began with before its process died; 0 while that is not known."""
 
@@ -82,8 +82,8 @@ class Suspicion(NamedTuple):
 def after(crash: Crash, known: Mapping[str, Suspicion]) -> dict[str, Suspicion]:
     """Return which Plans are suspected, and how much, after one more death.
 
-    A Plan that has fewer tasks left than ever before comes to its end however often its process dies: the count
-    starts again.
+    A Plan that has fewer tasks left than ever before comes to its end however often its process dies: both
+    counts start again.
     """
     suspects, sole = dict(known), crash.sole
     for call in {call.uid: call for call in crash.calls}.values():
@@ -91,8 +91,9 @@ def after(crash: Crash, known: Mapping[str, Suspicion]) -> dict[str, Suspicion]:
         if before is None or before.inputs != call.inputs:
             before = Suspicion(0, 0, call.inputs)
         least = min(filter(None, (call.left, before.left)), default=0)
-        counted = 0 if least < before.left else before.crashes
-        crashes, deaths = min(counted + (call.uid == sole), _LARGEST), min(before.deaths + 1, _LARGEST)
+        if least < before.left:
+            before = Suspicion(0, 0, call.inputs)
+        crashes, deaths = min(before.crashes + (call.uid == sole), _LARGEST), min(before.deaths + 1, _LARGEST)
         suspects[call.uid] = Suspicion(crashes, deaths, call.inputs, least)
     return suspects
 

@@ -62,7 +62,7 @@ def test_other_inputs_begin_at_zero() -> None:
 @pytest.mark.parametrize(
     ("before", "left", "expected"),
     [
-        (Suspicion(2, 5, "1", 9), 8, Suspicion(1, 6, "1", 8)),  # it came closer to its end
+        (Suspicion(2, 5, "1", 9), 8, Suspicion(1, 1, "1", 8)),  # it came closer to its end
         (Suspicion(2, 5, "1", 9), 9, Suspicion(3, 6, "1", 9)),
         (Suspicion(2, 5, "1", 9), 10, Suspicion(3, 6, "1", 9)),  # it was closer once
         (Suspicion(2, 5, "1", 9), 0, Suspicion(3, 6, "1", 9)),  # it died in create()
