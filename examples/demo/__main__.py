@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from examples.demo.background import ROOT, background
-from examples.demo.shell import EXAMPLES, execloop, kubectl, say, until
+from examples.demo.operator_process import Operator
+from examples.demo.shell import execloop, kubectl, say, until
 from tests.cluster import provide
 
 if TYPE_CHECKING:
     from tests.cluster import Cluster
-
-_END_SECONDS = 20
 
 
 def on_this_machine() -> None:
@@ -33,31 +31,20 @@ def on_this_machine() -> None:
         execloop(*run)
 
 
-def start_operator(cluster: Cluster, log: Path, page: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "execloop.cli", "operator", f"--kubeconfig={cluster.kubeconfig}"]
-    # The Plans have no service account: the operator lets them reach the namespace `site`, and make it.
-    command += ["--manifests-namespace=Namespace", "--manifests-namespace=site"]
-    command += [f"--page={page}"] if page else []
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [*command, f"--plans={EXAMPLES / 'plans'}"], stdout=file, stderr=file, start_new_session=True
-        )
-
-
 def free_address() -> str:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{found.getsockname()[1]}"
 
 
-def in_a_cluster(cluster: Cluster) -> None:
+def in_a_cluster(cluster: Cluster, operator: Operator) -> None:
     """What a newcomer should see, in the order in which it happens."""
     say("Four Plans for the operator")
     kubectl(cluster, "apply", "--filename=plans.yaml")
-    reached(cluster, "site", "Converged")
-    reached(cluster, "backup", "Stalled")
-    reached(cluster, "rotation", "Converged")
-    reached(cluster, "release", "NeedsApproval")
+    reached(cluster, operator, "site", "Converged")
+    reached(cluster, operator, "backup", "Stalled")
+    reached(cluster, operator, "rotation", "Converged")
+    reached(cluster, operator, "release", "NeedsApproval")
     execloop("get", cluster=cluster)
 
     say("One has stalled. Why, and what now?")
@@ -65,34 +52,26 @@ def in_a_cluster(cluster: Cluster) -> None:
 
     say("One waits for a person")
     execloop("approve", "release", "--yes", cluster=cluster)
-    execloop("wait", "release", cluster=cluster)
+    operator.check()
+    execloop("wait", "release", "--timeout=60s", cluster=cluster)
 
     say("Drift: another client changes the ConfigMap that the Plan `site` manages")
     patch = '--patch={"data":{"title":"Broken"}}'
     kubectl(cluster, "patch", "configmap", "page", "--namespace=site", "--type=merge", patch)
-    seconds = until(lambda: title(cluster) == "Hello", "the repair of the ConfigMap")
+    seconds = until(lambda: title(cluster) == "Hello", "the repair of the ConfigMap", operator.check)
     print(f"repaired after {seconds:.1f} s: the title is {title(cluster)!r} again")
-    until(lambda: "DriftRepaired" in cluster.kubectl("get", "events"), "the Event of the repair")
+    until(lambda: "DriftRepaired" in cluster.kubectl("get", "events"), "the Event of the repair", operator.check)
     execloop("events", "site", cluster=cluster)
 
 
-def reached(cluster: Cluster, plan: str, state: str) -> None:
-    until(
-        lambda: cluster.kubectl("get", "plan", plan, "--output=jsonpath={.status.state}") == state, f"{plan}: {state}"
-    )
+def reached(cluster: Cluster, operator: Operator, plan: str, state: str) -> None:
+    path = "--output=jsonpath={.status.state}"
+    until(lambda: cluster.kubectl("get", "plan", plan, path) == state, f"{plan}: {state}", operator.check)
 
 
 def title(cluster: Cluster) -> str:
     path = "--output=jsonpath={.data.title}"
     return cluster.kubectl("get", "configmap", "page", "--namespace=site", path, check=False)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def demonstrate(stack: ExitStack, *, keep: bool) -> None:
@@ -107,18 +86,18 @@ def demonstrate(stack: ExitStack, *, keep: bool) -> None:
     crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
     cluster.kubectl("apply", "--server-side", crds)
     cluster.kubectl("wait", "--for=condition=Established", crds)
-    operator = start_operator(cluster, folder / "operator.log", page := free_address() if keep else "")
+    operator = Operator(cluster, folder / "operator.log", page := free_address() if keep else "")
     if keep:
         with ExitStack() as unfinished:
-            unfinished.callback(end, operator)
-            in_a_cluster(cluster)
+            unfinished.callback(operator.end)
+            in_a_cluster(cluster, operator)
             unfinished.pop_all()
         say_what_to_try(f"export KUBECONFIG={cluster.kubeconfig} PATH={folder / 'bin'}:{ROOT / '.venv/bin'}:$PATH")
         print(f"\nThe live page: http://{page}; log in with the token of: kubectl config view --raw")
         print(f"The operator's log: {folder / 'operator.log'}\nTo end all: kill {operator.pid} && make cluster-down")
     else:
-        stack.callback(end, operator)
-        in_a_cluster(cluster)
+        stack.callback(operator.end)
+        in_a_cluster(cluster, operator)
         say_what_to_try("make demo KEEP=1     # leaves all of it running, and prints how to reach it")
 
 

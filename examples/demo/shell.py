@@ -35,10 +35,11 @@ def kubectl(cluster: Cluster, *arguments: str) -> None:
     subprocess.run(cluster.command(*arguments), cwd=EXAMPLES, check=False)
 
 
-def until(holds: Callable[[], bool], what: str) -> float:
-    """Return the seconds that it took. Raises SystemExit."""
+def until(holds: Callable[[], bool], what: str, alive: Callable[[], None]) -> float:
+    """Return the seconds that it took. `alive` raises when it can no longer happen. Raises SystemExit."""
     began = time.monotonic()
     while not holds():
+        alive()
         if time.monotonic() - began > _PATIENCE:
             raise SystemExit(f"not seen within {_PATIENCE:.0f} s: {what}")
         time.sleep(0.1)
