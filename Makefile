@@ -43,6 +43,10 @@ test: venv ## Run every test that this machine can run
 simulate: venv ## Live LIVES simulated lives of the operator, from the seed FIRST on (SEED=N prints one of them)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed=$(SEED) --all,--first=$(or $(FIRST),1) --lives=$(or $(LIVES),10000))
 
+.PHONY: mutants
+mutants: venv ## Undo one rule of the operator at a time, and write to docs/reliability.md which simulated life notices (20 minutes)
+	@$(BIN)/python -m tests.simulation.mutants --write
+
 .PHONY: test-pythons
 test-pythons: venv ## Run the unit tests under every Python from 3.11 that this machine has
 	@$(BIN)/python -m tests.pythons

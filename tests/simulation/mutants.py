@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     Patches = Callable[[], list[Any]]
 
 __all__ = ["MUTANTS", "Caught", "Mutant", "caught"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+_BEGIN, _END = "<!-- The table is made by `make mutants`. -->", "<!-- It ends here. -->"
 
 
 class Mutant(NamedTuple):
@@ -184,7 +188,7 @@ def _refresh_deadline() -> list[Any]:
 MUTANTS = (
     Mutant("stamp the newest generation, and ask for no overtaking edit", _newest_generation),
     Mutant("write without the resourceVersion", _blind_writer),
-    Mutant("run tasks that nobody approved", _approve_all),
+    Mutant("run tasks that were not approved", _approve_all),
     Mutant(
         "run a task that needs an approval of its own",
         lambda: [patch.object(TaskApproval, "__call__", lambda *_: False)],
@@ -197,7 +201,7 @@ MUTANTS = (
     Mutant("write the end of each run", _always_durable),
     Mutant("begin a Teardown Plan's tasks before its finalizer", _no_finalizer),
     Mutant("count time by the wall clock", _wall_clock),
-    Mutant("begin the deadline anew in each run", _refresh_deadline),
+    Mutant("start the deadline again in each run", _refresh_deadline),
     Mutant("forget the errors of a run", lambda: _reset("errors")),
     Mutant(
         "start tasks without a look at the Lease",
@@ -325,6 +329,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=600, help="lives at random for each mutant")
     parser.add_argument("--only", default="", help="a part of the name of those to try")
+    parser.add_argument("--write", action="store_true", help="write the table to docs/reliability.md")
     options = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.execve(
@@ -332,22 +337,32 @@ def main() -> int:
             [sys.executable, "-m", "tests.simulation.mutants", *sys.argv[1:]],
             {**os.environ, "PYTHONHASHSEED": "0"},
         )
-    survivors = 0
-    sys.stdout.write("| undone | rule that notices | in | after lives | seconds |\n|---|---|---|---|---|\n")
-    for mutant in MUTANTS:
-        if options.only not in mutant.name:
-            continue
-        began = time.perf_counter()
-        found = caught(mutant, options.most)
-        survivors += found is None
-        cells = (
-            ("**nobody**", "", "", "")
-            if found is None
-            else (found.rule, found.by, str(found.lives), f"{time.perf_counter() - began:.0f}")
-        )
-        sys.stdout.write(f"| {mutant.name} | {' | '.join(cells)} |\n")
-        sys.stdout.flush()
+    found = {mutant.name: _tried(mutant, options.most) for mutant in MUTANTS if options.only in mutant.name}
+    survivors = sum(one is None for one in found.values())
+    if options.write and not survivors:
+        _write(found)
     return int(survivors > 0)
+
+
+def _tried(mutant: Mutant, most: int) -> Caught | None:
+    began = time.perf_counter()
+    found = caught(mutant, most)
+    sys.stdout.write(f"{time.perf_counter() - began:5.0f} s  {_row(mutant.name, found)}\n")
+    sys.stdout.flush()
+    return found
+
+
+def _row(name: str, found: Caught | None) -> str:
+    cells = ("**none**", "", "") if found is None else (found.rule, found.by, str(found.lives))
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _write(found: dict[str, Caught | None]) -> None:
+    before, _, rest = PAGE.read_text().partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    rows = "\n".join(_row(name, one) for name, one in found.items())
+    head = "| rule that is undone | noticed by the rule | in | after lives |\n|---|---|---|---:|"
+    PAGE.write_text(f"{before}{_BEGIN}\n\n{head}\n{rows}\n\n{_END}{after}")
 
 
 if __name__ == "__main__":

@@ -95,6 +95,12 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (7, "compact", {}),
         (30, "drift", {}),
     ),
+    "errors in an outage": (
+        (0, "slow down", {"dice": 1.0, "thing": "all"}),
+        (0, "break", {"thing": "thing-1"}),
+        (0, "apply", {"spec": {**_WORK, "errorBackoff": {"initial": "30s", "max": "30s"}}}),
+        (0.5, "outage", {"dice": 0.2}),
+    ),
     "machine suspended": (
         (0, "slow down", {"dice": 3.0, "thing": "all"}),
         (0, "apply", {"spec": _LONG}),
@@ -123,6 +129,7 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "deadline in a pause": {"quiet": 600.0},
     "deletion in a gap": {"lasts": 60.0, "lease_seconds": 60},
+    "errors in an outage": {"lasts": 60.0, "lease_seconds": 30},
     "machine suspended": {"replicas": 2, "lasts": 60.0},
     "re-creation at once": {"feed": FeedFaults(late=1.0)},
     "a replica joins": {"replicas": 2, "shards": (2,), "joins": 26.0, "lasts": 60.0},
