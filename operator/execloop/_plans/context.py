@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from execloop._engine.errors import UnknownPlan
 from execloop._engine.execution import Execution
 from execloop._plans.inventory import Inventory
 from execloop._plans.limits import UNLIMITED, Limits
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from kubernetes.client import ApiClient
 
+    from execloop._plans.definition import Definition
     from execloop.kube import Kube
 
 __all__ = ["Context", "connected"]
@@ -26,6 +28,10 @@ Version: TypeAlias = "Callable[[str, str, str, str], str | None]"
 
 def _unwatched(_api_version: str, _kind: str, _namespace: str, _name: str) -> None:
     return None
+
+
+def _no_plans(name: str) -> NoReturn:
+    raise UnknownPlan(f"there is no plan {name!r}: no other plans are given")
 
 
 def _no_cluster() -> NoReturn:
@@ -75,6 +81,8 @@ class Context:
     its absence."""
     part: str = ""
     """Which part of a plan of plans this is the context of; empty for a whole plan."""
+    plans: Callable[[str], Definition] = _no_plans
+    """Other plans by name, for a plan of plans. Raises PlanError for one that does not exist or may not be used."""
     _connect: Callable[[], Kube] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _connect_official: Callable[[], ApiClient] = field(default=_no_cluster, init=False, repr=False, compare=False)
     _version: Version = field(default=_unwatched, init=False, repr=False, compare=False)

@@ -24,8 +24,9 @@ class Entry(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Entry:
-        """Return the object of an entry of the inventory, `kind.group/namespace/name`."""
+        """Return the object of an entry of the inventory: `kind.group/namespace/name`, after `part:` or nothing."""
         head, _, rest = text.partition("/")
+        head = head.rpartition(":")[2]
         namespace, _, name = rest.rpartition("/")
         kind, _, group = head.partition(".")
         return cls(group, kind, namespace, name)

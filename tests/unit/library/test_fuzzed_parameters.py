@@ -11,6 +11,7 @@ from execloop._engine.errors import InvalidParameters
 from execloop._plans.context import Context
 from execloop._plans.definition import Definition, definition_of
 from execloop.library.http import Http
+from execloop.library.includes.plan import Includes
 from execloop.library.sql import Sql
 from execloop.library.steps.plan import Steps
 
@@ -36,7 +37,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PLANS: dict[str, Definition] = {
-    kind.__name__: found for kind in (Http, Sql, Steps) if (found := definition_of(kind)) is not None
+    kind.__name__: found for kind in (Http, Includes, Sql, Steps) if (found := definition_of(kind)) is not None
 }
 
 

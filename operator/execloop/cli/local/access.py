@@ -53,5 +53,5 @@ class ClusterAccess:
         return api_client(self.connection)
 
     def context(self, target: Target) -> Context:
-        context = Context(target.name, namespace=target.namespace)
+        context = Context(target.name, namespace=target.namespace, plans=target.plans)
         return connected(context, lambda: self.kube, lambda: self.api_client)

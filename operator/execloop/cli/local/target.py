@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from execloop._engine.plan import Plan
     from execloop._plans.context import Context
+    from execloop._plans.definition import Definition
     from execloop._plans.registry import Registered
     from execloop.controller.api.v1alpha1 import PlanSpec
 
@@ -67,7 +68,12 @@ class Target:
     """As the plan's model made them."""
     options: Options
     name: str
+    registry: Registry
     namespace: str = ""
+
+    def plans(self, name: str) -> Definition:
+        """Return another plan. Raises PlanError."""
+        return self.registry.get(name).definition
 
     def make(self, context: Context) -> Plan:
         return self.registered.definition.make(self.parameters, context)
@@ -92,11 +98,12 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path], na
         _say_what_is_not_read(manifest, spec)
     parameters = assign(parameters, assignments)
     try:
-        registered = load_registry(folders).get(name)
+        registry = load_registry(folders)
+        registered = registry.get(name)
         parsed = registered.definition.parse(parameters)
     except PlanError as error:
         raise Mistake(str(error)) from None
-    found = Target(registered, parsed, options, name, namespace or "")
+    found = Target(registered, parsed, options, name, registry, namespace or "")
     return found if manifest is None else _placed(found, manifest)
 
 

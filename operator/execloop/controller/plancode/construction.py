@@ -83,8 +83,11 @@ class DeferredPlan:
 
 class _DeferredAsyncPlan(DeferredPlan):
     async def create(self) -> Any:
-        created = self._asked()
-        return self._counted(await created if inspect.isawaitable(created) else created)
+        try:
+            created = self._asked()
+            return self._counted(await created if inspect.isawaitable(created) else created)
+        except InvalidParameters as error:  # of a plan that this one includes
+            raise Refusal(self._explain(error)) from None
 
 
 def deferred(definition: Definition, *arguments: Any, teardown: bool = False, **options: Any) -> DeferredPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from execloop.kube.errors import ApiError
@@ -11,7 +12,7 @@ from execloop.kube.http.connection import JSON, MERGE_PATCH
 from execloop.kube.objects.apply import apply, compare
 from execloop.kube.objects.comparison import Comparison, Missing
 from execloop.kube.objects.identity import identify
-from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner
+from execloop.kube.objects.ownership import Owner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -80,6 +81,10 @@ class Kube:
     ) -> Kube:
         """Return the client of a Plan. What is out of its `reach` is refused with 403, as RBAC does it."""
         return cls(connection, Owner.plan(namespace, name, uid), namespace, reach)
+
+    def of_part(self, name: str) -> Kube:
+        """Return the client of a part of this Plan: what it applies carries the part's label, too."""
+        return Kube(self.connection, replace(self.owner, part=name), self.namespace, self._reach)
 
     @_needs_event_loop
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
@@ -194,12 +199,12 @@ class Kube:
 
         Reads metadata alone. `namespace=""` reads every namespace. Empty for an owner without a uid.
         """
-        if self.owner.uid is None:
+        if (selector := self.owner.selector) is None:
             return {}
         resource = await self.connection.discovery.find(api_version, kind)
         where = self.namespace if namespace is None else namespace
         self._check(resource, (where or "") if resource.namespaced else None)
-        query = {"labelSelector": f"{PLAN_UID_LABEL}={self.owner.uid}"}
+        query = {"labelSelector": selector}
         items = await self._pages(resource.path(namespace=where), query, accept=METADATA_LIST)
         found = (item["metadata"] for item in items)
         return {(one.get("namespace", ""), one["name"]): one["resourceVersion"] for one in found}

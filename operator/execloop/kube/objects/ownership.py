@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PLAN_UID_LABEL", "Owner", "field_manager"]
+__all__ = ["PART_LABEL", "PLAN_UID_LABEL", "Owner", "field_manager"]
 
 PLAN_UID_LABEL = "execloop.dev/plan-uid"
+PART_LABEL = "execloop.dev/part"
+"""Which part of a Plan of plans an object belongs to."""
 
 _PREFIX = "execloop/"
 _LONGEST_MANAGER = 128
@@ -33,6 +35,8 @@ class Owner:
 
     manager: str = "execloop"
     uid: str | None = None
+    part: str = ""
+    """Of a Plan; only with a uid."""
 
     @classmethod
     def plan(cls, namespace: str, name: str, uid: str) -> Owner:
@@ -48,7 +52,7 @@ class Owner:
         if self.uid is None:
             return dict(wanted)
         metadata = wanted["metadata"]
-        labels = {**(metadata.get("labels") or {}), PLAN_UID_LABEL: self.uid}
+        labels = {**(metadata.get("labels") or {}), **self._labels}
         return {**wanted, "metadata": {**metadata, "labels": labels}}
 
     def holds(self, live: Mapping[str, Any]) -> bool:
@@ -63,7 +67,18 @@ class Owner:
         """
         if self.uid is None:
             return self._applied(live)
-        return (live["metadata"].get("labels") or {}).get(PLAN_UID_LABEL) == self.uid
+        return self._labels.items() <= (live["metadata"].get("labels") or {}).items()
+
+    @property
+    def selector(self) -> str | None:
+        """Return what selects the owner's objects; None for an owner that marks none."""
+        return ",".join(f"{name}={value}" for name, value in self._labels.items()) or None
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        if self.uid is None:
+            return {}
+        return {PLAN_UID_LABEL: self.uid, **({PART_LABEL: self.part} if self.part else {})}
 
     def _applied(self, live: Mapping[str, Any]) -> bool:
         entries = live["metadata"].get("managedFields") or ()

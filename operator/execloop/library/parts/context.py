@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from execloop._plans.context import Context
     from execloop._plans.inventory import Inventory
 
-__all__ = ["Section", "keep_sections", "part_of"]
+__all__ = ["Section", "keep_sections", "owning_part_of", "part_of"]
 
 _PARTS = "parts"
 
@@ -61,17 +61,20 @@ def keep_sections(state: MutableMapping[str, Any], current: Callable[[str], bool
             Section(state, name).clear()
 
 
-def part_of(
-    context: Context, name: str, inventory: Inventory | None = None, *, retry: str = "", skip: str = ""
-) -> Context:
-    """Return the context of one part; without an inventory of its own it shares that of the whole."""
+def part_of(context: Context, name: str, *, retry: str = "", skip: str = "") -> Context:
+    """Return the context of one part. It shares the inventory of the whole."""
     made = replace(
         context,
         state=Section(context.state, name),
         memory=context.memory.setdefault(f"{_PARTS}/{name}", {}),
-        inventory=context.inventory if inventory is None else inventory,
-        part=f"{context.part}/{name}" if context.part else name,
+        part=f"{context.part}.{name}" if context.part else name,
         retry=retry,
         skip=skip,
     )
     return connected(made, lambda: context.kube, lambda: context.api_client, context.version)
+
+
+def owning_part_of(context: Context, name: str, inventory: Inventory, **requests: str) -> Context:
+    """Return the context of a part with an inventory of its own, whose objects carry its label."""
+    made = replace(part_of(context, name, **requests), inventory=inventory)
+    return connected(made, lambda: context.kube.of_part(made.part), lambda: context.api_client, context.version)

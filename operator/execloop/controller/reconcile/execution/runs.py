@@ -152,6 +152,7 @@ class Runs:
             limits=ctx.validated.limits,
             memory=ctx.work.state.memory,
             missing_sources=ctx.resolved.absent,
+            plans=ctx.validated.plans,
         )
         ctx.work.made(context)
         kube = partial(self._clients.kube, key, uid, account, ctx.validated.reach)

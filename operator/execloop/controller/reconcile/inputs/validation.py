@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 
-from execloop._engine.errors import AmbiguousPlan, UnknownPlan
+from execloop._engine.errors import AmbiguousPlan, PlanError, UnknownPlan
 from execloop._engine.options import Options
 from execloop._plans.limits import Limits
 from execloop.controller.access import Access
@@ -18,7 +19,7 @@ from execloop.controller.parameters.fingerprint import fingerprint
 from execloop.controller.status.conditions import Stalled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from execloop._engine.errors import InvalidParameters
     from execloop._plans.definition import Definition
@@ -32,6 +33,10 @@ __all__ = ["Validated", "Validator", "explain", "validate"]
 
 _OPEN = Access()
 _BUILT_IN = "execloop.library."
+
+
+def _none(name: str) -> NoReturn:
+    raise UnknownPlan(f"there is no plan {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Validated:
     reach: Reach | None = None
     """What its clients may touch; None: whatever the account, or the operator, may."""
     limits: Limits = field(default_factory=Limits)
+    plans: Callable[[str], Definition] = field(default=_none, repr=False, compare=False)
+    """Other plans by name, as this Plan may use them. Raises PlanError."""
 
     def inputs(self, versions: Sequence[Version]) -> str:
         """Return the fingerprint with the objects that the parameters come from at these versions."""
@@ -93,9 +100,20 @@ def validate(
     definition, version, account = registered.definition, registered.version, access.account(spec)
     built_in = definition.module.startswith(_BUILT_IN)
     reach = access.reach(namespace, spec) if built_in and not applied else None
+    included = partial(_included, registry=registry, access=access, namespace=namespace, spec=spec, applied=applied)
     return Validated(
-        spec, definition, version, account, _options(spec), fingerprint(spec, version), reach, access.limits
+        spec, definition, version, account, _options(spec), fingerprint(spec, version), reach, access.limits, included
     )
+
+
+def _included(
+    name: str, *, registry: Registry, access: Access, namespace: str, spec: PlanSpec, applied: bool
+) -> Definition:
+    """Return a plan that this one includes: it may be used where a Plan of its own of that name could be."""
+    found = registry.get(name).definition
+    if refusal := access.refusal(namespace, spec.model_copy(update={"plan": name}), applied=applied):
+        raise PlanError(refusal)
+    return found
 
 
 def _options(spec: PlanSpec) -> Options:

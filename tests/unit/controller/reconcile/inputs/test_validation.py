@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from execloop import plan
+from execloop._engine.errors import PlanError
 from execloop._engine.options import Options
 from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
@@ -132,6 +133,31 @@ class TestReach:
 
     def test_a_plan_of_the_administrators_has_the_operators_rights(self) -> None:
         assert validated({"plan": "strict"}).reach is None
+
+
+class TestIncluded:
+    """Which plans a plan of plans may use: those that a Plan of its own could name."""
+
+    def included(self, name: str, access: Access, **spec: Any) -> str:
+        found = validate({"plan": "includes", **spec}, Registry.load(()), access, "team")
+        assert isinstance(found, Validated)
+        return found.plans(name).name
+
+    def test_the_allow_list_holds_for_each(self) -> None:
+        access = Access((("team", "includes"), ("team", "manifests")))
+        assert self.included("manifests", access) == "manifests"
+        with pytest.raises(PlanError, match="the plan 'sql' is not allowed in the namespace 'team'"):
+            self.included("sql", access)
+
+    def test_a_plan_that_needs_a_service_account_needs_it_here_too(self) -> None:
+        access = Access(require_service_account_for=("sql",))
+        assert self.included("sql", access, serviceAccountName="own") == "sql"
+        with pytest.raises(PlanError, match=r"spec\.serviceAccountName is missing"):
+            self.included("sql", access)
+
+    def test_a_plan_that_does_not_exist_is_named(self) -> None:
+        with pytest.raises(PlanError, match="there is no plan 'missing'"):
+            self.included("missing", Access())
 
 
 _CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
