@@ -111,6 +111,13 @@ EFFECTS: dict[str, tuple[Any, Values, Look, Any]] = {
         lambda r: ("--shards=4" in arguments(r), r.one("Role")["rules"][0]["verbs"]),
         (True, ["get", "list", "create", "update", "delete"]),
     ),
+    "leaderElection.shardSelector": (
+        True,
+        {"leaderElection": {"shards": 4}},
+        lambda r: "--shard-selector" in arguments(r),
+        True,
+    ),
+    "watch.selector": ("team in (a, b)", {}, lambda r: "--selector=team in (a, b)" in arguments(r), True),
     "watch.namespaces": (
         ["a", "b"],
         {

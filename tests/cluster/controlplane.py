@@ -7,6 +7,7 @@ this user may enter; it is named by a relative path, because the absolute one ma
 import http.client
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ from tests.cluster.errors import StartFailed
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 60
+API_SERVER_FLAGS = "EXECLOOP_API_SERVER_FLAGS"
+"""The environment variable with further flags of the API server, for a test that needs an alpha feature of it."""
 
 
 @contextmanager
@@ -102,6 +105,7 @@ def _api_server(data: Path, binaries: Path, port: int, token: str, *, service_ac
         "--allow-privileged=true",
         # Without a controller manager no namespace has the service account that this admission plugin asks for.
         *([] if service_accounts else ["--disable-admission-plugins=ServiceAccount"]),
+        *shlex.split(os.environ.get(API_SERVER_FLAGS, "")),
     )
 
 

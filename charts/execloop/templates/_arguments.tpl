@@ -9,6 +9,9 @@
 {{- range .Values.watch.namespaces }}
 - --namespace={{ . }}
 {{- end }}
+{{- with .Values.watch.selector }}
+- {{ printf "--selector=%s" . | quote }}
+{{- end }}
 - --plans=/plans
 {{- if .Values.plans.configMap }}
 - --plans=/plans-configmap
@@ -25,6 +28,9 @@
 - --lease-namespace={{ .Release.Namespace }}
 {{- if gt (int .Values.leaderElection.shards) 1 }}
 - --shards={{ int .Values.leaderElection.shards }}
+{{- if .Values.leaderElection.shardSelector }}
+- --shard-selector
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with .Values.operator.defaultServiceAccount }}

@@ -3,6 +3,9 @@
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) -}}
 {{- fail (printf "replicas: %d operators would work on the same Plans: set leaderElection.enabled to true" (int .Values.replicas)) -}}
 {{- end -}}
+{{- if and .Values.leaderElection.shardSelector (le (int .Values.leaderElection.shards) 1) -}}
+{{- fail "leaderElection.shardSelector: it needs leaderElection.shards of more than 1" -}}
+{{- end -}}
 {{- if and .Values.plans.image.reference (semverCompare "<1.31.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "plans.image.reference: Kubernetes %s has no image volumes: use plans.volume or an image of your own" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from execloop.cli.exits import Mistake
+from execloop.cli.labels import label_selector
 from execloop.cli.local.target import plans_option
 from execloop.cli.page_options import page_options
 
@@ -52,6 +53,12 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 @click.command()
 @click.option("--namespace", "namespaces", multiple=True, metavar="NS", help="Watch this namespace. May be repeated.")
 @click.option("--all-namespaces", is_flag=True, help="Watch all namespaces, which is the default.")
+@click.option(
+    "--selector",
+    callback=label_selector,
+    metavar="LABELS",
+    help="Watch only Plans with these labels, such as team=shop.",
+)
 @plans_option
 @click.option(
     "--kubeconfig",
@@ -129,6 +136,11 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     help="Divide the Plans into N ranges, with a Lease each, which the replicas share.  [default: 1]",
 )
 @click.option(
+    "--shard-selector",
+    is_flag=True,
+    help="Ask the API server for the Plans of the own ranges only: an alpha feature, ShardedListAndWatch.",
+)
+@click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -153,6 +165,7 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 def operator(
     namespaces: tuple[str, ...],
     all_namespaces: bool,
+    selector: str,
     folders: tuple[Path, ...],
     kubeconfig: Path | None,
     workers: int,
@@ -171,6 +184,7 @@ def operator(
     lease_namespace: str | None,
     lease_duration: int | None,
     shards: int | None,
+    shard_selector: bool,
     journal: Path | None,
     health_port: int | None,
     page: PageSettings | None,
@@ -193,9 +207,14 @@ def operator(
         limits=Limits(plan_folders, plan_addresses),
     )
     election = _election(
-        leader_elect, name=lease_name, namespace=lease_namespace, duration=lease_duration, shards=shards
+        leader_elect,
+        name=lease_name,
+        namespace=lease_namespace,
+        duration=lease_duration,
+        shards=shards,
+        shard_selector=shard_selector or None,
     )
-    scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port)
+    scope = Settings(namespaces, folders, kubeconfig, workers, max_threads, health_port, selector)
     scope = replace(scope, election=election, access=access, trust_secrets_policy=trust_secrets_policy)
     _operate(replace(scope, journal=journal, log_format=log_format, log_level=log_level), page)
 
@@ -245,6 +264,8 @@ def _election(wanted: bool, **options: str | int | None) -> Election | None:
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if given and not wanted:
-        option = next(iter(given))
-        raise Mistake(f"--{option if option == 'shards' else f'lease-{option}'} needs --leader-elect")
+        option = next(iter(given)).replace("_", "-")
+        raise Mistake(f"--{option if option.startswith('shard') else f'lease-{option}'} needs --leader-elect")
+    if "shard_selector" in given and given.get("shards", 1) == 1:
+        raise Mistake("--shard-selector needs --shards of more than 1")
     return Election(**given) if wanted else None

@@ -24,6 +24,8 @@ class Election:
     """Seconds."""
     shards: int = 1
     """Ranges that the Plans are divided into, with a Lease each."""
+    shard_selector: bool = False
+    """Whether the API server is asked to send the Plans of the own ranges only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Settings:
     max_threads: int = 200
     """Threads that blocked plan code may hold."""
     health_port: int | None = None
+    selector: str = ""
+    """Labels of the Plans to converge, as a label selector. Empty: all of them."""
     election: Election | None = None
     """None: there is no other operator."""
     log_format: Literal["json", "plain"] = "plain"
@@ -47,3 +51,8 @@ class Settings:
     access: Access = field(default_factory=Access)
     trust_secrets_policy: bool = False
     """Whether the policy about Secrets counts as in force where the operator may not look."""
+
+    @property
+    def sees_all_plans(self) -> bool:
+        """Return whether the watch of Plans reports every Plan of the namespaces, those of other operators included."""
+        return not self.selector and not (self.election is not None and self.election.shard_selector)

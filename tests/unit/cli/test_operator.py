@@ -18,6 +18,10 @@ from execloop.cli.operator import operator
         (["--leader-elect", "--lease-duration=2s"], "'2s' should be whole seconds, from 3s to 1h"),
         (["--leader-elect", "--lease-duration=2h"], "'2h' should be whole seconds, from 3s to 1h"),
         (["--leader-elect", "--lease-duration=4500ms"], "'4500ms' should be whole seconds, from 3s to 1h"),
+        (["--shards=2"], "--shards needs --leader-elect"),
+        (["--shard-selector"], "--shard-selector needs --leader-elect"),
+        (["--leader-elect", "--shard-selector"], "--shard-selector needs --shards of more than 1"),
+        (["--selector=team=a b"], "should be a label selector such as team=shop"),
         (["--namespace=a", "--all-namespaces"], "--namespace and --all-namespaces contradict each other"),
     ],
 )

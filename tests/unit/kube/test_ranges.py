@@ -1,12 +1,13 @@
 """The Plans divided by their uids, and the names of the Leases that stand for the ranges."""
 
+import re
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execloop.kube.lease.ranges import Range, fnv1a, range_of
+from execloop.kube.lease.ranges import Range, fnv1a, range_of, shard_selector
 
 BASES = st.sampled_from(["execloop", "execloop-2-1", "a", "a-3"])
 
@@ -43,3 +44,28 @@ def test_a_lease_tells_its_range(base: str, one: Range) -> None:
 )
 def test_other_leases_stand_for_no_range(name: str) -> None:
     assert Range.parse(name, "execloop") is None
+
+
+def selects(selector: str, uid: str) -> bool:
+    """Whether the API server sends an object of this uid: the end of a range is exclusive."""
+    bounds = re.findall(r"'(0x[0-9a-f]+)', '(0x[0-9a-f]+)'", selector)
+    return any(int(first, 16) <= fnv1a(uid) < int(end, 16) for first, end in bounds)
+
+
+@given(st.uuids(), st.integers(1, 16).flatmap(lambda of: st.tuples(st.just(of), st.sets(st.integers(0, of - 1)))))
+def test_the_api_server_sends_what_is_in_the_ranges_and_nothing_else(uid: UUID, some: tuple[int, set[int]]) -> None:
+    of, indexes = some
+    assert selects(shard_selector(indexes, of), str(uid)) == (range_of(str(uid), of) in indexes)
+
+
+@given(st.uuids(), st.sets(st.integers(0, 255), min_size=1))
+def test_of_many_ranges_it_sends_at_least_what_is_in_them(uid: UUID, indexes: set[int]) -> None:
+    selector = shard_selector(indexes, 256)
+    assert len(selector) < 2000
+    assert selects(selector, str(uid)) or range_of(str(uid), 256) not in indexes
+
+
+def test_neighbours_are_one_term() -> None:
+    assert shard_selector([2, 0, 1], 4) == "shardRange(object.metadata.uid, '0x0000000000000000', '0xc000000000000000')"
+    assert shard_selector([0, 2], 4).count("||") == 1
+    assert shard_selector([], 4) == ""

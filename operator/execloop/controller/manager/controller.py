@@ -332,7 +332,14 @@ def _watches(
         operator().referred(key, metadata)
 
     drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
-    return drift, References(kube, settings.namespaces, referred, metrics.restarts("references"))
+    references = References(
+        kube,
+        settings.namespaces,
+        referred,
+        metrics.restarts("references"),
+        sees_all_plans=settings.sees_all_plans,
+    )
+    return drift, references
 
 
 def _after(requeue: Requeue) -> float | None:

@@ -85,6 +85,8 @@ class Process:
             operator,
             permitted=partial(missing_rights, connection),
             restarted=metrics.restarts("plans"),
+            labels=settings.selector,
+            shard=self._shard,
         )
         self._leads = False
         if isinstance(self._leadership, Shards):
@@ -99,6 +101,12 @@ class Process:
             waiting_calls=lambda: operator.code.waiting,
             conditions=self._conditions,
         )
+
+    def _shard(self) -> str:
+        """Return the `shardSelector` of this process; empty where the API server is not asked to filter."""
+        election, shards = self._settings.election, self._leadership
+        asked = election is not None and election.shard_selector
+        return shards.selector if asked and isinstance(shards, Shards) else ""
 
     async def live(self) -> int:
         self._obey_signals()
@@ -200,7 +208,9 @@ class Process:
         return code
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        logger.info("watching Plans in %s", ", ".join(self._settings.namespaces) or "all namespaces")
+        place = ", ".join(self._settings.namespaces) or "all namespaces"
+        labels = f" with the labels {self._settings.selector}" if self._settings.selector else ""
+        logger.info("watching Plans in %s%s", place, labels)
         await self._plans.run(stop, self._obey_signals)
 
 

@@ -22,6 +22,7 @@ from kopf._cogs.structs.references import Resource
 from execloop.controller.api.v1alpha1 import GROUP, PLURAL, VERSION
 from execloop.controller.timing import backoff
 from execloop.controller.watch.cache import Key
+from execloop.controller.watch.selection import Selection
 from execloop.kube import ApiError, Page, Stream, WatchTimes
 from execloop.kube.http.connection import failures
 
@@ -70,7 +71,8 @@ class Observer(Protocol):
 class PlanWatch:
     """One stream for each namespace, or one for all when none is named.
 
-    `permitted` says which rights are missing in a namespace, empty when none is: its stream waits for them.
+    `permitted` says which rights are missing in a namespace, empty when none is: its stream waits for them. `labels`
+    selects Plans. `shard` returns the `shardSelector` of the moment, which counts where the API server knows it.
     """
 
     def __init__(
@@ -82,12 +84,15 @@ class PlanWatch:
         permitted: Callable[[str], Awaitable[str]] | None = None,
         restarted: Callable[[Restart], None] = lambda _reason: None,
         times: WatchTimes = _TIMES,
+        labels: str = "",
+        shard: Callable[[], str] = lambda: "",
     ) -> None:
         self._connection, self._namespaces = connection, tuple(namespaces)
+        selection = Selection(connection, labels, shard)
         self._streams = {
             namespace: Stream(
-                _PlanListWatch(connection, namespace, permitted),
-                _Receiver(namespace, observer),
+                _PlanListWatch(connection, namespace, permitted, selection),
+                _Receiver(namespace, observer, selects=bool(labels)),
                 restarted=restarted,
                 times=times,
             )
@@ -144,8 +149,8 @@ class PlanWatch:
 
 
 class _Receiver:
-    def __init__(self, namespace: str | None, observer: Observer) -> None:
-        self._namespace, self._observer = namespace, observer
+    def __init__(self, namespace: str | None, observer: Observer, *, selects: bool = False) -> None:
+        self._namespace, self._observer, self._selects = namespace, observer, selects
 
     def found(self, found: dict[str, Any]) -> None:
         self._see(None, found)
@@ -154,6 +159,9 @@ class _Receiver:
         self._observer.listed(self._namespace, {Key(*identity) for identity in present})
 
     def changed(self, event: EventType, subject: dict[str, Any]) -> None:
+        metadata = subject["metadata"]
+        if self._selects and event == "DELETED" and "deletionTimestamp" not in metadata:
+            metadata.pop("finalizers", None)  # its labels may have changed: then its teardown is still to come
         self._see(event, subject)
 
     def refused(self, error: ApiError) -> None:
@@ -178,16 +186,27 @@ class _PlanListWatch:
     """
 
     def __init__(
-        self, connection: Connection, namespace: str | None, permitted: Callable[[str], Awaitable[str]] | None
+        self,
+        connection: Connection,
+        namespace: str | None,
+        permitted: Callable[[str], Awaitable[str]] | None,
+        selection: Selection,
     ) -> None:
-        self._origin = connection.origin
+        self._origin, self._selection = connection.origin, selection
+        self._selected: dict[str, str] = {}
+        """How the last list was selected: the watch after it has to be selected in the same way."""
         self._namespace: Any = namespace  # a NewType that Kopf keeps to itself
         self._permitted = permitted
         self.name = f"Plans in {namespace}" if namespace else "Plans"
 
     async def pages(self, *, whole: bool) -> AsyncGenerator[Page, None]:
         await self._require_rights()
+        self._selected = selected = await self._selection.parameters(_PLANS.get_url(namespace=self._namespace))
         settings = _settings(chunk_size=None if whole else _CHUNK)
+        if "labelSelector" in selected:
+            settings.watching.label_selectors[kopf.EVERYTHING] = selected["labelSelector"]
+        if "shardSelector" in selected:
+            settings.watching.shard_selectors[kopf.EVERYTHING] = selected["shardSelector"]
         with _as_api_errors(self._origin, "list plans"):
             listed = fetch_objs(settings=settings, resource=_PLANS, namespace=self._namespace, logger=_MUTE)
             async for objects, version in listed:
@@ -195,6 +214,7 @@ class _PlanListWatch:
 
     async def events(self, version: str, seconds: float) -> AsyncGenerator[dict[str, Any], None]:
         query = {
+            **self._selected,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": f"{seconds:.0f}",

@@ -48,6 +48,7 @@ class References:
     """One metadata watch for each kind and namespace that is referred to, for all Plans together, as the operator.
 
     `changed(key, metadata)` learns of each change. Where a watch is not allowed the Plan looks again with backoff.
+    `sees_all_plans`: whether the watch of Plans reports every Plan anyway.
     """
 
     def __init__(
@@ -56,8 +57,11 @@ class References:
         namespaces: Sequence[str],
         changed: Callable[[Key, dict[str, Any]], None],
         restarted: Callable[[Restart], None] = lambda _reason: None,
+        *,
+        sees_all_plans: bool = True,
     ) -> None:
         self._kube, self._namespaces, self._changed = kube, frozenset(namespaces), changed
+        self._sees_all_plans = sees_all_plans
         self._restarted = restarted
         self._of: dict[Key, frozenset[Reference]] = {}
         self._to: dict[Reference, set[Key]] = {}
@@ -108,8 +112,10 @@ class References:
                 self._groups.pop(group).task.cancel()
 
     def _watched_anyway(self, reference: Reference) -> bool:
-        """Plans of the namespaces that the operator watches are reported by that watch."""
-        plan = (reference.api_version, reference.kind) == (API_VERSION, KIND)
+        """Return whether the watch of Plans reports it: where that sees all Plans of the namespaces, none of which it
+        leaves out for their labels or their ranges.
+        """
+        plan = self._sees_all_plans and (reference.api_version, reference.kind) == (API_VERSION, KIND)
         return plan and (not self._namespaces or reference.namespace in self._namespaces)
 
     async def _watch(self, group: _Group) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Range", "fnv1a", "range_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Range", "fnv1a", "range_of", "shard_selector"]
 
 _OFFSET, _PRIME, _BITS = 0xCBF29CE484222325, 0x100000001B3, 64
 _MASK = (1 << _BITS) - 1
+_MOST_TERMS = 16
 _SUFFIX = re.compile(r"-([1-9]\d*)-(\d+)")
 
 
@@ -54,3 +59,30 @@ def range_of(uid: str, of: int) -> int:
     2
     """
     return 0 if of == 1 else fnv1a(uid) * of >> _BITS
+
+
+def shard_selector(indexes: Iterable[int], of: int) -> str:
+    """Return the parameter `shardSelector` by which the API server sends only objects of these ranges (KEP-5866).
+
+    Neighbours become one term. For too many terms it covers what lies between them too: the caller filters again.
+
+    >>> shard_selector([1], 2)
+    "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')"
+    """
+    spans: list[tuple[int, int]] = []
+    for index in sorted(set(indexes)):
+        if spans and spans[-1][1] == index:
+            spans[-1] = (spans[-1][0], index + 1)
+        else:
+            spans.append((index, index + 1))
+    if len(spans) > _MOST_TERMS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return " || ".join(
+        f"shardRange(object.metadata.uid, '0x{_bound(first, of):016x}', '0x{_bound(end, of):016x}')"
+        for first, end in spans
+    )
+
+
+def _bound(index: int, of: int) -> int:
+    """Return the smallest hash of a range: the end of the one before it."""
+    return -(-(index << _BITS) // of)

@@ -19,7 +19,7 @@ from execloop.kube.errors import ApiError, LeaseLost
 from execloop.kube.lease.census import Census, member_lease
 from execloop.kube.lease.election import LeaseTimes
 from execloop.kube.lease.lease import Lease, awake_or_not, identity
-from execloop.kube.lease.ranges import Range, range_of
+from execloop.kube.lease.ranges import Range, range_of, shard_selector
 from execloop.kube.lease.share import to_give, to_take
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ class Shards:
     def ownership(self) -> dict[int, bool]:
         """Return for each range whether this process may work on its Plans."""
         return {index: index in self._owned for index in range(self.ranges)}
+
+    @property
+    def selector(self) -> str:
+        """Return the `shardSelector` of the ranges whose Leases this process has, also while it gives one up."""
+        return shard_selector(self._renewals, self.ranges)
 
     @property
     def held(self) -> bool:

@@ -47,8 +47,14 @@ class Server:
         """Plans that are made once a watch has begun, and of which no watch tells."""
         self.limits: list[str | None] = []
         """Of the pages that were asked for."""
+        self.selections: list[tuple[str | None, str | None]] = []
+        """The labels and the ranges of each list and watch."""
 
     async def plans(self, request: web.Request) -> web.StreamResponse:
+        selection = (request.query.get("labelSelector"), request.query.get("shardSelector"))
+        if selection[1] == "unknown":
+            return await refuses(500, "invalid shard selector")(request)
+        self.selections.append(selection)
         if "watch" in request.query:
             return await (self.watch_faults.pop(0)(request) if self.watch_faults else self._watch(request))
         self.limits.append(request.query.get("limit"))
@@ -176,12 +182,18 @@ async def serving(server: Server) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def listening(
-    server: Server, *namespaces: str, permitted: Callable[[str], Awaitable[str]] | None = None
+    server: Server, *namespaces: str, permitted: Callable[[str], Awaitable[str]] | None = None, **selection: Any
 ) -> AsyncIterator[Listener]:
     listener, stop = Listener(), asyncio.Event()
     async with serving(server) as connection:
         listener.watch = PlanWatch(
-            connection, namespaces, listener, permitted=permitted, restarted=listener.restarts.append, times=QUICK
+            connection,
+            namespaces,
+            listener,
+            permitted=permitted,
+            restarted=listener.restarts.append,
+            times=QUICK,
+            **selection,
         )
         running = asyncio.create_task(listener.watch.run(stop))
         try:
@@ -204,6 +216,27 @@ async def test_what_is_there_comes_first_and_then_what_happens() -> None:
         ("MODIFIED", "a"),
         ("DELETED", "b"),
     ]
+
+
+@in_event_loop
+async def test_a_list_and_the_watch_after_it_have_the_same_selection() -> None:
+    ranges = ["one", "two"]
+    server = Server([["a"], ["b"]], [[GONE]])
+    async with listening(server, labels="team=shop", shard=lambda: ranges.pop(0)) as listener:
+        await until(lambda: len(server.selections) == 4)
+        assert listener.restarts == ["gone"]
+    assert server.selections == [("team=shop", "one")] * 2 + [("team=shop", "two")] * 2
+
+
+@in_event_loop
+async def test_a_plan_that_leaves_the_selection_has_no_teardown_to_miss() -> None:
+    left = event("DELETED", "a")
+    left["object"]["metadata"]["finalizers"] = ["execloop.dev/teardown"]
+    seen: list[dict[str, Any]] = []
+    async with listening(Server([["a"]], [[left]]), labels="team=shop") as listener:
+        listener.seen = lambda _kind, body: seen.append(body["metadata"])  # type: ignore[assignment]
+        await until(lambda: len(seen) == 2)
+    assert "finalizers" not in seen[1]
 
 
 @in_event_loop

@@ -57,9 +57,11 @@ def running(monkeypatch: pytest.MonkeyPatch) -> list[FakeWatch]:
 class Referring:
     """Of an operator of all namespaces unless some are named; `told` is who was told."""
 
-    def __init__(self, *namespaces: str) -> None:
+    def __init__(self, *namespaces: str, sees_all_plans: bool = True) -> None:
         self.told: list[Key] = []
-        self.references = References(FakeCluster().kube, namespaces, lambda key, _: self.told.append(key))
+        self.references = References(
+            FakeCluster().kube, namespaces, lambda key, _: self.told.append(key), sees_all_plans=sees_all_plans
+        )
 
     async def refer(self, key: Key, *references: Reference) -> None:
         self.references.refer(key, references)
@@ -157,6 +159,13 @@ class TestWatches:
         await referring.refer(A, reference)
         assert len(running) == watched
         assert referring.change(reference) == [A]
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_plans_need_one_where_their_watch_leaves_some_out(self, running: list[FakeWatch]) -> None:
+        referring = Referring("team", sees_all_plans=False)
+        await referring.refer(A, PLAN)
+        assert [watch.about for watch in running] == [("execloop.dev/v1alpha1", "Plan", None, "team")]
         await referring.references.close()
 
     @in_event_loop
