@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from execloop._engine.errors import FatalError
 from execloop._engine.execution import Execution
 from execloop._engine.waits import Wait
 from execloop.controller.plancode.host import PlanHost
@@ -333,13 +334,30 @@ class TestAbandoned:
 
 
 class TestDurable:
-    def test_an_end_that_was_not_written_is_written_by_the_next_reconcile(self, control: Controller) -> None:
+    def test_an_end_that_was_not_written_is_written_by_the_next_reconcile_with_its_event(
+        self, control: Controller
+    ) -> None:
+        control.script({"x": FatalError("no such database")})
         control.apply()
         control.cluster.fail_next()
         with pytest.raises(ApiError):
             control.reconcile()
         control.reconcile()
-        assert (control.conditions(), control.execution()["runs"]) == ({"Ready": ("True", "Converged")}, 1)
+        assert (control.conditions()["Stalled"], control.execution()["runs"]) == (("True", "FatalError"), 1)
+        assert control.events == [("Warning", "FatalError")]
+
+    def test_an_end_is_written_also_while_code_of_the_plan_still_blocks(self, control: Controller) -> None:
+        release = Event()
+        control.script({"x": lambda: release.wait(30)})
+        control.apply(executionTimeout="100ms")
+        control.cluster.fail_next()
+        with pytest.raises(ApiError):
+            control.reconcile()
+        assert control.code.barred == {KEY}
+        control.reconcile()
+        assert control.conditions()["Stalled"] == ("True", "ExecutionTimeout")
+        assert control.events == [("Warning", "ExecutionTimeout")]
+        release.set()
 
     def test_a_spurious_404_forgets_no_plan(self, control: Controller) -> None:
         control.apply()
