@@ -279,6 +279,7 @@ class TestPlaces:
             code._long_call = LONG
             long = asyncio.create_task(code.on_loop("a", forever))
             await until(lambda: code._calls)
+            assert not code._async_places.locked()
             assert await code.on_loop("b", lambda: asyncio.sleep(0, "has a place")) == "has a place"
             long.cancel()
             await asyncio.wait({long})
