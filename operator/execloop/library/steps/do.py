@@ -72,7 +72,7 @@ class Patch(Model):
     target: Name
     """Its name among `objects`. Each of them, where that is a list."""
     patch: Annotated[dict[str, Any], AfterValidator(check_texts)]
-    """What to change; null removes a field, a list replaces the whole list."""
+    """What to change; `${{ null }}` removes a field, a list replaces the whole list."""
     subresource: Literal["status", "scale"] | None = None
     """Which subresource to change."""
 
@@ -83,9 +83,15 @@ class Annotate(Model):
     target: Name
     """Its name among `objects`. Each of them, where that is a list."""
     annotations: Annotated[dict[str, str | None], AfterValidator(check_texts)] = Field(default_factory=dict)
-    """Annotations; null removes one."""
+    """Annotations; `${{ null }}` removes one."""
     labels: Annotated[dict[str, str | None], AfterValidator(check_texts)] = Field(default_factory=dict)
-    """Labels; null removes one."""
+    """Labels; `${{ null }}` removes one."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.annotations and not self.labels:
+            raise ValueError("give annotations or labels; to remove one write ${{ null }}: the API server drops null")
+        return self
 
 
 class Delete(Model):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from execloop._plans.entry import Entry
-from execloop.library.cel.template import expressions
 from execloop.library.manifests.pruning import Delete, look_at, waits_of
 from execloop.library.manifests.recovery import recover
 from execloop.library.manifests.wanted.order import rank
+from execloop.library.steps.names import applied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from execloop._engine.tasks import Task
     from execloop._engine.waits import Wait
@@ -22,19 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["Owned", "watched"]
 
 
-def watched(parameters: Parameters, namespace: str) -> list[tuple[str, str, str, str]]:
-    """Return the objects that steps apply, so far as their names are known before any expression is evaluated."""
+def watched(parameters: Parameters, context: Context) -> list[tuple[str, str, str, str]]:
+    """Return the objects that steps apply, where their names are known."""
     return [
-        (str(manifest["apiVersion"]), entry.kind, entry.namespace, entry.name)
-        for manifest, entry in _fixed(parameters, namespace)
-        if not any(expressions([manifest["apiVersion"], *entry]))
+        (each.api_version, each.entry.kind, each.entry.namespace, each.entry.name)
+        for each in applied(parameters, context)
+        if each.known
     ]
-
-
-def _fixed(parameters: Parameters, namespace: str) -> Iterator[tuple[dict[str, object], Entry]]:
-    for step in parameters.ordered:
-        for manifest in step.do.apply or ():
-            yield manifest, Entry.of(manifest, manifest["metadata"].get("namespace") or namespace)
 
 
 class Owned:
@@ -42,10 +36,10 @@ class Owned:
 
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._context = context
-        entries = [entry for _, entry in _fixed(parameters, context.namespace)]
-        self._known = set(entries)
-        self._places = {(entry.group, entry.kind, entry.name): place for place, entry in enumerate(entries)}
-        self._kinds = {(entry.group, entry.kind): place for place, entry in enumerate(entries)}
+        every = list(applied(parameters, context))
+        self._known = {each.entry for each in every}
+        self._steps = {(each.entry.group, each.entry.kind, each.entry.name): each.step for each in every}
+        self._kinds = {(each.entry.group, each.entry.kind): each.step for each in every}
 
     async def deletions(self) -> list[Task | Wait]:
         """Return what is to be deleted now: what the last steps applied; the rest waits. Raises ApiError."""
@@ -65,6 +59,7 @@ class Owned:
         return found
 
     def _place(self, entry: Entry) -> tuple[int, int]:
-        named = self._places.get((entry.group, entry.kind, entry.name))
-        fallback = self._kinds.get((entry.group, entry.kind), len(self._kinds))
-        return (fallback if named is None else named), rank(entry.kind)
+        """Return the step of an object, and its place within that; one of a step that left comes last."""
+        kind = entry.group, entry.kind
+        step = self._steps.get((*kind, entry.name), self._kinds.get(kind, len(self._steps)))
+        return step, rank(entry.kind)

@@ -15,17 +15,17 @@ from execloop.library.parts.context import keep_sections, part_of
 from execloop.library.parts.tasks import named
 from execloop.library.steps.changes import changes
 from execloop.library.steps.errors import StepError
-from execloop.library.steps.instance import NotYet, holds, instances, parameters_of
+from execloop.library.steps.look.instance import NotYet, holds, instances, parameters_of
+from execloop.library.steps.look.reading import Reading
 from execloop.library.steps.model import MOST_INSTANCES, Parameters
 from execloop.library.steps.owned import Owned, watched
 from execloop.library.steps.plans import PLANS, ask
-from execloop.library.steps.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from execloop._plans.context import Context
-    from execloop.library.steps.instance import Instance
+    from execloop.library.steps.look.instance import Instance
     from execloop.library.steps.model import Step
 
 __all__ = ["Steps"]
@@ -44,7 +44,7 @@ class Steps:
     def watches(self) -> Sequence[tuple[str, ...]]:
         """What the steps apply, and the Jobs that they make."""
         jobs = any(step.do.job is not None for step in self._parameters.steps)
-        return [*watched(self._parameters, self._context.namespace), *([("batch/v1", "Job")] if jobs else [])]
+        return [*watched(self._parameters, self._context), *([("batch/v1", "Job")] if jobs else [])]
 
     async def create(self) -> list[Task | Wait]:
         look = _Look(self._parameters, self._context)

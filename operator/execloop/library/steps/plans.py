@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from execloop._engine.tasks import Task
     from execloop._engine.waits import Wait
     from execloop._plans.context import Context
-    from execloop.library.steps.instance import Instance
+    from execloop.library.steps.look.instance import Instance
 
 __all__ = ["PLANS", "ask"]
 

@@ -52,6 +52,10 @@ def refused(*steps: Any, **more: Any) -> str:
             step(check="true", do={"restart": {"target": "b"}}, objects=reading(b="ConfigMap/b")),
             "parameters.steps.0.do.restart.target: a ConfigMap cannot be restarted",
         ),
+        (
+            step(do={"annotate": {"target": "a"}}, objects=reading(a="ConfigMap/a")),
+            "parameters.steps.0.do.annotate: give annotations or labels; to remove one write ${{ null }}",
+        ),
         (step(do={"http": {"url": "ftp://x"}}), "parameters.steps.0.do.http.url: should be a URL such as"),
         (step(do={"http": {"url": "https://a.example", "expct": {}}}), "parameters.steps.0.do.http.expct"),
         (step(do={"sql": {"dsn": "x"}}), "parameters.steps.0.do.sql"),

@@ -8,6 +8,7 @@ import pytest
 from execloop._engine.errors import FatalError
 from execloop._engine.tasks import Task, detail_of, needs_approval
 from execloop.library.steps.errors import StepError
+from execloop.library.steps.plan import Steps
 from execloop.testing import converge, survive_failures
 from tests.unit.library.http.api import serving
 from tests.unit.library.steps.world import Operated, TornDown, World, configmap, reading
@@ -169,7 +170,7 @@ class TestActions:
         step = {
             "name": "mark",
             "objects": reading(all="ConfigMap?app=x"),
-            "do": {"annotate": {"target": "all", "annotations": {"new": "${{ values.n }}", "old": None}}},
+            "do": {"annotate": {"target": "all", "annotations": {"new": "${{ values.n }}", "old": "${{ null }}"}}},
         }
         assert asked(Operated(world, step, values={"n": "7"})) == [
             "mark: annotate ConfigMap a",
@@ -341,3 +342,24 @@ def test_a_look_reads_each_object_once_and_only_what_a_step_needs() -> None:
     before = world.cluster.requests
     assert asked(operated) == []
     assert world.cluster.requests - before == 1
+
+
+def test_objects_are_watched_whose_names_are_known_before_anything_is_read() -> None:
+    each = {"name": "each", "forEach": "values.teams", "do": {"apply": configmap("team-${{ item }}")}}
+    read = {
+        "name": "read",
+        "objects": reading(a="ConfigMap/a"),
+        "do": {"apply": configmap("${{ objects.a.data.name }}")},
+    }
+    operated = Operated(World(), APPLY, each, read, values={"teams": ["x", "y"]})
+    made = Steps(operated.parameters, operated.context())
+    assert [name for *_, name in made.watches] == ["settings", "team-x", "team-y"]
+
+
+def test_a_teardown_deletes_the_objects_of_all_items_at_once() -> None:
+    each = {"name": "each", "needs": ["settings"], "forEach": ["x", "y"], "do": {"apply": configmap("t-${{ item }}")}}
+    world = World()
+    operated = Operated(world, APPLY, each)
+    converge(operated)
+    operated.context()
+    assert asked(TornDown(world, APPLY, each)) == ["delete ConfigMap default/t-x", "delete ConfigMap default/t-y"]

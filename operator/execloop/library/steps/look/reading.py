@@ -11,14 +11,14 @@ from execloop.library.http.errors import HttpError, Unreachable
 from execloop.library.http.parameters import Parameters as Request
 from execloop.library.http.session import opened
 from execloop.library.steps.errors import StepError
+from execloop.library.steps.look.veil import Veil
 from execloop.library.steps.variables import PLACES, reads
-from execloop.library.steps.veil import Veil
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from execloop._plans.context import Context
-    from execloop.library.steps.instance import Instance
+    from execloop.library.steps.look.instance import Instance
     from execloop.library.steps.model import Parameters, Step
     from execloop.library.steps.world import Probe, Reference
 

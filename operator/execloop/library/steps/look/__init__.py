@@ -1,0 +1,1 @@
+"""What a step looks at: its items, the objects and answers that its expressions read, and its check."""
