@@ -19,6 +19,7 @@ __all__ = ["SCENARIOS", "WHENS", "CrashAt", "scenario"]
 WHENS = ("crash before it is sent", "crash between send and answer", "crash after the answer")
 
 _WORK = {"plan": "works", "parameters": {"value": 7, "things": 2}}
+_AT_ONCE = {"approval": "Manual", "sleepBetweenRuns": "0s"}
 _BACKOFF = {"initial": "1s", "max": "4s"}
 _LONG = {"plan": "works", "parameters": {"value": 7, "things": 6}}
 _SOURCE = [{"kind": "Secret", "name": "source"}]
@@ -42,6 +43,11 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
     "approval": (
         (0, "apply", {"spec": {**_WORK, "approval": "Manual"}}),
         (3, "approve", {}),
+    ),
+    "approval of each run": (
+        (0, "apply", {"spec": {**_WORK, "parameters": {"value": 7, "things": 4, "layers": 2}, **_AT_ONCE}}),
+        (3, "approve", {}),
+        (6, "approve", {}),
     ),
     "approval of a task": (
         (0, "apply", {"spec": {**_WORK, "parameters": {"value": 7, "things": 2, "guarded": 1}}}),

@@ -153,10 +153,10 @@ async def observe(
         return _unanswered(execution, error)
 
 
-def look(plan: Plan, execution: Execution) -> Observed:
-    """Ask a sync plan on this thread, and run nothing."""
+def look(plan: Plan, execution: Execution, asks: Callable[[AnyTask], bool]) -> Observed:
+    """Ask a sync plan on this thread, and run nothing; `asks` as for `observe`."""
     try:
-        return _taken(plan, plan.create(), needs_approval)
+        return _taken(plan, plan.create(), asks)
     except Exception as error:  # noqa: BLE001 - any error of the plan's code
         return _unanswered(execution, error)
     except BaseException as error:  # noqa: BLE001 - as `PlanHost.call` raises it

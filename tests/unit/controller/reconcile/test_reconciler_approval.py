@@ -56,6 +56,15 @@ class TestAwaiting:
         awaiting.reconcile()
         assert (digest(awaiting) != before, awaiting.status()["pending"]["tasks"]) == (True, ["z"])
 
+    def test_a_run_that_follows_at_once_waits_for_an_approval_of_its_own(self, control: Controller) -> None:
+        script = control.script(["x"], ["x"], ["y"], ["y"])
+        control.apply(approval="Manual", sleepBetweenRuns="0s")
+        control.reconcile()
+        control.annotate(approve=digest(control))
+        control.reconcile()
+        assert (script.performed, control.conditions()["Ready"]) == (["x"], ("Unknown", "ApprovalRequired"))
+        assert control.status()["pending"]["tasks"] == ["y"]
+
     def test_it_converges_when_nothing_is_left_to_do(self, awaiting: Controller) -> None:
         awaiting.script()
         awaiting.clock.advance(600)

@@ -93,6 +93,8 @@ class ExecutionDriver:
             return ctx, observed
         if isinstance(observed, TasksLeft):
             manual = ctx.spec.approval == "Manual"
+            if manual and len(observed.asked) != len(observed.tasks):
+                raise RuntimeError("tasks that need an approval were not read")  # never run them instead
             broken = next((one.error for one in observed.asked if one.error is not None), None) if manual else None
             if broken is not None:
                 observed = CreateFailed(executions.engine_state(executions.resumed(ctx.execution, ctx.now)), broken)

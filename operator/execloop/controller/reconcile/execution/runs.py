@@ -209,7 +209,7 @@ class Runs:
                 state.recover(done=not made.inventory.recover)
                 state.observing()
                 after = ctx.with_status(execution=executions.taken_back(ctx.execution, execution))
-                looked.append(look(self._deferred_plan(after), execution))
+                looked.append(look(self._deferred_plan(after), execution, _asked(ctx)))
 
     async def _write_progress(self, ctx: ReconcileContext, run: Run) -> None:
         with suppress(ApiError):  # the next write says it; the work continues
