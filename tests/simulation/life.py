@@ -320,6 +320,8 @@ def _does_not_rest(body: dict[str, Any]) -> str:
         return "nobody has looked at it"
     if ready["observedGeneration"] != body["metadata"]["generation"] and "deletionTimestamp" not in body["metadata"]:
         return f"its status is of generation {ready['observedGeneration']}: {conditions}"
+    if spec.get("ttlAfterFinished") and ready["status"] == "True":
+        return "its time to live is over, and it is there"
     rests = ready["status"] == "True" or "Stalled" in conditions or ready["reason"] in _WAITS
     waits = asks_for_approval(spec) and body["status"].get("pending") is not None
     return "" if rests or waits else f"it does not come to rest: {conditions}"

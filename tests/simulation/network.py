@@ -97,6 +97,8 @@ class Network:
     faults: Faults = field(default_factory=NoFaults)
     down: bool = False
     requests: int = 0
+    met: list[Callable[[], object]] = field(default_factory=list)
+    """What happens just before the next write of a status."""
     writer: Process | None = None
     """Whose request the server is working on; None for people's."""
 
@@ -118,6 +120,8 @@ class Network:
             refuse(0, "Timeout" if not self.down else "Unreachable", "https://api did not answer in time")
         if fault == "touched just before":
             self._touch(path)
+        if self.met and method == "PATCH" and path.endswith("/status"):
+            self.met.pop()()
         answer, error = self._served(process, method, path, query, body)
         if fault == "crash between send and answer":
             await self._crash(process, fault)

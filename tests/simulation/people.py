@@ -44,7 +44,6 @@ _DEEDS = {
     "outage": 1,
     "compact": 1,
     "abandon": 1,
-    "freeze": 0,  # a life draws it apart: see `drawn`
 }
 
 
@@ -168,6 +167,10 @@ class People:
         if field in {"deletionPolicy", "approval"} and self.spec(deed.name).get("mode") == "Preview":
             return
         self._patch(deed.name, {"spec": {field: dice.choice(values)}})
+
+    def _tune_on_the_way(self, deed: Deed) -> None:
+        """While a status is on the way: its writer meets a conflict, and reads the Plan."""
+        self._world.network.met.append(lambda: self._patch(deed.name, {"spec": {"interval": "20s"}}))
 
     def _delete(self, deed: Deed) -> None:
         self._world.server.answer("DELETE", f"{_COLLECTION}/{deed.name}")

@@ -77,6 +77,11 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (0, "apply", {"spec": _WORK}),
         (1, "edit", {}),
     ),
+    "edit on the way": (
+        (0, "tune on the way", {}),
+        (0, "apply", {"spec": {**_WORK, "mode": "Once"}}),
+    ),
+    "time to live": ((0, "apply", {"spec": {**_WORK, "mode": "Once", "ttlAfterFinished": "10s"}}),),
     "re-creation": (
         (0, "apply", {"spec": {**_WORK, "deletionPolicy": "Teardown"}}),
         (3, "delete", {"dice": 0.9}),

@@ -1,5 +1,6 @@
 """No false word, no forgotten Plan: what changes at the wrong moment, or what another hand or clock did."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
@@ -12,6 +13,7 @@ from execloop._engine.execution import Execution
 from execloop._engine.waits import Wait
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.execution.executions import engine_state
+from execloop.controller.status import size
 from execloop.controller.watch.snapshot import Key, parse_status
 from execloop.kube import ApiError
 from execloop.testing import ScriptedPlan
@@ -366,6 +368,17 @@ class TestDurable:
             control.reconcile()
         control.settle()
         assert control.conditions() == {"Ready": ("True", "Converged")}
+
+    def test_no_status_is_written_that_is_larger_than_it_may_be(
+        self, control: Controller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(size, "MOST_BYTES", 3000)
+        control.apply(historyLimit=30)
+        for number in range(30):
+            control.annotate(requestedAt=str(number))
+            control.settle()
+        assert 0 < len(control.status()["history"]) < 30
+        assert max(len(json.dumps(status)) for status in control.written) <= 3500  # with the spaces of this text
 
     def test_many_short_runs_are_a_handful_of_writes(self, control: Controller) -> None:
         control.script(*[["x"]] * 40)
