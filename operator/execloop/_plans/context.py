@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -122,9 +121,8 @@ def connected(
     api_client: Callable[[], ApiClient],
     version: Version = _unwatched,
 ) -> Context:
-    """Return a context whose clients are made by these functions, when a plan asks for them."""
-    made = copy.copy(context)
-    object.__setattr__(made, "_version", version)
-    object.__setattr__(made, "_connect", kube)
-    object.__setattr__(made, "_connect_official", api_client)
-    return made
+    """Let a new context make its clients by these functions, when a plan asks for them; return it."""
+    object.__setattr__(context, "_version", version)
+    object.__setattr__(context, "_connect", kube)
+    object.__setattr__(context, "_connect_official", api_client)
+    return context

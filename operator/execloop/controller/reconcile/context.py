@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from execloop.controller.parameters.fingerprint import run_fingerprint
@@ -95,12 +95,11 @@ class ReconcileContext:
 
     def with_status(self, **update: Any) -> ReconcileContext:
         """Return the context after a decision about some fields of the status."""
-        status = self.snapshot.status.model_copy(update=update)
-        return replace(self, snapshot=replace(self.snapshot, status=status))
+        return self.after(self.snapshot.status.model_copy(update=update))
 
     def after(self, status: PlanStatus) -> ReconcileContext:
         """Return the context once a decision was taken in memory."""
-        return replace(self, snapshot=replace(self.snapshot, status=status))
+        return ReconcileContext(self.work, self.snapshot.ahead(status), self.validated, self.resolved, self.teardown)
 
     def advance(self, state: State, now: float, **update: Any) -> PlanStatus:
         """Return the status with the conditions of a state, and with these fields."""

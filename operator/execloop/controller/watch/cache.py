@@ -205,7 +205,7 @@ class PlanState:
 
     def decide(self, status: PlanStatus) -> None:
         """Take what was decided; the API server may learn of it later."""
-        self.snapshot = replace(self.snapshot, status=status)
+        self.snapshot = self.snapshot.ahead(status)
 
     def drop_decision(self) -> None:
         """Keep what an overtaken decision counted and what the plan remembers, and nothing that it concluded."""

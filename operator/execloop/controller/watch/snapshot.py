@@ -95,6 +95,21 @@ class Snapshot:
             status=stored if status is None else status,
         )
 
+    def ahead(self, status: PlanStatus) -> Snapshot:
+        """Return the snapshot with a status that waits to be written."""
+        return Snapshot(
+            self.key,
+            self.uid,
+            self.generation,
+            self.resource_version,
+            self.spec,
+            self.deleting,
+            self.finalizers,
+            self.annotations,
+            self.stored,
+            status,
+        )
+
     @property
     def execution(self) -> ExecutionStatus | None:
         return self.status.execution

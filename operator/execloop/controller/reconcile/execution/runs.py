@@ -97,7 +97,14 @@ class Runs:
         if task_approval is not None:
             ran = ran._replace(withheld=tuple(task_approval.withheld), covered=tuple(task_approval.covered))
         self._ran(ran)
-        return ran
+        return self._converged(ran) if isinstance(ran.looked, Nothing) else ran
+
+    def _converged(self, ran: RunResult) -> RunResult:
+        """Return a run after which nothing is left as the run that found so."""
+        assert isinstance(ran.outcome, Again)
+        found = RunResult(Converged(ran.outcome.execution.after_run(0)))
+        self._ran(found)
+        return found
 
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
         self, ctx: ReconcileContext, observed: Observed | None, task_approval: TaskApproval | None
