@@ -98,9 +98,15 @@ class Kube:
 
     @_needs_event_loop
     async def list(
-        self, api_version: str, kind: str, namespace: str | None = None, label_selector: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        *,
+        most: int | None = None,
     ) -> Objects:
-        """All of them, whatever their number. `namespace=""` lists every namespace.
+        """All of them, or as soon as there are more than `most`, some more. `namespace=""` lists every namespace.
 
         Raises ApiError with the reason NoSuchKind for a kind that is not served: no answer would look like none.
         """
@@ -110,7 +116,7 @@ class Kube:
         path = resource.path(namespace=where)
         query = {"labelSelector": label_selector} if label_selector else {}
         try:
-            items = await self._pages(path, {**query, "limit": str(_PAGE)})
+            items = await self._pages(path, {**query, "limit": str(_PAGE)}, most=most)
         except ApiError as error:
             if not error.gone:
                 raise
@@ -273,13 +279,16 @@ class Kube:
             del placed["namespace"]
         return resource, identity.name, namespace, self.owner.mark({**wanted, "metadata": placed})
 
-    async def _pages(self, path: str, query: Mapping[str, str], *, accept: str = JSON) -> Objects:
+    async def _pages(
+        self, path: str, query: Mapping[str, str], *, accept: str = JSON, most: int | None = None
+    ) -> Objects:
         items: Objects = []
         position: dict[str, str] = {}
         while True:
             page = await self.connection.request("GET", path, query={**query, **position}, accept=accept)
             items += page["items"] or ()
-            if not (token := page["metadata"].get("continue")):
+            token = page["metadata"].get("continue")
+            if not token or (most is not None and len(items) > most):
                 return items
             position = {"continue": token}
 

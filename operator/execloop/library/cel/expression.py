@@ -38,12 +38,13 @@ class MissingKey(CelError):
 class Expression:
     """A compiled expression. Make one with `compile_expression`."""
 
-    __slots__ = ("_compiled", "_result", "_syntax", "text", "variables")
+    __slots__ = ("_compiled", "_result", "_syntax", "_used", "text", "variables")
 
     def __init__(self, text: str, variables: frozenset[str], compiled: Any, result: type | None) -> None:
         self.text, self.variables = text, variables
         self._compiled, self._result = compiled, result
         self._syntax = Syntax.of(compiled.serialize())
+        self._used = frozenset(self._syntax.names()) & variables
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -62,7 +63,7 @@ class Expression:
         """
         if missing := sorted(self.variables - values.keys()):
             raise CelError(f"{_quote(self.text)} needs a value for {', '.join(missing)}")
-        given = {name: values[name] for name in self.variables}
+        given = {name: values[name] for name in self._used}  # the others are neither measured nor converted
         try:
             size = measure(given)
         except ValueError as error:

@@ -31,6 +31,15 @@ class Syntax:
     variables: tuple[str, ...] = ()
     """Of a loop: those of the member and the one that accumulates."""
 
+    def names(self) -> Iterator[str]:
+        """Yield the identifiers within the tree."""
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            if node.kind == IDENT:
+                yield node.name
+            pending.extend(node.parts)
+
     @staticmethod
     def of(serialized: bytes) -> Syntax:
         """Return the tree of a serialized expression."""

@@ -153,6 +153,7 @@ class _Report(Task):
 
     def __init__(self, message: str) -> None:
         self.name, self._message = f"report {message.partition(':')[0]}", message
+        self.detail = message[:1000]
 
     def perform(self) -> None:
         raise IncludeError(self._message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Steps"]
 
 _SHOWN = 5
+_LONGEST_DETAIL = 1000
 
 
 @plan("steps", parameters=Parameters)
@@ -78,6 +80,7 @@ class _Look:
         for instance in await self._instances(step, found):
             self._labels.add(instance.label)
             found += await self._instance(instance)
+            await asyncio.sleep(0)  # expressions take time, and other plans are on this loop
         if not found and len(self._problems) == problems:
             self._holding.add(step.name)
         self._found += found
@@ -163,6 +166,7 @@ class _Report(Task):
     def __init__(self, problems: list[str]) -> None:
         self.name = f"report {len(problems)} {'step' if len(problems) == 1 else 'steps'} that cannot be looked at"
         self._message = _listed(problems)
+        self.detail = self._message[:_LONGEST_DETAIL]
 
     def perform(self) -> None:
         raise StepError(self._message)

@@ -101,6 +101,10 @@ def test_a_variable_without_a_value_is_named() -> None:
         compile_expression("item == 1", ["item", "steps"]).evaluate({"steps": {}})
 
 
+def test_a_variable_that_is_not_used_is_not_measured() -> None:
+    assert compile_expression("item", ["item", "large"]).evaluate({"item": 1, "large": [0] * 200_000}) == 1
+
+
 def test_values_that_no_variable_is_declared_for_are_left_out() -> None:
     assert compile_expression("item", ["item"]).evaluate({"item": 1, "other": object()}) == 1
 

@@ -47,7 +47,8 @@ class World:
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Any:
         self.requests.append(f"GET {kind}")
         if kind == "ConfigMap":
-            return {"data": self.config_maps[name]} if name in self.config_maps else None
+            found = self.config_maps.get(name)
+            return None if found is None else {"metadata": {"name": name}, "data": found}
         return copy.deepcopy(self.jobs.get(name))
 
     async def list(self, api_version: str, kind: str, namespace: str | None = None, label_selector: str = "") -> Any:

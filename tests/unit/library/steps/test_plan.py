@@ -215,6 +215,25 @@ class TestActions:
             asyncio.run(one.perform())  # type: ignore[arg-type]
         assert world.names() == ["old"]
 
+    def test_a_selector_that_comes_to_nothing_selects_nothing(self) -> None:
+        world = World()
+        world.put("ConfigMap", "a")
+        step = {
+            "name": "gone",
+            "objects": reading(old="ConfigMap?${{ values.which }}"),
+            "do": {"delete": {"target": "old"}},
+        }
+        with pytest.raises(StepError, match=r"gone: objects\.old: its selector is empty"):
+            asked(Operated(world, step, values={"which": " "}))
+
+    def test_more_objects_than_an_expression_may_have_are_refused(self) -> None:
+        world = World()
+        for number in range(501):
+            world.put("ConfigMap", f"c{number}", {"labels": {"app": "x"}})
+        step = {"name": "all", "objects": reading(all="ConfigMap?app=x"), "do": {"delete": {"target": "all"}}}
+        with pytest.raises(StepError, match=r"all: objects\.all: over 500 objects have these labels"):
+            asked(Operated(world, step))
+
     def test_a_resource_of_an_api_and_a_probe_of_it(self) -> None:
         with serving() as api:
             world = World()

@@ -96,9 +96,11 @@ class Reading:
                 raise ValueError("its name is empty")
             found = await kube.get(*kind, name, namespace or None)
             return None if found is None else self._seen(found)
-        listed = await kube.list(*kind, namespace or None, selector)
+        if not selector.strip():
+            raise ValueError("its selector is empty, which would mean every object")
+        listed = await kube.list(*kind, namespace or None, selector, most=_MOST_LISTED)
         if len(listed) > _MOST_LISTED:
-            raise ValueError(f"{len(listed)} objects have these labels: at most {_MOST_LISTED}")
+            raise ValueError(f"over {_MOST_LISTED} objects have these labels")
         return [self._seen(each) for each in sorted(listed, key=lambda each: str(each["metadata"]["name"]))]
 
     def _seen(self, live: dict[str, Any]) -> dict[str, Any]:
