@@ -221,6 +221,17 @@ class TestWork:
         operating.work()
         assert operating.due() == pytest.approx(1)
 
+    def test_a_404_that_the_watch_does_not_confirm_forgets_no_plan(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        control.apply()
+        operating.see("ADDED")
+        control.cluster.fail_next(404, "NotFound")
+        operating.work()
+        control.clock.advance(operating.due() or 0)
+        operating.work()
+        assert control.conditions() == {"Ready": ("True", "Converged")}
+
     def test_the_server_may_ask_for_more_time(self, control: Controller, operating: Operating) -> None:
         def overloaded() -> None:
             raise ApiError(429, "TooManyRequests", "slow down", retry_after=17.0)

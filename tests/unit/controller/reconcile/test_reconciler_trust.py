@@ -361,14 +361,6 @@ class TestDurable:
         assert control.events == [("Warning", "ExecutionTimeout")]
         release.set()
 
-    def test_a_spurious_404_forgets_no_plan(self, control: Controller) -> None:
-        control.apply()
-        control.cluster.fail_next(404, "NotFound")
-        with pytest.raises(ApiError):
-            control.reconcile()
-        control.settle()
-        assert control.conditions() == {"Ready": ("True", "Converged")}
-
     def test_no_status_is_written_that_is_larger_than_it_may_be(
         self, control: Controller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
