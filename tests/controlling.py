@@ -25,7 +25,7 @@ from execloop.controller.plancode.crashes.suspects import PlanCrashes
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.commit import AtRest
 from execloop.controller.reconcile.inputs.validation import Validator
-from execloop.controller.timing import Times
+from execloop.controller.timing import Times, to_its_place
 from execloop.controller.watch.cache import Cache, Key
 from execloop.controller.watch.references import References
 from execloop.testing import FakeClock, ScriptedPlan
@@ -224,6 +224,11 @@ class Controller:
     def names(self) -> list[str]:
         """Of the Plans that are there."""
         return [path.rpartition("/")[2] for path in self.cluster.objects if path.startswith(f"{PLANS}/")]
+
+    def next_look(self, interval: float = 600.0, name: str = "a") -> float:
+        """Seconds until a Plan is at its place in the interval: then it is observed after a look that found nothing."""
+        uid: str = self.cluster.objects[f"{PLANS}/{name}"]["metadata"]["uid"]
+        return to_its_place(uid, interval, self.clock.now())
 
     def status(self, name: str = "a") -> Status:
         found: Status = copy.deepcopy(self.cluster.objects[f"{PLANS}/{name}"]["status"])

@@ -151,7 +151,8 @@ class PlanSpec(Model):
     parallelism: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many tasks may run at a time."""
     interval: Annotated[Duration, DurationBounds(at_least="1s", or_zero=True)] = 600.0
-    """Time after which a Plan that converged or stalled is observed again, with 10% of jitter; 0s means never."""
+    """How often a Plan that converged or stalled is observed again; 0s means never. The observations of many Plans
+    are spread evenly over the interval."""
     mode: Literal["Reconcile", "Once", "Preview"] = "Reconcile"
     """Reconcile: converge, and repair drift at each interval. Once: converge once for each change of the inputs,
     and ignore the interval. Preview: publish the tasks that would run, and run none."""

@@ -204,12 +204,13 @@ class TestWrites:
     ) -> None:
         script = control.script(["x"])
         control.apply()
-        control.settle()
+        delay = control.settle()
         before = control.status()
         for _ in range(3):
-            control.clock.advance(600)
+            control.clock.advance(delay or 0)
             change(control)
-            assert control.reconcile() == 600
+            delay = control.reconcile()
+            assert delay == pytest.approx(control.next_look())
         assert (script.runs, control.status(), len(control.written)) == (5, before, 1)
 
     def test_everything_that_was_done_is_told_when_it_has_converged(self, control: Controller) -> None:

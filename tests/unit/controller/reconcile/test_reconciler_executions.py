@@ -121,7 +121,7 @@ class TestBegins:
         before = control.status()
         control.spoil(execution=None)
         control.clock.advance(delay or 0)
-        assert control.reconcile() == 600
+        assert control.reconcile() == pytest.approx(control.next_look())
         assert control.status() == before
 
 

@@ -181,7 +181,7 @@ class ExecutionDriver:
             return self._refused(ctx, observed.message)
         if isinstance(observed, Nothing | TasksLeft):
             ctx, _ = keeping(ctx, Interrupted(executions.engine_state(ctx.execution)))
-        return settled(ctx, next_observation(ctx, self._chance))
+        return settled(ctx, next_observation(ctx, self._chance, steady=True))
 
     def postponed(self, ctx: ReconcileContext, reason: Postponed, status: PlanStatus | None = None) -> Decision:
         """No fault of the plan: it begins again, uncounted."""

@@ -20,7 +20,7 @@ from execloop.controller.reconcile.execution.executions import (
 )
 from execloop.controller.status.conditions import Done, Progressing, Retrying, Stalled, State, Waiting
 from execloop.controller.status.events import transition
-from execloop.controller.timing import backoff, jittered
+from execloop.controller.timing import backoff, jittered, to_its_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,8 +64,8 @@ def decision_of(  # noqa: PLR0911 - one return for each outcome
             return _stalled(ctx, execution, _why(ctx, error, ran.last_error), now, chance)
 
 
-def next_observation(ctx: ReconcileContext, chance: Callable[[], float]) -> Requeue:
-    """Return when a Plan at rest is observed again."""
+def next_observation(ctx: ReconcileContext, chance: Callable[[], float], *, steady: bool = False) -> Requeue:
+    """Return when a Plan at rest is observed again. `steady`: after an observation that found nothing to do."""
     spec, execution = ctx.spec, ctx.snapshot.execution
     if execution is not None and execution.result == PLAN_CRASHES:
         return AT_REST
@@ -73,7 +73,11 @@ def next_observation(ctx: ReconcileContext, chance: Callable[[], float]) -> Requ
         return AT_REST
     if ctx.teardown and not spec.interval:
         return RunAfter(spec.error_backoff.max)
-    return RunAfter(jittered(spec.interval, chance)) if spec.interval else AT_REST
+    if not spec.interval:
+        return AT_REST
+    if steady:
+        return RunAfter(to_its_place(ctx.snapshot.uid, spec.interval, ctx.now))
+    return RunAfter(jittered(spec.interval, chance))
 
 
 def decided(ctx: ReconcileContext, status: PlanStatus, requeue: Requeue) -> Decision:
