@@ -235,3 +235,13 @@ def test_a_demand_before_the_first_list_costs_no_second_one(life: Life) -> None:
     life.at = [(10, life.relist), (10, lambda: setattr(life.source, "list_error", None))]
     life.lasting(300)
     assert [at for at in life.source.lists if at > 10] == [15]
+
+
+def test_a_list_on_demand_that_fails_is_read_again(life: Life) -> None:
+    def fail() -> None:
+        life.source.list_error = ApiError(500, "InternalError", "")
+        life.relist()
+
+    life.at = [(100, fail), (100.5, lambda: setattr(life.source, "list_error", None))]
+    life.lasting(300)
+    assert life.source.lists == [0, 100, 101]

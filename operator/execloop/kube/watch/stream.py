@@ -168,7 +168,7 @@ class Stream:
         began, self._heard = _now(), False
         try:
             if self._version is None or self._stale:
-                self._stale = False
+                self._stale, self._version = False, None  # a list that fails is read again
                 self._version = await self._list()
                 began = _now()
             await self._follow_until_stale(self._version)
