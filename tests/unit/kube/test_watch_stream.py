@@ -239,7 +239,7 @@ def test_a_demand_before_the_first_list_costs_no_second_one(life: Life) -> None:
 
 def test_a_list_on_demand_that_fails_is_read_again(life: Life) -> None:
     def fail() -> None:
-        life.source.list_error = ApiError(500, "InternalError", "")
+        life.source.list_error = ApiError(0, "Disconnected", "")
         life.relist()
 
     life.at = [(100, fail), (100.5, lambda: setattr(life.source, "list_error", None))]
