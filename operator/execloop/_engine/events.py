@@ -1,4 +1,7 @@
-"""What happens, as frozen records for listeners; and the report that adds it up."""
+"""What happens in an execution, as frozen records for listeners, and the report that adds them up.
+
+`run` and `walk` make the events; `executor` keeps a `Ledger` and returns its `Report`.
+"""
 
 from __future__ import annotations
 

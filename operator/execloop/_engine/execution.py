@@ -1,4 +1,7 @@
-"""The state of an execution, frozen, and the ways in which a run of it ends."""
+"""The state of an execution, frozen, and the ways in which a run of it can end.
+
+`run` returns one of these for each run; `executor` and the operator decide what follows from it.
+"""
 
 from __future__ import annotations
 

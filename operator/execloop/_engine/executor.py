@@ -1,4 +1,7 @@
-"""The loop: run, wait, ask again, until converged. One driver for plain callers, one for `async` ones."""
+"""The loop of `run()` and `arun()`: run, wait, ask again, until the plan has converged.
+
+The library and the command use it. The operator has a loop of its own, in its reconciles.
+"""
 
 from __future__ import annotations
 

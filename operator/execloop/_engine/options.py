@@ -1,4 +1,7 @@
-"""How an execution behaves, checked once."""
+"""How an execution behaves, as one frozen value that is checked when it is made.
+
+`executor` and `run` read it; the operator makes one from each spec.
+"""
 
 from __future__ import annotations
 

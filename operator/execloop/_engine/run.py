@@ -1,4 +1,7 @@
-"""One run of an execution: `create()`, then the walk over what it returned."""
+"""One run of an execution: `create()`, then the walk over what it returned.
+
+`executor`, `step`, `astep`, the testing kit and the operator make one `Run` for each run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a named plan knows of the world it works in. The operator and the command make one for each plan they make."""
+"""What a named plan knows of its surroundings: name, cluster, state, inventory.
+
+The operator and the command make one `Context` for each plan that they make.
+"""
 
 from __future__ import annotations
 

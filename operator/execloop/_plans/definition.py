@@ -1,4 +1,7 @@
-"""A named plan: what `@plan` leaves on a class or a function, and how others make a plan from it."""
+"""A named plan, as `@plan` describes it: its model, and how to make it.
+
+`decorator` writes a `Definition`; the registry, the command and the operator read it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Finding plans: installed distributions announce theirs as entry points, folders hold theirs as modules.
+"""Find plans: in the entry points of installed distributions, and in folders of modules.
 
-Whatever a module does while it is imported costs its own plans only.
+`registry` calls it. An error while a module is imported costs the plans of that module only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Plans by name. A plan that failed to import, or two that share a name, affect no other plan."""
+"""Plans by name. A plan that failed to import, or two that share a name, affect no other plan.
+
+The command and the operator load one `Registry` when they start.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an administrator lets Plans do: which plans a namespace may use, and on whose behalf they act."""
+"""What an administrator lets Plans do: which plans a namespace may use, and which account they act as.
+
+`validation` asks it for each spec; the command makes it from options.
+"""
 
 from __future__ import annotations
 

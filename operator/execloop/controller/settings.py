@@ -1,4 +1,7 @@
-"""What an administrator decides when the operator is started."""
+"""What an administrator decides when the operator is started.
+
+The command makes `Settings` from options; `process` and the operator read them.
+"""
 
 from __future__ import annotations
 

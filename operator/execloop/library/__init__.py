@@ -1,1 +1,1 @@
-"""Built-in plans, one a file."""
+"""Built-in plans, a folder each, and what they share."""

@@ -1,4 +1,4 @@
-"""For the tests of your own plans. Standard library only; with pytest, fixtures come by themselves."""
+"""The testing kit for plans. Standard library only; with pytest its fixtures are loaded automatically."""
 
 from execloop.testing.clock import FakeClock
 from execloop.testing.convergence import aconverge, assert_idempotent, converge

@@ -1,4 +1,7 @@
-"""Drive a plan to its end on this machine, whatever ends it, and say how it went."""
+"""Drive a plan to its end on this machine, and report how it ended.
+
+`run` calls it, with the listener that shows progress.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A reconciler and the parts that it stands on, put together."""
+"""Put a reconciler and its parts together.
+
+`Operator.build` calls it, and so do the tests and the simulation, with parts of their own.
+"""
 
 from __future__ import annotations
 

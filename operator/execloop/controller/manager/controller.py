@@ -1,4 +1,7 @@
-"""The operator at work: what the watch tells becomes keys in the queue, each key a reconcile."""
+"""The operator: each event of a watch becomes a key in the queue, and each key a reconcile.
+
+`process` makes one `Operator` and runs its dispatcher. It owns the cache, the queue and the workers.
+"""
 
 from __future__ import annotations
 

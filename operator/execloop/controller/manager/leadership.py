@@ -1,4 +1,7 @@
-"""Whether this process may work, and on which Plans: while it holds Leases, or always where it is alone."""
+"""Whether this process may work, and on which Plans: while it holds Leases, or always where it is alone.
+
+`process` acquires, keeps and releases it; every request and every task asks it first.
+"""
 
 from __future__ import annotations
 

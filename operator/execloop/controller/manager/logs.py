@@ -1,4 +1,7 @@
-"""Logs as JSON or plain lines, each with the namespace/name of the Plan that it is about."""
+"""Configure logging: JSON or plain lines, each with the namespace/name of the Plan that it is about.
+
+The command calls `configure` once, before the operator starts.
+"""
 
 from __future__ import annotations
 

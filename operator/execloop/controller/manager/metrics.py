@@ -1,4 +1,7 @@
-"""What Prometheus reads; docs/metrics.md has the table. No label names a Plan, so the number of series is bounded."""
+"""The metrics of the operator; docs/metrics.md has the table. No label names a Plan, so their number is bounded.
+
+`process` makes one `Metrics`; the parts of the operator call it, and `probes` serves it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the operator needs before it can work: an API server it knows, the CRD, rights. The process waits for them."""
+"""Check what the operator needs before it can work: an API server of a known version, the CRD, rights.
+
+`process` asks until nothing is missing; the watch of Plans asks for the rights in each namespace.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The HTTP endpoints of the operator: two probes, and metrics."""
+"""Serve the HTTP endpoints of the operator: two probes, and metrics.
+
+`process` starts them first, and sets what they answer at each stage.
+"""
 
 from __future__ import annotations
 

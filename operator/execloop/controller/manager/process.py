@@ -1,4 +1,7 @@
-"""The life of the operator's process: wait for what it needs, stand by, lead, and on a signal stop in order."""
+"""The life of the operator's process: wait for what it needs, stand by, lead, and stop in order at a signal.
+
+The command calls `run`. It owns the connection, the Leases, the watch of Plans and the operator.
+"""
 
 from __future__ import annotations
 

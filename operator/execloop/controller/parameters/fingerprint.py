@@ -1,4 +1,7 @@
-"""The fingerprint of an execution's inputs: another one means another execution."""
+"""Compute the fingerprint of an execution's inputs: another fingerprint means another execution.
+
+`reconcile.inputs` calls it for the validated spec and the resolved parameters.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Parameters from ConfigMaps, Secrets and the Plan itself, put together. Pure: the objects were read before."""
+"""Merge parameters from ConfigMaps, Secrets and the Plan itself. Pure: the objects were read before.
+
+`reconcile.inputs.parameters` reads the objects and calls `merge`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether the API server lets only those name a Secret in a Plan who may read it; `ParameterSources` asks."""
+"""Whether the API server lets only users who may read a Secret name it in a Plan.
+
+`ParameterSources` asks before it reads a Secret with the operator's own rights.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where plan code runs, what it is given, and what it must not tell."""
+"""Where plan code runs, what it is given, and what must not leave it."""

@@ -1,4 +1,7 @@
-"""The clients that plan code gets: one connection for all, one owner for each Plan, on behalf of its account."""
+"""The cluster clients of plan code: one connection for all, one owner and one account for each Plan.
+
+`Runs` takes a client for each plan that it makes; parameters and dependencies are read with the same account.
+"""
 
 from __future__ import annotations
 

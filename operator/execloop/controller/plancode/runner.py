@@ -1,6 +1,6 @@
-"""A plan's code at work for the operator: observe it, or run it.
+"""Run plan code for the operator: ask a plan what it needs (`observe`), or drive a run (`drive`).
 
-Every way that can end is a frozen value.
+`reconcile.execution.runs` calls it. Every way in which that can end is a frozen value.
 """
 
 from __future__ import annotations

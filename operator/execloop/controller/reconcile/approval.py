@@ -1,4 +1,7 @@
-"""What an approval is of, whether it covers the pending tasks, and which later runs it covers too."""
+"""What an approval is of, whether it covers the pending tasks, and which later runs it covers too.
+
+`ExecutionDriver` asks it before a run, and during one for tasks that need an approval of their own.
+"""
 
 from __future__ import annotations
 

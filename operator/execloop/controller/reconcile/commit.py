@@ -1,4 +1,7 @@
-"""What a reconcile decides, and the one place that applies it: checks, writes, records events, schedules."""
+"""What a reconcile decides, and the one place that applies it: check, write, record Events, schedule.
+
+`Reconciler` applies each decision here. Nothing else writes a status or sets when a Plan is due.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the phases of one reconcile work on: the snapshot, the validated spec, and the inputs that were read."""
+"""What the phases of one reconcile work on: the snapshot, the validated spec, and the resolved parameters.
+
+`Reconciler` and `Teardown` make a `ReconcileContext`; a phase takes one and returns another, or a decision.
+"""
 
 from __future__ import annotations
 

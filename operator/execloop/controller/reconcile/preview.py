@@ -1,4 +1,7 @@
-"""The answer to the annotation execloop.dev/preview: what a run would do now. Nothing of it runs."""
+"""Answer the annotation execloop.dev/preview: what a run would do now. Nothing of it runs.
+
+`ExecutionDriver.answer` calls it with what the plan returned.
+"""
 
 from __future__ import annotations
 

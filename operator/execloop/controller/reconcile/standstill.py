@@ -1,4 +1,7 @@
-"""The decisions that run nothing: refused, waiting, suspended, at rest, previewed, awaiting an approval. Pure."""
+"""The decisions that run nothing: refused, waiting, suspended, at rest, previewed, awaiting an approval. Pure.
+
+The reconciler, the driver and the teardown return them.
+"""
 
 from __future__ import annotations
 

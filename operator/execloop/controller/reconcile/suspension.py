@@ -1,4 +1,7 @@
-"""Whether a Plan is suspended now: spec.suspend, and the date at which that ends. Pure."""
+"""Whether a Plan is suspended now: spec.suspend, and the date at which that ends. Pure.
+
+`Reconciler` asks in each reconcile, before it runs anything.
+"""
 
 from __future__ import annotations
 

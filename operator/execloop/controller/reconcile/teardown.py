@@ -1,4 +1,7 @@
-"""The end of a Plan that undoes what it did: its teardown is driven like any execution, then the finalizer goes."""
+"""Delete a Plan that undoes what it did: drive its teardown like any execution, then remove the finalizer.
+
+`Reconciler` hands a Plan that is being deleted to it.
+"""
 
 from __future__ import annotations
 

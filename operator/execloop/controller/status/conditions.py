@@ -1,4 +1,7 @@
-"""What a Plan's status says: every condition row of the API, in one pure function."""
+"""The conditions of a Plan's status: every row of the table, in one pure function.
+
+The decisions of a reconcile call `advance` with the state that they reached.
+"""
 
 from __future__ import annotations
 

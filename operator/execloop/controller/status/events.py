@@ -1,4 +1,7 @@
-"""Kubernetes Events (events.k8s.io): at most one for a transition that people care about, never awaited."""
+"""Kubernetes Events (events.k8s.io): at most one for a transition that people care about, never awaited.
+
+`outcome` and `standstill` choose them; the commit and the driver record them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The finalizer of Plans that have a teardown, and the deletion of Plans whose time is over."""
+"""Add and remove the finalizer of Plans that have a teardown, and delete Plans after `ttlAfterFinished`.
+
+`Reconciler` and `Teardown` call it. It owns every PATCH of a Plan's metadata.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""JSON merge patches (RFC 7386): what turns one document into another."""
+"""Compute a JSON merge patch (RFC 7386): what turns one document into another.
+
+The writer of statuses calls it, so that a status that does not differ is not sent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How large a status may become: 64 KiB, far below what etcd takes."""
+"""Bound a status to 64 KiB, far below what etcd takes: shorten texts, then leave out the oldest history.
+
+The commit calls `bounded` before each write.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The operator's log of what becomes of Plans: a line for each transition. Pure."""
+"""The operator's log of what becomes of Plans: a line for each transition. Pure.
+
+The commit logs the line after each write.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The one place that writes a Plan's status: what differs, on the resourceVersion that is known."""
+"""Write a Plan's status: what differs, on the resourceVersion that is known. Nothing else writes one.
+
+The commit calls it. At a conflict it reads the Plan and asks again whether the write still counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How soon the next change of an object is passed on: at once, unless the object changes again and again."""
+"""When to pass on the next change of an object: at once, unless the object changes again and again.
+
+`drift` asks it for each change of what a Plan manages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A snapshot in a few hundred bytes: how the cache holds a Plan while nothing works on it."""
+"""A snapshot in a few hundred bytes, which the cache holds while nothing works on the Plan.
+
+`PlanState` packs and unpacks it.
+"""
 
 from __future__ import annotations
 

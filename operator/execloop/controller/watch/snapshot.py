@@ -1,4 +1,7 @@
-"""One Plan at one moment, frozen: what a reconcile works on, and what its status speaks of."""
+"""A Plan at one moment, frozen: what a reconcile works on, and what its status is about.
+
+The cache makes one from each object of the watch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The work queue: keys, each at most once, each due at a time, each with one worker at most."""
+"""The work queue: each key at most once, due at a time, with one worker at most.
+
+The operator adds keys; its workers take them, and put them back with the time of the next reconcile.
+"""
 
 from __future__ import annotations
 

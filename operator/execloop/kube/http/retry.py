@@ -1,4 +1,7 @@
-"""Which failed requests are sent again, and when."""
+"""Which failed requests are sent again, and when.
+
+`Connection` asks after each failure.
+"""
 
 from __future__ import annotations
 

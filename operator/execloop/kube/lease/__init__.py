@@ -1,1 +1,1 @@
-"""The Lease that one replica holds at a time."""
+"""The Leases of the operator: one that a leader holds, or one for each range of Plans."""

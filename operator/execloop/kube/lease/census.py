@@ -1,4 +1,7 @@
-"""One look at all Leases of an operator: who holds which range, who is alive, and which other division is in force."""
+"""List all Leases of an operator: who holds which range, who is alive, and which other division is in force.
+
+`Shards` and `Undivided` look before they take a Lease and after.
+"""
 
 from __future__ import annotations
 

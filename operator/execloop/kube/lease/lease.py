@@ -1,4 +1,7 @@
-"""A coordination.k8s.io/v1 Lease, of which one process at a time is the holder."""
+"""Hold a coordination.k8s.io/v1 Lease: one process at a time is its holder.
+
+`Shards` and `Undivided` have one for each range; `election` has the rules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The Plans divided by their uids: N ranges of a hash, of which each Plan is in one."""
+"""Divide the Plans by their uids: N ranges of a hash, of which each Plan is in one.
+
+`Shards` has a Lease for each range; the API server can filter by the same hash.
+"""
 
 from __future__ import annotations
 

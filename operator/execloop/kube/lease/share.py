@@ -1,4 +1,7 @@
-"""Which ranges a replica takes, and which it gives up: a pure rule over what one look at all Leases found."""
+"""Which ranges a replica takes, and which it gives up: a pure rule over one list of all Leases.
+
+`Shards` asks it at each turn.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Objects of the Kubernetes API as plain dicts: read, compared, applied, judged by kstatus."""
+"""Objects of the Kubernetes API as plain dicts: read, compared, applied, and their health by kstatus."""

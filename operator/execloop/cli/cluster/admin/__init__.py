@@ -1,1 +1,1 @@
-"""Verbs for who runs the operator."""
+"""Verbs for administrators of the operator."""

@@ -1,4 +1,7 @@
-"""An execution in one reconcile: paused or due, observed or run, with an approval where one is needed."""
+"""Continue the execution at hand: wait until it is due, ask for an approval, observe or run.
+
+`Reconciler` and `Teardown` share one `ExecutionDriver`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The execution in a Plan's status: how it begins, pauses and ends, what the engine sees of it. Pure."""
+"""The execution in a Plan's status: how it begins, pauses and ends, and what the engine sees of it. Pure.
+
+The reconciler, the driver and `outcome` call it; it returns a new `ExecutionStatus` each time.
+"""
 
 from __future__ import annotations
 

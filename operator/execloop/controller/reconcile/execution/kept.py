@@ -1,4 +1,7 @@
-"""What a plan keeps, `context.state` and `context.inventory`: checked, and written with the status."""
+"""What a plan keeps, `context.state` and `context.inventory`: checked, and put into the status.
+
+The driver calls it after each run; `Runs` gives the plan what was kept.
+"""
 
 from __future__ import annotations
 

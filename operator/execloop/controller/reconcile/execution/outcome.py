@@ -1,4 +1,7 @@
-"""From how a run ended to the decision: the new status, when the Plan is due, what is announced. Pure."""
+"""Turn the end of a run into a decision: the new status, when the Plan is due, which Events. Pure.
+
+`ExecutionDriver` calls `decision_of` after each run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Plan code observed and driven for one reconcile; how that ends is a frozen value."""
+"""Observe or drive plan code for one reconcile. How that ends is a frozen value.
+
+`ExecutionDriver` calls it. It owns the context that a plan gets, and the writes of progress.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether what a Plan depends on is ready, by the rules that `kubectl` and GitOps tools go by."""
+"""Whether what a Plan depends on is ready, by the rules that `kubectl` and GitOps tools use.
+
+`Reconciler` asks before an execution begins.
+"""
 
 from __future__ import annotations
 

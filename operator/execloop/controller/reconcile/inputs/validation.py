@@ -1,4 +1,7 @@
-"""Whether a Plan may run at all: its spec, its plan, and what the administrator allows. No plan code runs here."""
+"""Whether a Plan may run at all: its spec, its plan, and what the administrator allows. No plan code runs here.
+
+`Reconciler` and `Teardown` ask it first; the result is kept for the generation.
+"""
 
 from __future__ import annotations
 
