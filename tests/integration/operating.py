@@ -107,8 +107,14 @@ class Plans:
                 return condition["status"], condition["reason"]
         return "", ""
 
-    def message(self, name: str, kind: str = "Ready") -> str:
-        return next((c["message"] for c in self.status(name).get("conditions", []) if c["type"] == kind), "")
+    def message(self, name: str, kind: str = "") -> str:
+        """Of that condition; without one the whole message, of which Ready may have the beginning."""
+        messages = {c["type"]: str(c["message"]) for c in self.status(name).get("conditions", [])}
+        return (
+            messages.get(kind, "")
+            if kind
+            else next((messages[one] for one in ("Stalled", "Reconciling", "Ready") if one in messages), "")
+        )
 
     def annotate(self, name: str, **annotations: str) -> None:
         self.kubectl(

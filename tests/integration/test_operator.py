@@ -138,7 +138,7 @@ class TestMistakes:
         plans.apply(manifest("bad", plan, **spec), manifest("good", "marks"))
         plans.wait("bad", "Stalled")
         assert plans.condition("bad") == ("False", reason)
-        assert message in next(c for c in plans.status("bad")["conditions"] if c["type"] == "Ready")["message"]
+        assert message in plans.message("bad")
         plans.wait("good")
 
     def test_async_code_that_blocks_its_loop_is_named_and_harms_no_other(

@@ -380,3 +380,9 @@ class PlanStatus(Model):
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of this type; None without one."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    @property
+    def message(self) -> str:
+        """What the conditions say: of a long message Ready has the beginning only."""
+        found = self.condition("Stalled") or self.condition("Reconciling") or self.condition("Ready")
+        return "" if found is None else found.message

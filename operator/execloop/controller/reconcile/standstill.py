@@ -84,7 +84,7 @@ def settled(ctx: ReconcileContext, requeue: Requeue) -> Decision:
     execution = ctx.execution
     result, status = execution.result or "", ctx.snapshot.status
     ready = status.condition("Ready")
-    message = ready.message if ready is not None and ready.reason == result else ""
+    message = status.message if ready is not None and ready.reason == result else ""
     message = message or next((entry.message for entry in status.history if entry.id == execution.id), "")
     state = Done(result, message) if result in {"Converged", "Previewed"} else Stalled(result, message)
     return Decision(ctx.advance(state, ctx.now), requeue)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from execloop.controller.api.v1alpha1 import Condition, PlanStatus
-from execloop.controller.status.explain import cut, sentence
+from execloop.controller.status.explain import cut, sentence, shortened
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 MESSAGE_BYTES: Final = 1024
+_COLUMN_BYTES: Final = 100
+"""Of a cause in Ready's message, where Stalled or Reconciling has all of it: `kubectl get plans` has it as a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,16 @@ def _conditions(state: State, before: PlanStatus) -> _Wanted:  # noqa: PLR0911 -
             return _kept(before, message, settled=settled)
 
 
+def _for_a_column(wanted: _Wanted) -> _Wanted:
+    """Shorten Ready's message where another condition has the same one."""
+    status, reason, message = wanted.get("Ready", ("Unknown", "", ""))
+    same = next((other for kind, other in wanted.items() if kind != "Ready" and other[2] == message), None)
+    if same is None:
+        return wanted
+    advice = same[1] if same[1] == "TeardownFailed" else reason
+    return {**wanted, "Ready": (status, reason, shortened(advice, message, _COLUMN_BYTES))}
+
+
 def _kept(before: PlanStatus, message: str, *, settled: bool) -> _Wanted:
     """What is left of the conditions while a Plan is suspended."""
     kept: _Wanted = {
@@ -205,7 +217,7 @@ def advance(before: PlanStatus, state: State, generation: int, now: datetime) ->
     unsettled = isinstance(state, Kept) and not state.settled
     known = {condition.type: condition for condition in before.conditions}
     conditions = []
-    for kind, (status, reason, message) in _conditions(_advised(state), before).items():
+    for kind, (status, reason, message) in _for_a_column(_conditions(_advised(state), before)).items():
         old = known.get(kind)
         kept = unsettled and old is not None and kind != "Suspended"
         conditions.append(

@@ -73,7 +73,7 @@ def transition(  # noqa: PLR0911 - one return for each transition
         return ()
     known = before.execution.errors if before.execution and before.execution.id == execution.id else 0
     if execution.errors and not known and ready.status != "True":
-        return (PlanEvent("Warning", ready.reason, ready.message),)
+        return (PlanEvent("Warning", ready.reason, after.message),)
     if ready.status == "True" and (execution.errors or was):
         return (PlanEvent("Normal", "Recovered", f"converged after {execution.errors} errors"),)
     if ready.status == "True" and repairs:

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CAUSES", "KIND", "Cause", "Explanation", "Reference", "cut", "dependencies", "explain", "sentence"]
+__all__ = [
+    "CAUSES",
+    "KIND",
+    "Cause",
+    "Explanation",
+    "Reference",
+    "cut",
+    "dependencies",
+    "explain",
+    "sentence",
+    "shortened",
+]
 
 KIND: Final = "Plan"
 _API: Final = "execloop.dev/v1alpha1"
@@ -142,11 +153,19 @@ def sentence(reason: str, detail: str, most: int) -> str:
 
     What does not fit is taken from the detail.
     """
-    cause = CAUSES.get(reason)
-    if cause is None or not cause.said:
-        return cut(detail, most)
-    ending = f"; {cause.next}"
+    ending = _ending(reason)
     return cut(detail.removesuffix(ending), most - len(ending.encode())) + ending
+
+
+def shortened(reason: str, message: str, most: int) -> str:
+    """Return a message of `sentence` with at most so many bytes of the detail, and the whole next step."""
+    ending = _ending(reason)
+    return cut(message.removesuffix(ending), most) + ending if message.endswith(ending) else cut(message, most)
+
+
+def _ending(reason: str) -> str:
+    cause = CAUSES.get(reason)
+    return f"; {cause.next}" if cause is not None and cause.said else ""
 
 
 def explain(plan: Mapping[str, Any], others: Mapping[Reference, Mapping[str, Any] | None] | None = None) -> Explanation:
@@ -205,9 +224,11 @@ def _deciding(conditions: Mapping[str, Mapping[str, Any]], metadata: Mapping[str
     """Return the reason that matters most, and its message."""
     if (suspended := conditions.get("Suspended")) is not None:
         return "Suspended", _suspended(metadata) or str(suspended.get("message", ""))
-    for kind in ("Stalled", "Ready"):
-        if (found := conditions.get(kind)) is not None:
-            return str(found.get("reason", "")), str(found.get("message", ""))
+    if (stalled := conditions.get("Stalled")) is not None:
+        return str(stalled.get("reason", "")), str(stalled.get("message", ""))
+    if (ready := conditions.get("Ready")) is not None:
+        whole = conditions.get("Reconciling", ready)  # of a long message Ready has the beginning
+        return str(ready.get("reason", "")), str(whole.get("message", ""))
     return "NotObserved", "its status has no conditions"
 
 

@@ -38,7 +38,8 @@ def line(before: PlanStatus, after: PlanStatus) -> Line | None:
 
 def _deciding(status: PlanStatus) -> tuple[str, str]:
     """Return the reason and the message of the condition that says most."""
-    for kind in ("Suspended", "Stalled", "Ready"):
+    for kind in ("Suspended", "Stalled"):
         if (found := status.condition(kind)) is not None:
             return found.reason, found.message
-    return "", ""
+    ready = status.condition("Ready")
+    return ("", "") if ready is None else (ready.reason, status.message)

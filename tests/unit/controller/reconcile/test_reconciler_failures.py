@@ -128,6 +128,18 @@ class TestStalled:
         assert (status["execution"]["result"], control.results()) == (reason, [reason])
         assert control.events == [("Warning", reason)]
 
+    def test_a_long_cause_is_short_in_ready_and_whole_in_stalled_also_after_a_change_beside_it(
+        self, control: Controller
+    ) -> None:
+        control.script({"x": OSError("disk " * 100)}, {"x": DOWN})
+        control.apply(errorsToTolerate=0)
+        control.reconcile()
+        before = {one["type"]: one["message"] for one in control.status()["conditions"]}
+        assert len(before["Ready"]) < 160 < len(before["Stalled"])
+        control.edit(interval="1h")
+        control.reconcile()
+        assert {one["type"]: one["message"] for one in control.status()["conditions"]} == before
+
     def test_a_budget_is_spent_with_one_error_more_than_it_tolerates(self, control: Controller) -> None:
         control.script(*[{"x": DOWN}] * 9)
         control.apply(errorsToTolerate=2)

@@ -16,7 +16,7 @@ def waits_for(reason: str) -> dict[str, tuple[str, str]]:
 
 
 def message(control: Controller, name: str = "a") -> str:
-    return str(control.status(name)["conditions"][0]["message"])
+    return str(control.status(name)["conditions"][-1]["message"])
 
 
 def parameters_of(control: Controller, **spec: Any) -> Any:

@@ -24,6 +24,7 @@ from execloop.controller.status.conditions import (
     is_ready,
     while_tearing_down,
 )
+from execloop.controller.status.explain import CAUSES
 
 Row: TypeAlias = tuple[str, str]
 
@@ -263,7 +264,19 @@ def test_a_plan_that_is_being_deleted_tells_of_its_teardown(state: State, meanin
 
 def test_a_message_is_cut_to_a_kibibyte() -> None:
     after = advance(NEVER_SEEN, Stalled("FatalError", "x" * 5000), GENERATION, NOW)
-    assert {len(c.message.encode()) for c in after.conditions} == {1024}
+    assert {c.type: len(c.message.encode()) for c in after.conditions}["Stalled"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("state", "ending"),
+    [
+        (Stalled("FatalError", "x" * 5000), "; fix the cause, then run `execloop reconcile`"),
+        (TeardownFailed("x" * 5000), f"; {CAUSES['TeardownFailed'].next}"),
+    ],
+)
+def test_in_a_stall_ready_has_the_beginning_of_the_cause_and_the_whole_next_step(state: State, ending: str) -> None:
+    ready = next(c for c in advance(NEVER_SEEN, state, GENERATION, NOW).conditions if c.type == "Ready")
+    assert ready.message == f"{'x' * 97}…{ending}"
 
 
 class TestCut:

@@ -106,5 +106,11 @@ def verdict(plan: Plan) -> Verdict:
 
 
 def _now(plan: Plan) -> str:
-    message = printable(str(condition(plan, "Ready").get("message", "")))
+    message = printable(
+        str(
+            (condition(plan, "Stalled") or condition(plan, "Reconciling") or condition(plan, "Ready")).get(
+                "message", ""
+            )
+        )
+    )
     return f"{state(plan)}{f': {message}' if message else ''}"
