@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execloop._yaml import MAX_DEPTH, MAX_VALUES, BadYaml, load, load_documents
-from execloop.controller.parameters.reading import Reading
+from execloop.controller.parameters.reading import SourceReader
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ class TestReading:
         return texts
 
     def test_a_text_is_read_once_as_long_as_its_object_stays(self, read: list[str]) -> None:
-        reading = Reading()
+        reading = SourceReader()
         reading.load(("uid", "1", "key"), "a").append("changed by a plan")
         assert reading.load(("uid", "1", "key"), "a") == ["a"]
         reading.load(("uid", "2", "key"), "a")
@@ -156,13 +156,13 @@ class TestReading:
         self, read: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("execloop.controller.parameters.reading._KEPT", 2 * len('["a"]'))
-        reading = Reading()
+        reading = SourceReader()
         for text in ("a", "b", "a", "c", "a", "b"):
             reading.load((text, "1", "key"), text)
         assert read == ["a", "b", "c", "b"]
 
     def test_a_large_text_is_read_in_a_thread(self) -> None:
         async def where(size: int) -> bool:
-            return await Reading().run(threading.current_thread, size) is threading.main_thread()
+            return await SourceReader().run(threading.current_thread, size) is threading.main_thread()
 
         assert (asyncio.run(where(4096)), asyncio.run(where(4097))) == (True, False)

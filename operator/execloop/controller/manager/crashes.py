@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from execloop.controller.settings import Settings
     from execloop.kube import Connection, Lease
 
-__all__ = ["ANNOTATION", "Crashes", "InJournal", "OnLease", "Record", "open_journal"]
+__all__ = ["ANNOTATION", "Crashes", "InJournal", "OnLease", "SuspectRecord", "open_journal"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _LOOK = 2.0
 _SHOWN = 10
 
 
-class Record(Protocol):
+class SuspectRecord(Protocol):
     """Where the suspects are written down."""
 
     def text(self) -> str:
@@ -80,7 +80,7 @@ class Crashes:
     `suspects` is what the controller and the reconciler ask.
     """
 
-    def __init__(self, journal: Journal, record: Record) -> None:
+    def __init__(self, journal: Journal, record: SuspectRecord) -> None:
         self.journal, self._record = journal, record
         self._changed = asyncio.Event()
         self._seen = ""
@@ -92,7 +92,7 @@ class Crashes:
             logger.warning("no journal at %s: %s; %s", journal.path, journal.problem, why)
 
     async def report(self) -> None:
-        """Record the Plans that the end of the last process makes suspect, for any process that may own them."""
+        """SuspectRecord the Plans that the end of the last process makes suspect, for any process that may own them."""
         if (crash := self._unreported) is not None:
             try:
                 _log(crash, await self._add(crash))

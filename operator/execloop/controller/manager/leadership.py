@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from execloop.controller.manager.controller import Operator
-    from execloop.controller.manager.crashes import Record
+    from execloop.controller.manager.crashes import SuspectRecord
     from execloop.controller.settings import Election
     from execloop.kube import Connection
 
@@ -87,7 +87,7 @@ class WhileHeld(Stop):
         self._asked = asked
 
 
-def elect(connection: Connection, election: Election) -> tuple[Leadership, Record]:
+def elect(connection: Connection, election: Election) -> tuple[Leadership, SuspectRecord]:
     """Return what says which Plans this process may work on, and where the suspects of crashes are written down."""
     times, base, place = LeaseTimes.lasting(election.duration), election.name, election.namespace
     if election.shards > 1:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from prometheus_client import disable_created_metrics
 
 from execloop.controller.manager.controller import Operator
-from execloop.controller.manager.crashes import Crashes, InJournal, Record, open_journal
+from execloop.controller.manager.crashes import Crashes, InJournal, SuspectRecord, open_journal
 from execloop.controller.manager.departure import leave, leave_within
 from execloop.controller.manager.leadership import Leadership, NoElection, elect, share
 from execloop.controller.manager.metrics import Metrics
@@ -76,7 +76,7 @@ class Process:
         self._stop = asyncio.Event()
         self._leadership: Leadership = NoElection()
         journal = open_journal(settings, connection.cluster.server)
-        record: Record = InJournal(journal)
+        record: SuspectRecord = InJournal(journal)
         if (election := settings.election) is not None:
             self._leadership, record = elect(connection, election)
         self._crashes = Crashes(journal, record)

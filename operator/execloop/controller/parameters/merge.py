@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from execloop.controller.api.v1alpha1 import ParametersFrom
-    from execloop.controller.parameters.reading import Reading
+    from execloop.controller.parameters.reading import SourceReader
 
 __all__ = ["MAX_BYTES", "InvalidSource", "Merged", "ParameterSource", "Version", "merge", "size"]
 
@@ -67,7 +67,7 @@ def size(sources: Sequence[ParameterSource]) -> int:
 def merge(
     sources: Sequence[ParameterSource],
     inline: Mapping[str, Any],
-    reading: Reading,
+    reading: SourceReader,
     public: frozenset[str] = frozenset(),
     declares: Callable[[str], bool] = lambda _name: True,
 ) -> Merged:
@@ -121,7 +121,7 @@ def _versions(sources: Sequence[ParameterSource]) -> Iterator[Version]:
             yield Version(kind, name, metadata["uid"], metadata["resourceVersion"])
 
 
-def _given(source: ParameterSource, reading: Reading, declares: Callable[[str], bool]) -> dict[str, Any] | _Absent:
+def _given(source: ParameterSource, reading: SourceReader, declares: Callable[[str], bool]) -> dict[str, Any] | _Absent:
     reference, found = source.reference, source.object
     object_name = f"{reference.kind} {reference.name}"
     if found is None:

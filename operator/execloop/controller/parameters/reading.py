@@ -13,7 +13,7 @@ from execloop._yaml import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Reading", "Text"]
+__all__ = ["SourceReader", "Text"]
 
 T = TypeVar("T")
 Text: TypeAlias = tuple[str, str, str]
@@ -24,7 +24,7 @@ _SMALL: Final = 4096
 _KEPT: Final = 16 * 2**20
 
 
-class Reading:
+class SourceReader:
     """One for all Plans. What was read is kept as JSON, up to 16 MiB, so that no Plan can change another's.
 
     A text over 4 KiB is read in one of two threads: a megabyte takes seconds, which the event loop does not have.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from execloop.library.manifests.observation import Seen
     from execloop.library.manifests.wanted.wish import Wanted
 
-__all__ = ["Apply", "ObjectsFailed", "Progress", "Report", "Tools"]
+__all__ = ["Apply", "ObjectsFailed", "Progress", "ReportFailures", "Tools"]
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds between two looks at a namespace or a definition that others in the same run need."""
@@ -161,7 +161,7 @@ class Apply(Task):
         return live, health
 
 
-class Report(Task):
+class ReportFailures(Task):
     """Does nothing but fail, with the objects that cannot be applied: one error for all of them."""
 
     def __init__(self, count: int, problems: Sequence[str], shown: str) -> None:

@@ -10,7 +10,7 @@ from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
 from execloop._plans.entry import Entry
 from execloop.kube import ApiError
-from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, Report, Tools
+from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, ReportFailures, Tools
 from execloop.library.manifests.health import HealthCheck, brief
 from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
@@ -76,7 +76,7 @@ class Manifests:
             if isinstance(one, OnItsWay)
         ]
         if problems:
-            return [*work, Report(len(seen), problems, brief(problems))]
+            return [*work, ReportFailures(len(seen), problems, brief(problems))]
         return [*work, *await self._prune(set(entries), [one for one in progress if not one.done.is_set()])]
 
     def _applies(

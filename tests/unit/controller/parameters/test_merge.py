@@ -8,11 +8,11 @@ import pytest
 from execloop.controller.api.v1alpha1 import ParametersFrom
 from execloop.controller.parameters.merge import MAX_BYTES, InvalidSource, Merged, ParameterSource, Version
 from execloop.controller.parameters.merge import merge as merge_with
-from execloop.controller.parameters.reading import Reading
+from execloop.controller.parameters.reading import SourceReader
 
 
 def merge(sources: list[ParameterSource], inline: dict[str, Any], public: Iterable[str] = ()) -> Merged:
-    return merge_with(sources, inline, Reading(), frozenset(public))
+    return merge_with(sources, inline, SourceReader(), frozenset(public))
 
 
 def config_map(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from execloop.controller.parameters.declared import declared_names
 from execloop.controller.parameters.merge import InvalidSource, Merged, ParameterSource, merge, size
-from execloop.controller.parameters.reading import Reading
+from execloop.controller.parameters.reading import SourceReader
 from execloop.controller.plancode.redaction.redactor import Redactor, leaves, names
 from execloop.controller.reconcile.context import Resolved
 from execloop.controller.status.conditions import Retrying, Stalled
@@ -35,7 +35,7 @@ _OPEN = Redactor()
 
 class ParameterSources:
     def __init__(self, clients: Clients, policy: SecretsPolicy) -> None:
-        self._clients, self._policy, self._reading = clients, policy, Reading()
+        self._clients, self._policy, self._reading = clients, policy, SourceReader()
 
     def of(self, key: Key, validated: Validated) -> tuple[Reference, ...]:
         return tuple(Reference("v1", one.kind, key.namespace, one.name) for one in validated.spec.parameters_from)
