@@ -200,6 +200,15 @@ class TestAsking:
         assert done.exit_code == 1
 
 
+def test_many_plans_are_resumed_in_the_order_of_their_dependencies(plans: Plans, command: Command) -> None:
+    needs = {"a-third": ["m-second"], "m-second": ["z-first"], "z-first": []}
+    for name, others in needs.items():
+        plans.apply(manifest(name, "marks", suspend=True, dependsOn=[{"name": other} for other in others]))
+    done = command("resume", "a-third", "z-first", "m-second")
+    assert [line.split()[1] for line in done.output.splitlines()] == ["z-first", "m-second", "a-third"]
+    assert [plans.get(name)["spec"].get("suspend") for name in needs] == [False] * 3
+
+
 def test_names_complete_in_the_shell(plans: Plans, cluster: Cluster, namespace: str) -> None:
     plans.apply(manifest("orders", "marks"), manifest("other", "marks"), manifest("page", "marks"))
     place = f"--namespace={namespace} --kubeconfig={cluster.kubeconfig}"

@@ -36,11 +36,8 @@ def install(cluster: Cluster, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client-side", "server-side"])
-def test_helm_takes_over_what_kubectl_applied_with_both_flags_and_not_without(
-    own: Cluster, how: tuple[str, ...]
-) -> None:
-    own.kubectl("apply", *how, f"--filename={CRDS}")
+def test_helm_takes_over_what_kubectl_applied_with_both_flags_and_not_without(own: Cluster) -> None:
+    own.kubectl("apply", f"--filename={CRDS}")
     assert "invalid ownership metadata" in install(own).stderr
     done = install(own, "--take-ownership", "--force-conflicts")
     assert done.returncode == 0, done.stderr

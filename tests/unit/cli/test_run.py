@@ -412,3 +412,12 @@ def test_an_address_that_cannot_be_used_is_said_before_anything_runs(
     assert result.exit_code == 2
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("man", "plain,manifests"), ("folders/pl", "file,folders/pl"), ("no-plan-begins-so", "file,no-plan-begins-so")],
+)
+def test_the_shell_completes_plans_that_are_installed_and_files(typed: str, offered: str) -> None:
+    words = {"COMP_WORDS": f"execloop run {typed}", "COMP_CWORD": "2", "_EXECLOOP_COMPLETE": "bash_complete"}
+    assert CliRunner().invoke(execloop, prog_name="execloop", env=words).output.split() == [offered]

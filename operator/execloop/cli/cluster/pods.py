@@ -37,5 +37,6 @@ async def operator_pods(session: Session, home: str) -> list[dict[str, Any]]:
             raise
         raise Mistake(f"{error.message}; this needs list on pods, and get on pods/log, in {home}") from None
     if not found:
-        raise Mistake(f"no pods with the label {LABEL} in {home}; `--operator-namespace` says where the operator is")
+        where = "`--operator-namespace` says where the operator is; one that runs as a command logs to its own terminal"
+        raise Mistake(f"no pods with the label {LABEL} in {home}; {where}")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -12,6 +13,7 @@ import click
 
 from execloop._engine.errors import PlanError
 from execloop._engine.options import Options
+from execloop._plans.discovery import GROUP
 from execloop._plans.registry import Registry
 from execloop.cli.cluster.session import place_options
 from execloop.cli.exits import Mistake
@@ -20,6 +22,8 @@ from execloop.cli.manifests import Manifest, Problem, is_file, plans_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from click.shell_completion import CompletionItem
 
     from execloop._engine.plan import Plan
     from execloop._plans.context import Context
@@ -41,10 +45,18 @@ plans_option = click.option(
 )
 
 
+def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the plans that are installed, without importing them; files where no name fits."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - the command starts without it
+
+    names = sorted(entry.name for entry in entry_points(group=GROUP) if entry.name.startswith(incomplete))
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
 def target_arguments(function: F) -> F:
     """The arguments that `run` and `preview` share. The function gets a Place first."""
     decorators = [
-        click.argument("target", metavar="NAME|FILE.yaml|FILE.py"),
+        click.argument("target", metavar="NAME|FILE.yaml|FILE.py", shell_complete=_complete),
         click.option(
             "-p",
             "assignments",

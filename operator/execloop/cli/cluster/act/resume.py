@@ -24,7 +24,7 @@ Examples:
 @timeout_option
 @connected
 async def resume(session: Session, names: tuple[str, ...], every: bool, waits: bool, patience: float) -> int:
-    """Resume Plans: each continues the execution that it was in."""
+    """Resume Plans, in the order of their dependencies: each continues the execution that it was in."""
     for plan in ordered(await select(session, names, every=every)):
         name = plan["metadata"]["name"]
         if not plan["spec"].get("suspend"):
