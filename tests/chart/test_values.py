@@ -55,7 +55,7 @@ def test_the_crd_is_kept_when_the_release_goes(default: Rendered) -> None:
 
 
 def test_policies_that_change_objects_are_left_out_where_the_cluster_has_none(chart: Chart) -> None:
-    assert len(chart.render().of("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")) == 2
+    assert len(chart.render().of("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")) == 4
     without = chart.render(apis=[])
     assert without.of("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding") == []
     assert len(without.of("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")) == 4

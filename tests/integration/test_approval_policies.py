@@ -137,7 +137,7 @@ def validated(validating_policies: Guarded) -> Iterator[Guarded]:
 
 def test_the_policies_are_good_as_they_are_shipped(cluster: Cluster) -> None:
     said = cluster.kubectl("apply", "--server-side", "--dry-run=server", f"--filename={POLICIES}")
-    assert len(said.splitlines()) == 4
+    assert len(said.splitlines()) == 6
 
 
 def test_an_approval_is_recorded_with_the_name_of_who_gave_it(guarded: Guarded) -> None:
@@ -196,9 +196,31 @@ def test_a_step_is_skipped_by_who_may_approve_and_run_again_by_who_may_edit(guar
     assert guarded.annotations() == {}
     guarded.annotate("approver", skip="copy@x")
     guarded.annotate("editor", retry="copy@x")
-    assert guarded.annotations() == {"execloop.dev/skip": "copy@x", "execloop.dev/retry": "copy@x"}
+    assert guarded.annotations() == {
+        "execloop.dev/skip": "copy@x",
+        "execloop.dev/retry": "copy@x",
+        "execloop.dev/request-by": "editor",
+    }
     guarded.annotate("editor", skip=None)
-    assert guarded.annotations() == {"execloop.dev/retry": "copy@x"}
+    assert guarded.annotations() == {"execloop.dev/retry": "copy@x", "execloop.dev/request-by": "editor"}
+
+
+def test_who_asks_about_a_step_is_recorded_and_nobody_writes_another_name(guarded: Guarded) -> None:
+    guarded.create("editor")
+    guarded.annotate("approver", skip="copy@x", request_by="boss", request_reason="by hand")
+    assert guarded.annotations()["execloop.dev/request-by"] == "approver"
+    assert "is the name of who asks" in guarded.annotate("editor", request_by="boss")
+    guarded.annotate("editor", request_by=None)
+    assert "execloop.dev/request-by" not in guarded.annotations()
+
+
+def test_without_the_part_that_records_only_one_s_own_name_is_taken(validated: Guarded) -> None:
+    validated.create("editor")
+    assert "is the name of who asks" in validated.annotate("editor", retry="copy@x", request_by="boss")
+    validated.annotate("editor", retry="copy@x", request_by="editor")
+    assert "is the name of who asks" in validated.annotate("approver", retry="copy@y")
+    assert validated.annotations() == {"execloop.dev/retry": "copy@x", "execloop.dev/request-by": "editor"}
+    assert "patched" in validated.annotate("approver", retry=None)
 
 
 def test_an_editor_may_not_lift_the_approval_that_a_plan_needs(guarded: Guarded) -> None:

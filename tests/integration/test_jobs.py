@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from execloop.cli.group import execloop
 from execloop.kube import ApiError, Connection, Kube
 from tests.cluster import Cluster
 from tests.documentation import blocks
@@ -140,6 +142,22 @@ def test_deleted_jobs_do_not_run_again_and_a_changed_input_runs_its_step_and_tho
     plans.until(lambda: plans.status("graph")["history"][0].get("request") == "retry c", "it is in the history")
     plans.wait("graph")
     assert names(kubectl) == ["b", "c", "c"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_command_skips_a_step_and_the_history_shows_who_and_why(
+    plans: Plans, kubectl: Kubectl, kubelet: Kubelet, cluster: Cluster, namespace: str
+) -> None:
+    kubelet.fate = lambda pod: 3 if pod["metadata"]["labels"]["execloop.dev/step"] == "a" else ""
+    plans.apply(wanted(step("a"), step("b", dependsOn=["a"])))
+    plans.wait("graph", "Stalled")
+    place = [f"--kubeconfig={cluster.kubeconfig}", f"--namespace={namespace}"]
+    done = CliRunner().invoke(execloop, ["skip", "graph", "a", "--reason", "done by hand", "--wait", *place])
+    assert (done.exit_code, "skip requested of a" in done.output) == (0, True), done.output
+    assert names(kubectl) == ["a", "b"]
+    entry = plans.status("graph")["history"][0]
+    assert (entry["request"], entry["requestReason"]) == ("skip a", "done by hand")
+    assert "done by hand" in CliRunner().invoke(execloop, ["history", "graph", *place]).output
 
 
 def test_a_restarted_operator_takes_over_running_jobs_and_is_woken_by_their_end(

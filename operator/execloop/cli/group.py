@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Show the tasks that wait for an approval, and approve them.",
     ),
     "reconcile": ("execloop.cli.cluster.act.reconcile:reconcile", "Begin a new execution of Plans."),
+    "skip": ("execloop.cli.cluster.act.skip:skip", "Take a step of a Plan as done."),
     "retry": ("execloop.cli.cluster.act.retry:retry", "Try a Plan again now, after errors."),
     "suspend": ("execloop.cli.cluster.act.suspend:suspend", "Stop Plans, for a while or until they are resumed."),
     "resume": ("execloop.cli.cluster.act.resume:resume", "Resume suspended Plans."),

@@ -8,13 +8,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from execloop.resource.fields import Plan
 
-__all__ = ["APPROVE", "APPROVED_BY", "PREVIEW", "REQUESTED_AT", "RETRY", "SUSPEND", "annotation", "now"]
+__all__ = [
+    "APPROVE",
+    "APPROVED_BY",
+    "PREVIEW",
+    "REQUESTED_AT",
+    "REQUEST_BY",
+    "REQUEST_REASON",
+    "RETRY",
+    "SKIP",
+    "SUSPEND",
+    "annotation",
+    "now",
+]
 
 APPROVE: Final = "execloop.dev/approve"
 APPROVED_BY: Final = "execloop.dev/approved-by"
 PREVIEW: Final = "execloop.dev/preview"
 REQUESTED_AT: Final = "execloop.dev/requestedAt"
+REQUEST_BY: Final = "execloop.dev/request-by"
+REQUEST_REASON: Final = "execloop.dev/request-reason"
+"""Who asks to retry or to skip a step, and why."""
 RETRY: Final = "execloop.dev/retry"
+SKIP: Final = "execloop.dev/skip"
 SUSPEND: Final = ("execloop.dev/suspend-until", "execloop.dev/suspend-reason", "execloop.dev/suspend-by")
 """Until when, why, and who said so."""
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from execloop.resource.annotations import APPROVE, APPROVED_BY, REQUESTED_AT, SUSPEND, now
+from execloop.resource.annotations import (
+    APPROVE,
+    APPROVED_BY,
+    REQUEST_BY,
+    REQUEST_REASON,
+    REQUESTED_AT,
+    SUSPEND,
+    now,
+)
 
-__all__ = ["AFTER_ERRORS", "approve", "reconcile", "resume", "suspend"]
+__all__ = ["AFTER_ERRORS", "approve", "of_step", "reconcile", "resume", "suspend"]
 
 AFTER_ERRORS: Final = frozenset({"Retrying", "Stalled", "Running", "Waiting"})
 """States of Plans that have something to try again."""
@@ -21,6 +29,11 @@ def reconcile() -> dict[str, Any]:
 def approve(digest: str, by: str | None) -> dict[str, Any]:
     """Return the patch that approves the pending tasks of this digest."""
     return _annotated({APPROVE: digest, **({APPROVED_BY: by} if by else {})})
+
+
+def of_step(kind: str, step: str, execution: str, reason: str | None, by: str | None) -> dict[str, Any]:
+    """Return the patch that asks an execution for something of one step; what an earlier request said goes."""
+    return _annotated({kind: f"{step}@{execution}", REQUEST_REASON: reason, REQUEST_BY: by})
 
 
 def suspend(until: datetime | None, reason: str | None, by: str | None) -> dict[str, Any]:

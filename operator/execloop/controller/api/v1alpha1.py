@@ -263,6 +263,10 @@ class ExecutionStatus(Model):
     """How it ended, in one CamelCase word: Converged, or the reason why not."""
     request: str | None = None
     """What a person asked of it by annotation, such as `retry export`."""
+    requested_by: str | None = None
+    """Who asked that, by the annotation execloop.dev/request-by."""
+    request_reason: str | None = None
+    """Why, by the annotation execloop.dev/request-reason."""
     last_error: str | None = None
     """The last error, at most 1 KiB of it."""
     approval: Approval | None = None
@@ -316,6 +320,10 @@ class HistoryEntry(Model):
     """Who approved it."""
     request: str | None = None
     """What a person asked of it by annotation, such as `retry export`."""
+    requested_by: str | None = None
+    """Who asked that, by the annotation execloop.dev/request-by."""
+    request_reason: str | None = None
+    """Why, by the annotation execloop.dev/request-reason."""
 
 
 class Suspension(Model):

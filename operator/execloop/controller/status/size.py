@@ -71,7 +71,10 @@ def _short_execution(execution: ExecutionStatus) -> ExecutionStatus:
     approval = execution.approval
     if approval is not None:
         approval = approval.model_copy(update={"by": _short(approval.by, _NOTE)})
-    return execution.model_copy(update={"last_error": _short(execution.last_error, _MESSAGE), "approval": approval})
+    asked = {name: _short(getattr(execution, name), _NOTE) for name in ("requested_by", "request_reason")}
+    return execution.model_copy(
+        update={"last_error": _short(execution.last_error, _MESSAGE), "approval": approval, **asked}
+    )
 
 
 def _short_pending(pending: Pending) -> Pending:
@@ -79,9 +82,9 @@ def _short_pending(pending: Pending) -> Pending:
 
 
 def _short_entry(entry: HistoryEntry) -> HistoryEntry:
-    return entry.model_copy(
-        update={"message": cut(entry.message, _NOTE), "approved_by": _short(entry.approved_by, _NOTE)}
-    )
+    names = ("approved_by", "requested_by", "request_reason")
+    short = {name: _short(getattr(entry, name), _NOTE) for name in names}
+    return entry.model_copy(update={"message": cut(entry.message, _NOTE), **short})
 
 
 def _short(text: str | None, most: int) -> str | None:

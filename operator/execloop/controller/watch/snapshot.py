@@ -136,8 +136,21 @@ class Snapshot:
     @property
     def approved_by(self) -> str | None:
         """Return who approved, as the API server recorded, a long name cut; None where its policy is not installed."""
-        name = self.annotations.get("approved-by")
-        return name if name is None or len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+        return self._short("approved-by")
+
+    @property
+    def requested_by(self) -> str | None:
+        """Return who asked to retry or to skip a step; the API server vouches for it where its policy is installed."""
+        return self._short("request-by")
+
+    @property
+    def request_reason(self) -> str | None:
+        """Return why, in their words."""
+        return self._short("request-reason")
+
+    def _short(self, annotation: str) -> str | None:
+        text = self.annotations.get(annotation)
+        return text if text is None or len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
     @property
     def abandoned(self) -> bool:

@@ -233,12 +233,14 @@ class TestRequestsAboutSteps:
         control.settle()
         before = control.execution()["id"]
         script = control.script(["first"], ["second"])
-        control.annotate(**{kind: f"copy@{before}"})
+        control.annotate(**{kind: f"copy@{before}", "request-by": "ann", "request-reason": "by hand"})
         control.settle()
         assert script.performed == ["first", "second"]
         assert control.execution()["id"] != before
         assert control.execution()["request"] == f"{kind} copy"
-        assert control.status()["history"][0]["request"] == f"{kind} copy"
+        entry = control.status()["history"][0]
+        asked = [entry[field] for field in ("request", "requestedBy", "requestReason")]
+        assert asked == [f"{kind} copy", "ann", "by hand"]
         after = control.execution()["id"]
         control.settle()
         assert control.execution()["id"] == after

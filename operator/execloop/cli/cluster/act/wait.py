@@ -12,7 +12,7 @@ from execloop.cli.cluster.selection import names_or_all, select
 from execloop.cli.cluster.session import Plan, Session, connected, key
 from execloop.cli.display.terminal import printable
 from execloop.cli.exits import CONVERGED, FAILED, TIMEOUT
-from execloop.resource.annotations import REQUESTED_AT, annotation
+from execloop.resource.annotations import REQUESTED_AT, RETRY, SKIP, annotation
 from execloop.resource.fields import condition, state, status
 
 if TYPE_CHECKING:
@@ -99,10 +99,18 @@ def verdict(plan: Plan) -> Verdict:
     stalled, ready = condition(plan, "Stalled"), condition(plan, "Ready")
     requested = annotation(plan, REQUESTED_AT)
     answered = requested is None or requested == known.get("lastHandledReconcileAt")
+    answered = answered and not _asks_about_a_step(plan)
     if stalled and stalled.get("observedGeneration") == generation:
         return "stalled" if answered or stalled.get("reason") in _REFUSED else "working"
     current = known.get("observedGeneration") == generation == ready.get("observedGeneration")
     return "ready" if ready.get("status") == "True" and current and answered else "working"
+
+
+def _asks_about_a_step(plan: Plan) -> bool:
+    """Return whether a request names the execution at hand: the one that answers it has another id."""
+    execution = (status(plan).get("execution") or {}).get("id")
+    asked = {(annotation(plan, kind) or "").rpartition("@")[2] for kind in (RETRY, SKIP)}
+    return bool(execution) and execution in asked
 
 
 def _now(plan: Plan) -> str:

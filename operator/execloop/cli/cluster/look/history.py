@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "rows"]
 
-HEADER = ("EXECUTION", "RESULT", "GENERATION", "ENDED", "TOOK", "RUNS", "ERRORS", "APPROVED BY", "MESSAGE")
+HEADER = ("EXECUTION", "RESULT", "GENERATION", "ENDED", "TOOK", "RUNS", "ERRORS", "APPROVED BY", "REQUEST", "MESSAGE")
 
 
 @click.command(
@@ -51,8 +51,18 @@ def rows(plan: Plan) -> Iterator[tuple[str, ...]]:
             _took(entry),
             *counts,
             str(entry.get("approvedBy") or "-"),
+            _request(entry),
             str(entry.get("message", "")),
         )
+
+
+def _request(entry: Mapping[str, Any]) -> str:
+    """Return what a person asked, who, and why."""
+    if not entry.get("request"):
+        return "-"
+    by = f" by {entry['requestedBy']}" if entry.get("requestedBy") else ""
+    reason = f": {entry['requestReason']}" if entry.get("requestReason") else ""
+    return f"{entry['request']}{by}{reason}"
 
 
 def _took(entry: Mapping[str, Any]) -> str:

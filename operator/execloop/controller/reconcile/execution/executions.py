@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from execloop._engine.execution import Execution
 from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus, SameWork
@@ -51,10 +51,16 @@ def begun(snapshot: Snapshot, inputs: str, now: float, history_limit: int, why: 
     if before is not None and before.finished_at is None:
         worked_on = max((c.observed_generation or 0 for c in status.conditions), default=0) or snapshot.generation
         status = recorded(status, ended(before, "Superseded", now), worked_on, history_limit, why)
-    request = snapshot.step_request
-    execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now), request=request)
+    execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now), **_request(snapshot))
     handled = status.last_handled_reconcile_at if snapshot.requested_at is None else snapshot.requested_at
     return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled, "pending": None})
+
+
+def _request(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what a person asked of the next execution, who, and why."""
+    if (request := snapshot.step_request) is None:
+        return {}
+    return {"request": request, "requested_by": snapshot.requested_by, "request_reason": snapshot.request_reason}
 
 
 def asked(execution: ExecutionStatus, kind: str) -> str:
@@ -128,6 +134,8 @@ def recorded(status: PlanStatus, execution: ExecutionStatus, generation: int, li
         message=cut(message, _MESSAGE_BYTES),
         approved_by=execution.approval.by if execution.approval else None,
         request=execution.request,
+        requested_by=execution.requested_by,
+        request_reason=execution.request_reason,
     )
     older = tuple(item for item in status.history if item.id != execution.id)
     return status.model_copy(update={"history": (entry, *older)[:limit]})

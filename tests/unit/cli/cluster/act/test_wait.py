@@ -65,3 +65,11 @@ def test_after_a_request_only_the_answer_to_it_counts(
     condition: tuple[str, str, str, int], handled: str, expected: str
 ) -> None:
     assert verdict(plan(condition, requested="now", handled=handled)) == expected
+
+
+@pytest.mark.parametrize(("execution", "expected"), [("e1", "working"), ("e2", "stalled")])
+def test_after_a_request_about_a_step_only_another_execution_counts(execution: str, expected: str) -> None:
+    found = plan(stalled())
+    found["metadata"]["annotations"]["execloop.dev/skip"] = "copy@e1"
+    found["status"]["execution"] = {"id": execution}
+    assert verdict(found) == expected

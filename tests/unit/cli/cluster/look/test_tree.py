@@ -69,6 +69,12 @@ def test_a_plan_without_a_status_is_its_name() -> None:
 
 
 def test_the_history_has_a_row_for_each_execution() -> None:
-    ((identity, result, generation, _, took, runs, errors, by, message),) = rows(PLAN)
+    ((identity, result, generation, _, took, runs, errors, by, request, message),) = rows(PLAN)
     assert (identity, result, generation, took) == ("e0", "Converged", "3", "3m")
-    assert (runs, errors, by, message) == ("2", "1", "-", "no tasks remain")
+    assert (runs, errors, by, request, message) == ("2", "1", "-", "-", "no tasks remain")
+
+
+def test_the_history_says_what_was_asked_by_whom_and_why() -> None:
+    entry = {"request": "skip copy", "requestedBy": "ann", "requestReason": "done by hand"}
+    [row] = rows({"status": {"history": [entry]}})
+    assert row[-2] == "skip copy by ann: done by hand"
