@@ -1,6 +1,6 @@
 """What a task says of itself, read where plan code runs: its name and its detail may be computed.
 
-`runner.observe` reads it from what `create()` returned, an approval's gate from the tasks of a run.
+`runner.observe` reads it from what `create()` returned, `TaskApproval` from the tasks of a run.
 """
 
 from __future__ import annotations

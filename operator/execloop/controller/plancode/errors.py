@@ -1,6 +1,6 @@
 """What stands between a caller and plan code that did not run to its end.
 
-NotNow               no fault of the Plan: call again, uncounted
+NotNow               not an error of the Plan: call again, uncounted
 ├── LoopGivenUp      another Plan blocks the event loop
 ├── StillRunning     an earlier call of this Plan has not ended
 └── TooManyBlocked   plan code holds all threads

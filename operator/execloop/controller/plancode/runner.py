@@ -64,7 +64,7 @@ class TasksLeft:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """No fault of the plan: what was asked for begins again, uncounted. Nothing of it has counted until now.
+    """Not an error of the plan: what was asked for begins again, uncounted. Nothing of it has counted until now.
 
     Ask again after `after` seconds; `PlanHost` tells earlier (`on_free`) when what stood in the way has gone.
     """

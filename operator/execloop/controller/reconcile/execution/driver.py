@@ -187,7 +187,7 @@ class ExecutionDriver:
         return settled(ctx, next_observation(ctx, self._chance, steady=True))
 
     def postponed(self, ctx: ReconcileContext, reason: Postponed, status: PlanStatus | None = None) -> Decision:
-        """No fault of the plan: it begins again, uncounted."""
+        """Return the decision to begin again, uncounted: this is not an error of the plan."""
         state = ctx.work.state
         if ctx.execution.finished_at is not None:
             state.change()
