@@ -21,6 +21,7 @@ from execloop.library.steps.look.reading import Reading
 from execloop.library.steps.model import MOST_INSTANCES, Parameters
 from execloop.library.steps.owned import Owned, watched
 from execloop.library.steps.plans import PLANS, ask
+from execloop.library.steps.skips import Skips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,7 @@ class _Look:
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._context = context
         self._reading = Reading(parameters, context, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._skips = Skips(parameters, context)
         self._holding: set[str] = set()
         self._labels: set[str] = set()
         self._unknown = {step.name for step in parameters.steps}
@@ -74,6 +76,9 @@ class _Look:
     async def at(self, step: Step) -> None:
         """Look at a step, if all that it needs hold."""
         if not self._holding.issuperset(step.needs):
+            return
+        if step in self._skips:
+            self._holding.add(step.name)
             return
         found: list[Task | Wait] = []
         problems = len(self._problems)

@@ -35,7 +35,8 @@ async def ask(instance: Instance, given: Any, context: Context) -> list[Task | W
         problems = "; ".join(f"do.{action}: {str(each).removeprefix('parameters.')}" for each in error.problems)
         raise StepError(problems) from None
     # A Job of an earlier execution does not make the check hold in this one: it runs again.
-    retry = instance.step.name if action == "job" and instance.step.check is not None else ""
+    again = instance.step.check is not None or context.retry == instance.step.name
+    retry = instance.step.name if action == "job" and again else ""
     plan: Any = definition.make(parsed, part_of(context, instance.label, retry=retry))
     found: list[Task | Wait] = await plan.create()
     return found

@@ -1,7 +1,7 @@
 """The plan `steps`: when a step is a task, in which order, and what it says while it waits."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -160,6 +160,32 @@ class TestOrder:
     def test_an_approval_is_asked_for_where_the_step_says_so(self) -> None:
         [one] = tasks(Operated(World(), {**APPLY, "approval": True}))
         assert needs_approval(one)
+
+
+class TestSkips:
+    wait: ClassVar[Any] = {"name": "wait", "check": "false", "do": {"wait": "a person"}}
+    then: ClassVar[Any] = {**APPLY, "needs": ["wait"]}
+
+    def test_a_step_that_is_skipped_holds_as_long_as_it_is_as_it_was(self) -> None:
+        operated = Operated(World(skip="wait"), self.wait, self.then)
+        converge(operated)
+        operated.context()
+        world = operated.world
+        world.skip = ""
+        assert asked(Operated(world, self.wait, self.then)) == []
+        assert asked(Operated(world, {**self.wait, "do": {"wait": "another"}}, self.then)) == ["wait: another"]
+
+    def test_a_retry_takes_it_back(self) -> None:
+        operated = Operated(World(skip="wait"), self.wait, self.then)
+        converge(operated)
+        operated.context()
+        world = operated.world
+        world.skip, world.retry = "", "wait"
+        assert asked(Operated(world, self.wait, self.then)) == ["wait: a person"]
+
+    def test_a_name_that_is_not_a_step_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        asked(Operated(World(skip="nothing"), APPLY))
+        assert "names 'nothing', which is not a step" in caplog.text
 
 
 class TestActions:

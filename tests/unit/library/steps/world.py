@@ -35,6 +35,8 @@ class World:
     state: dict[str, Any] = field(default_factory=dict)
     stored: tuple[str, ...] = ()
     execution: str = "first"
+    skip: str = ""
+    retry: str = ""
 
     def put(self, kind: str, name: str, metadata: Object | None = None, **fields: Any) -> None:
         version = "apps/v1" if kind == "Deployment" else "v1"
@@ -72,6 +74,8 @@ class Operated:
             UID,
             2,
             execution=Execution(id=world.execution),
+            skip=world.skip,
+            retry=world.retry,
             state=copy.deepcopy(world.state),
             inventory=Inventory(world.stored, recover=self._made is None),
         )
