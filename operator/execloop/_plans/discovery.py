@@ -53,13 +53,13 @@ def from_entry_points() -> Iterator[PlanSource]:
 
 
 def from_folder(folder: Path) -> Iterator[PlanSource]:
-    """Import each module of a folder by its own name, so that they can import one another.
+    """Import each module of a folder by its own name, so that they can import one another; of a file that module only.
 
     The folder goes to the end of `sys.path` and stays there, for what is imported later.
     """
-    folder = folder.absolute()
+    only, folder = (folder.absolute(), folder.absolute().parent) if folder.is_file() else (None, folder.absolute())
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_module(path))
+        paths = [only] if only else sorted(path for path in folder.iterdir() if _is_module(path))
     except OSError as error:
         yield PlanSource(str(folder), failure=f"not a readable folder: {error.strerror}")
         return

@@ -421,3 +421,13 @@ def test_an_address_that_cannot_be_used_is_said_before_anything_runs(
 def test_the_shell_completes_plans_that_are_installed_and_files(typed: str, offered: str) -> None:
     words = {"COMP_WORDS": f"execloop run {typed}", "COMP_CWORD": "2", "_EXECLOOP_COMPLETE": "bash_complete"}
     assert CliRunner().invoke(execloop, prog_name="execloop", env=words).output.split() == [offered]
+
+
+def test_a_module_is_run_without_importing_those_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "wanted_alone.py").write_text(
+        "from execloop import plan\n\n@plan('wanted')\ndef wanted():\n    return []\n"
+    )
+    (tmp_path / "beside_it.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'imported')!r}).touch()\n")
+    result = CliRunner().invoke(execloop, ["run", str(tmp_path / "wanted_alone.py")])
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "imported").exists()

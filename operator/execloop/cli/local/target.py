@@ -102,8 +102,8 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path], na
     manifest, name, parameters, options = None, target, {}, Options()
     if target.endswith(".py"):
         module = Path(target)
-        folders = (*folders, module.parent)
-        name = _only_plan_of(module, load_registry((module.parent,)))
+        folders = (*folders, module)
+        name = _only_plan_of(module, load_registry((module,)))
     elif is_file(target):
         manifest, spec = _only_plan(target)
         name, parameters, options = spec.plan, spec.parameters, _options(spec)
