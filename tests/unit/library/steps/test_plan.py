@@ -9,6 +9,7 @@ from execloop._engine.errors import FatalError
 from execloop._engine.tasks import Task, detail_of, needs_approval
 from execloop.library.steps.errors import StepError
 from execloop.library.steps.plan import Steps
+from execloop.library.steps.variables import needed
 from execloop.testing import converge, survive_failures
 from tests.unit.library.http.api import serving
 from tests.unit.library.steps.world import Operated, TornDown, World, configmap, reading
@@ -408,3 +409,20 @@ def test_a_teardown_deletes_the_objects_of_all_items_at_once() -> None:
     converge(operated)
     operated.context()
     assert asked(TornDown(world, APPLY, each)) == ["delete ConfigMap default/t-x", "delete ConfigMap default/t-y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("values.a == 1", ["a"]),
+        ("values['b'] == values.?a.orValue(1)", ["a", "b"]),
+        ("has(values.a)", ["a"]),
+        ("item.values.a == 1", []),
+        ("size(values) == 2", ["a", "b", "c"]),
+        ("values[item] == 1", ["a", "b", "c"]),
+        ("values.all(k, true)", ["a", "b", "c"]),
+        ("'a' in values", ["a", "b", "c"]),
+    ],
+)
+def test_an_expression_is_given_the_values_that_it_reads(text: str, expected: list[str]) -> None:
+    assert sorted(needed("values", [text], dict.fromkeys("abc", 1))) == expected

@@ -12,7 +12,7 @@ from execloop.library.http.parameters import Parameters as Request
 from execloop.library.http.session import opened
 from execloop.library.steps.errors import StepError
 from execloop.library.steps.look.veil import Veil
-from execloop.library.steps.variables import PLACES, reads
+from execloop.library.steps.variables import PLACES, needed, reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,7 +69,8 @@ class Reading:
             for name in sorted(reads("probes", texts))
             if name in probes
         }
-        return {**given, "objects": objects, "probes": answers}
+        values = needed("values", texts, self._parameters.values)  # each evaluation measures what it is given
+        return {**given, "values": values, "objects": objects, "probes": answers}
 
     async def _object(self, name: str, reference: Reference, places: dict[str, Any]) -> Any:
         try:
