@@ -17,8 +17,6 @@ from unittest.mock import patch
 
 from execloop._engine.walk import Stop
 from execloop.controller.manager import controller
-from execloop.controller.parameters import merge
-from execloop.controller.plancode import host
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.plancode.redaction import redactor as redaction
 from execloop.controller.reconcile import commit, reconciler
@@ -237,9 +235,6 @@ MUTANTS = (
     ),
     Mutant("leave a status as another hand made it", lambda: [patch.object(cache.PlanState, "observe", _observe)]),
     Mutant("pause beyond the deadline", lambda: [patch.object(outcome, "_left", lambda *_: float("inf"))]),
-    Mutant("save nothing at SIGTERM", lambda: [patch.object(controller.Operator, "_save", _true)]),
-    Mutant("let a cancellation out of plan code", lambda: [patch.object(host, "_raised", _raised)]),
-    Mutant("take the first source only", lambda: [patch.object(merge, "merge", _first(merge.merge))]),
 )
 
 
@@ -276,12 +271,6 @@ def _observe(self: Any, newest: Any) -> Any:
 _OBSERVE = cache.PlanState.observe
 
 
-def _raised(result: Any, error: BaseException | None) -> Any:
-    if error is not None:
-        raise error
-    return result
-
-
 def _enter(self: Any, key: Any) -> Any:
     self._calls.pop(key, None)
     self.barred.discard(key)
@@ -289,10 +278,6 @@ def _enter(self: Any, key: Any) -> Any:
 
 
 _ENTER = PlanHost._enter
-
-
-def _first(real: Any) -> Any:
-    return lambda sources, *rest, **options: real(sources[:1], *rest, **options)
 
 
 @contextmanager

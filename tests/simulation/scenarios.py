@@ -91,6 +91,11 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
         (0, "break", {"thing": "thing-1"}),
         (0, "apply", {"spec": {**_WORK, "errorBackoff": {"initial": "5m", "max": "5m"}, "executionTimeout": "10s"}}),
     ),
+    "left at its deadline": (
+        (0, "slow down", {"dice": 60.0, "thing": "all"}),
+        (0, "apply", {"spec": {**_WORK, "executionTimeout": "25s"}}),
+        (30, "request", {}),
+    ),
     "status edited": (
         (0, "apply", {"spec": {**_WORK, "mode": "Once"}}),
         (5, "edit the status", {}),
@@ -139,6 +144,7 @@ _DEEDS: dict[str, tuple[tuple[float, str, dict[str, Any]], ...]] = {
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "deadline in a pause": {"quiet": 600.0},
+    "left at its deadline": {"lasts": 80.0},
     "deletion in a gap": {"lasts": 60.0, "lease_seconds": 60},
     "errors in an outage": {"lasts": 60.0, "lease_seconds": 30},
     "machine suspended": {"replicas": 2, "lasts": 60.0},
