@@ -233,7 +233,7 @@ MUTANTS = (
     Mutant(
         "wait for a watch that is silent", lambda: [patch.object(stream, "_bounded", lambda items, _silence: items)]
     ),
-    Mutant("leave a status as another hand made it", lambda: [patch.object(cache.PlanState, "observe", _observe)]),
+    Mutant("leave a status as another client made it", lambda: [patch.object(cache.PlanState, "observe", _observe)]),
     Mutant("pause beyond the deadline", lambda: [patch.object(outcome, "_left", lambda *_: float("inf"))]),
 )
 
