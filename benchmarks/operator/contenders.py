@@ -50,6 +50,10 @@ def _controller_runtime(_cluster: Cluster) -> list[str]:
     return [str(_built()), f"-namespace={NAMESPACE}"]
 
 
+def _same_work(_cluster: Cluster) -> list[str]:
+    return [str(_built()), f"-namespace={NAMESPACE}", "-same"]
+
+
 @functools.cache
 def _built() -> Path:
     """In the user's cache; Go itself knows whether that is still up to date."""
@@ -85,6 +89,9 @@ CONTENDERS = {
         _controller_runtime,
         ("noop", "configmaps"),
         reacts=True,
+    ),
+    "same-work": Contender(
+        "controller-runtime, the same work as execloop", _same_work, ("noop", "configmaps"), reacts=True
     ),
     "kopf": Contender(f"Kopf {version('kopf')}, create, update and resume handlers", _kopf),
     "execloop": Contender("execloop", _execloop, ("noop", "configmaps"), reacts=True),

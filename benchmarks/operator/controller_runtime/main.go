@@ -1,12 +1,17 @@
 // A Plan controller as a Go engineer would write it today on controller-runtime:
 // the same resource and the same two plans, and of the status what users wait for.
+// With -same it does what execloop does: it reads what is live, asks again until nothing
+// is left, and writes the execution and its history too.
 package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +37,9 @@ type task func(context.Context) error
 
 type reconciler struct {
 	client.Client
+	live client.Reader // the informer's cache; with -same the API server
+	same bool
+	done sync.Map // uids of Plans whose noops were done
 }
 
 func (r *reconciler) create(ctx context.Context, p *unstructured.Unstructured) ([]task, error) {
@@ -39,6 +47,9 @@ func (r *reconciler) create(ctx context.Context, p *unstructured.Unstructured) (
 	n, _, _ := unstructured.NestedInt64(p.Object, "spec", "parameters", "count")
 	switch kind {
 	case "noop":
+		if _, done := r.done.LoadOrStore(p.GetUID(), true); done {
+			return nil, nil
+		}
 		ts := make([]task, n)
 		for i := range ts {
 			ts[i] = func(context.Context) error { return nil }
@@ -48,7 +59,7 @@ func (r *reconciler) create(ctx context.Context, p *unstructured.Unstructured) (
 		var ts []task
 		for i := int64(0); i < n; i++ {
 			cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.GetNamespace(), Name: fmt.Sprintf("%s-%d", p.GetName(), i)}}
-			err := r.Get(ctx, client.ObjectKeyFromObject(cm), cm)
+			err := r.live.Get(ctx, client.ObjectKeyFromObject(cm), cm)
 			if apierrors.IsNotFound(err) {
 				cm.Data = map[string]string{"plan": p.GetName()}
 				ts = append(ts, func(ctx context.Context) error {
@@ -76,14 +87,10 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if og == p.GetGeneration() {
 		return ctrl.Result{}, nil
 	}
-	tasks, err := r.create(ctx, p)
+	started := time.Now().UTC()
+	runs, err := r.converge(ctx, p)
 	if err != nil {
 		return ctrl.Result{}, err
-	}
-	for _, t := range tasks {
-		if err := t(ctx); err != nil {
-			return ctrl.Result{}, err
-		}
 	}
 	base := p.DeepCopy()
 	ready := map[string]any{"type": "Ready", "status": "True", "reason": "Converged", "message": "no tasks remain",
@@ -94,21 +101,66 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := unstructured.SetNestedSlice(p.Object, []any{ready}, "status", "conditions"); err != nil {
 		return ctrl.Result{}, err
 	}
+	if r.same {
+		if err := addExecution(p, started, runs); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	return ctrl.Result{}, r.Status().Patch(ctx, p, client.MergeFrom(base))
+}
+
+// converge does one run, with -same as many as it takes, and returns their number.
+func (r *reconciler) converge(ctx context.Context, p *unstructured.Unstructured) (int64, error) {
+	for runs := int64(1); ; runs++ {
+		tasks, err := r.create(ctx, p)
+		if err != nil {
+			return runs, err
+		}
+		for _, t := range tasks {
+			if err := t(ctx); err != nil {
+				return runs, err
+			}
+		}
+		if len(tasks) == 0 || !r.same {
+			return runs, nil
+		}
+	}
+}
+
+// addExecution writes the fields of execloop's status that a convergence writes.
+func addExecution(p *unstructured.Unstructured, started time.Time, runs int64) error {
+	const layout = "2006-01-02T15:04:05.000000Z"
+	spec, err := json.Marshal(p.Object["spec"])
+	if err != nil {
+		return err
+	}
+	sum, now := sha256.Sum256(spec), time.Now().UTC().Format(layout)
+	id, inputs := fmt.Sprintf("%x", sum[8:14]), fmt.Sprintf("%x", sum[:8])
+	common := func() map[string]any {
+		return map[string]any{"id": id, "runs": runs, "errors": int64(0), "startedAt": started.Format(layout),
+			"finishedAt": now, "result": "Converged"}
+	}
+	execution, entry := common(), common()
+	execution["inputs"], entry["generation"], entry["message"] = inputs, p.GetGeneration(), "no tasks remain"
+	status := p.Object["status"].(map[string]any)
+	status["execution"], status["history"] = execution, []any{entry}
+	status["lastConvergedAt"], status["state"], status["errors"] = now, "Converged", "0/5"
+	return nil
 }
 
 func main() {
 	namespace := flag.String("namespace", "default", "the namespace to watch")
 	workers := flag.Int("workers", 10, "reconciles at one moment")
+	same := flag.Bool("same", false, "do what execloop does")
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseDevMode(false)))
-	if err := run(*namespace, *workers); err != nil {
+	if err := run(*namespace, *workers, *same); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(namespace string, workers int) error {
+func run(namespace string, workers int, same bool) error {
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
@@ -124,12 +176,16 @@ func run(namespace string, workers int) error {
 	if err != nil {
 		return err
 	}
+	r := &reconciler{Client: mgr.GetClient(), live: mgr.GetClient(), same: same}
+	if same {
+		r.live = mgr.GetAPIReader()
+	}
 	plan := &unstructured.Unstructured{}
 	plan.SetGroupVersionKind(gvk)
 	err = ctrl.NewControllerManagedBy(mgr).Named("plan").
 		For(plan, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(&reconciler{mgr.GetClient()})
+		Complete(r)
 	if err != nil {
 		return err
 	}
