@@ -87,6 +87,8 @@ class Run:
         self.notify = notify
         self.walk: Walk | None = None
         self.outcome: Outcome | None = None
+        self.begun = False
+        """Whether a driver has begun."""
         self._withhold = withhold
         self._deadline = deadline
         if deadline is None and options.timeout is not None:
@@ -104,6 +106,7 @@ class Run:
 
     def blocking(self) -> bool:
         """Drive on the calling thread: True when finished, False when the next call must be awaited."""
+        self.begun = True
         if self._late():
             return True
         if self._fresh:
@@ -123,6 +126,7 @@ class Run:
 
     async def on_loop(self, threads: Threads = SHARED) -> None:
         """Drive on the running event loop, with blocking calls in `threads`; stops at the deadline."""
+        self.begun = True
         loop = asyncio.get_running_loop()
         scope = asyncio.timeout(None)
 

@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from execloop.controller.plancode.call import Call
-from execloop.controller.plancode.errors import Escaped, LoopGivenUp, OutOfTime, StillRunning, TooManyBlocked
+from execloop.controller.plancode.errors import Escaped, LoopGivenUp, StillRunning, TooManyBlocked
 from execloop.controller.plancode.loop import CANCELLATION_GAPS, PlansLoop
+from execloop.controller.plancode.places import Places
 from execloop.controller.plancode.threads import PlanThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable
+    from collections.abc import Callable, Coroutine, Hashable
 
 __all__ = ["PlanHost"]
 
@@ -30,10 +31,8 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 1.0
 _RETRIES_PER_SECOND = 20
 _LONGEST_RETRY = 300.0
-_BLOCKING_SHARES = (1.0, 1.0)
 _ASYNC_SHARES = (0.02, 0.2)
 """Of `long_call`: after which a call gives its place up, and after which it counts as long."""
-_REMEMBERED = 100_000
 
 
 class PlanHost:
@@ -66,10 +65,10 @@ class PlanHost:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
         """Keys whose abandoned plan code still runs: it must not run again until it has ended."""
-        self.waiting = 0
-        """Calls that wait for a place."""
-        self._places, self._async_places = asyncio.Semaphore(workers), asyncio.Semaphore(workers)
-        self._on_free, self._on_long, self._note = on_free, on_long, note
+        hold, long = (share * long_call for share in _ASYNC_SHARES)
+        self._places = Places(workers, long_call, long_call, on_long)
+        self._async_places = Places(workers, hold, long, on_long, remembers=True)
+        self._on_free, self._note = on_free, note
         self._long_call, self._beat, self._patience = long_call, beat, patience
         self._gaps, self._clock = gaps, clock
         self._main: asyncio.AbstractEventLoop | None = None
@@ -79,8 +78,11 @@ class PlanHost:
         self._to_end: dict[Hashable, deque[tuple[PlansLoop, Call]]] = {}
         """Calls that were frozen, and are to end as soon as no other call of their key runs."""
         self._refused: dict[Hashable, None] = {}
-        self._long: set[Hashable] = set()
-        """Keys whose async calls take long: they need no place."""
+
+    @property
+    def waiting(self) -> int:
+        """Return the calls that wait for a place."""
+        return self._places.waiting + self._async_places.waiting
 
     async def call(self, key: Hashable, function: Callable[[], T], *, within: float | None = None) -> T:
         """Call blocking plan code; `within`: seconds it may take, not counting the wait for a place.
@@ -106,7 +108,7 @@ class PlanHost:
                 self._leave(call)
             return _raised(result, error)
 
-        return await self._in_place(key, in_thread, within)
+        return await self._places.call(key, in_thread, within)
 
     async def on_loop(
         self, key: Hashable, make: Callable[[], Coroutine[object, object, T]], *, within: float | None = None
@@ -137,7 +139,7 @@ class PlanHost:
                 self._leave(call)
             return _raised(result, error)
 
-        return await self._in_place(key, hosted, within, asynchronous=True)
+        return await self._async_places.call(key, hosted, within)
 
     def _cut(self, call: Call, host: PlansLoop) -> None:
         """What is left of it ends; frozen calls have their turn later."""
@@ -151,50 +153,6 @@ class PlanHost:
             except (OSError, RuntimeError) as error:  # no file descriptor, no thread
                 raise TooManyBlocked(f"no event loop for async plan code: {error}") from None
         return self._loop
-
-    # -- places
-
-    async def _in_place(
-        self, key: Hashable, call: Callable[[], Awaitable[T]], within: float | None, *, asynchronous: bool = False
-    ) -> T:
-        places = self._async_places if asynchronous else self._places
-        hold, long = (self._long_call * share for share in (_ASYNC_SHARES if asynchronous else _BLOCKING_SHARES))
-        known = asynchronous and key in self._long
-        if held := not known:
-            self.waiting += 1
-            try:
-                await places.acquire()
-            finally:
-                self.waiting -= 1
-
-        def give_back() -> None:
-            nonlocal held
-            if held:
-                held = False
-                places.release()
-
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        timers = loop.call_later(hold, give_back), loop.call_later(0.0 if known else long, self._on_long, key)
-        try:
-            async with asyncio.timeout(within) as scope:
-                return await call()
-        except TimeoutError:
-            if scope.expired():
-                raise OutOfTime(f"not ended within {within:g} s") from None
-            raise
-        finally:
-            for timer in timers:
-                timer.cancel()
-            give_back()
-            if asynchronous:
-                self._remember(key, long=loop.time() - began >= long)
-
-    def _remember(self, key: Hashable, *, long: bool) -> None:
-        if not long:
-            self._long.discard(key)
-        elif len(self._long) < _REMEMBERED:
-            self._long.add(key)
 
     def _refuse(self, key: Hashable) -> float:
         """Seconds after which it tries again, if no thread is free earlier: all that wait, some a second."""

@@ -11,7 +11,7 @@ import pytest
 from execloop.controller.plancode.errors import Escaped, TooManyBlocked
 from execloop.controller.plancode.host import PlanHost
 from tests.asynchronous import in_event_loop
-from tests.plan_code import LONG, blocked, plan_code, until
+from tests.plan_code import blocked, plan_code, until
 
 Call: TypeAlias = Callable[[Hashable, Callable[[], Any]], Awaitable[Any]]
 
@@ -100,21 +100,6 @@ class TestPlaces:
                 assert await code.call("b", lambda: "has a place") == "has a place"
                 assert not long.done()
             assert await long == "returned"
-
-    @in_event_loop
-    async def test_a_place_that_was_given_up_is_not_given_back_once_more(self) -> None:
-        async with plan_code(workers=1, long_call=0.001) as (code, _):
-            with blocked() as call:
-                long = asyncio.create_task(code.call("a", call))
-                await call.has_begun()
-                await code.call("b", lambda: None)
-            await long
-            code._long_call = LONG
-            with blocked() as first, blocked() as second:
-                calls = [asyncio.create_task(code.call(key, call)) for key, call in (("a", first), ("b", second))]
-                await first.has_begun()
-                assert not second.begun.is_set()
-            await asyncio.gather(*calls)
 
     @in_event_loop
     async def test_plans_that_block_hold_so_many_threads_and_no_more(self) -> None:

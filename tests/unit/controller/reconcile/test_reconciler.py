@@ -160,7 +160,7 @@ class TestWrites:
         self, control: Controller, plan: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("execloop.controller.watch.cache.FIRST_PROGRESS", 0.001)  # a real clock measures the gaps
-        monkeypatch.setattr("execloop.controller.reconcile.execution.progress._QUICK", 0.001)
+        monkeypatch.setattr("execloop.controller.reconcile.execution.progress.QUICK", 0.001)
         shown = Event()
 
         def fail_once_shown() -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ProgressWrites"]
+__all__ = ["QUICK", "ProgressWrites"]
 
-_QUICK = 0.5
+QUICK: Final = 0.5
 """Seconds that a run has to end before its progress is written, though that is due: the end writes it too."""
+_NEAR = 0.01
+"""Seconds to the next write that are not worth another timer."""
 
 
 class ProgressWrites:
-    """Calls `write` at intervals until `end`: a run that ends soon costs a timer, and no task.
+    """Calls `write` now and then until `end`: a run that ends soon costs a timer, and no task.
 
     `due` returns the seconds until the next write. The first error of the run brings that forward.
     """
@@ -26,7 +28,7 @@ class ProgressWrites:
         self._loop = asyncio.get_running_loop()
         self._failed = self._soon = self._ended = False
         self._writing: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(max(due(), _QUICK), self._begin)
+        self._timer = self._loop.call_later(QUICK, self._look)
 
     def failed(self) -> None:
         """Note an error of the run, from any thread."""
@@ -52,16 +54,19 @@ class ProgressWrites:
 
     def _bring_forward(self) -> None:
         self._soon = True
-        soon = self._loop.time() + _QUICK
-        if not self._ended and self._timer.when() > soon:
+        if not self._ended and self._timer.when() > self._loop.time() + QUICK:
             self._timer.cancel()
-            self._timer = self._loop.call_at(soon, self._begin)
+            self._timer = self._loop.call_later(QUICK, self._look)
 
-    def _begin(self) -> None:
-        self._writing = asyncio.create_task(self._once())
+    def _look(self) -> None:
+        wait = 0.0 if self._soon else self._due()
+        if wait > _NEAR:
+            self._timer = self._loop.call_later(max(wait, QUICK), self._look)
+        else:
+            self._writing = asyncio.create_task(self._once())
 
     async def _once(self) -> None:
         self._soon = False
         await self._write()
         if not self._ended:
-            self._timer = self._loop.call_later(_QUICK if self._soon else max(self._due(), _QUICK), self._begin)
+            self._timer = self._loop.call_later(QUICK, self._look)

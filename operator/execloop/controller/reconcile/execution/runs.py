@@ -29,7 +29,7 @@ from execloop.controller.plancode.runner import (
 )
 from execloop.controller.reconcile.execution import executions, kept
 from execloop.controller.reconcile.execution.kept import changes
-from execloop.controller.reconcile.execution.progress import ProgressWrites
+from execloop.controller.reconcile.execution.progress import QUICK, ProgressWrites
 from execloop.controller.reconcile.inputs.validation import explain
 from execloop.controller.reconcile.preview import asks
 from execloop.controller.reconcile.standstill import progressing
@@ -183,9 +183,7 @@ class Runs:
         if isinstance(plan, DeferredPlan):
             state.observing()
         looked: list[Observed] = []
-        progress = ProgressWrites(
-            lambda: state.progress_wait(ctx.execution.started_at.timestamp()), lambda: self._write_progress(ctx, run)
-        )
+        progress = ProgressWrites(lambda: _progress_due(ctx, run), lambda: self._write_progress(ctx, run))
         run, coroutine = drive(
             self._code,
             ctx.key,
@@ -226,6 +224,11 @@ class Runs:
             shown = kept.with_inventory(ctx)
             await self._commit.write(ctx.work, progressing(shown, _errors(run), _progress(run)))
         ctx.work.state.progress_written()
+
+
+def _progress_due(ctx: ReconcileContext, run: Run) -> float:
+    """Return the seconds until progress is written; a run that waits for a worker has made none."""
+    return ctx.work.state.progress_wait(ctx.execution.started_at.timestamp()) if run.begun else QUICK
 
 
 def _ended(ctx: ReconcileContext, run: Run, outcome: Any) -> RunResult:

@@ -29,7 +29,7 @@ class Writes:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_QUICK", 0.0)
+    monkeypatch.setattr(module, "QUICK", 0.0)
 
 
 @in_event_loop
@@ -65,7 +65,7 @@ async def test_the_first_error_brings_a_write_forward_and_the_second_does_not() 
 @in_event_loop
 async def test_an_error_during_a_write_is_written_right_after_it() -> None:
     writes = Writes()
-    due = iter([0.0, NEVER, NEVER])
+    due = iter([0.0, NEVER])
     progress = ProgressWrites(lambda: next(due), writes)
     await writes.began.wait()
     progress.failed()
