@@ -50,7 +50,7 @@ def running(rotation: Rotation) -> Iterator[str]:
         record.end("Converged", "")
 
     thread = threading.Thread(target=live)
-    with shown(record, PageSettings(0, "localhost")) as address:
+    with shown(record, PageSettings(0, "127.0.0.1")) as address:
         thread.start()
         try:
             yield address

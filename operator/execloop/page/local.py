@@ -101,11 +101,16 @@ async def _serve(record: Record, settings: PageSettings, ready: Future[Any]) -> 
             reason = os.strerror(error.errno) if error.errno else str(error)
             ready.set_exception(ConfigurationError(f"--page {settings.host}:{settings.port}: {reason}"))
             return
-        ready.set_result((f"http://localhost:{runner.addresses[0][1]}/", stop, loop))
+        ready.set_result((_address(*runner.addresses[0][:2]), stop, loop))
         await stop.wait()
         await _last_look(site)
     finally:
         await runner.cleanup()
+
+
+def _address(host: str, port: int) -> str:
+    """Return the address that was bound: `localhost` may be two, with a free port each."""
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 async def _last_look(site: RunSite) -> None:

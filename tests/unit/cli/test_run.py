@@ -392,7 +392,7 @@ def test_the_namespace_of_the_flag_must_be_that_of_the_manifest(tmp_path: Path) 
 def test_the_page_is_named_on_stderr_and_the_report_stays_json(tmp_path: Path) -> None:
     result = _run("write-files", "-p", f"folder={tmp_path}", "-p", "count=1", "--json", "--page")
     assert json.loads(result.stdout)["result"] == "Converged"
-    assert "the page of this run: http://localhost:" in result.stderr
+    assert "the page of this run: http://127.0.0.1:" in result.stderr
 
 
 @pytest.mark.parametrize(

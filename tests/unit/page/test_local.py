@@ -84,7 +84,7 @@ async def test_a_page_of_a_run_that_ended_asks_for_no_stream() -> None:
 
 
 def test_it_is_served_while_the_block_lasts() -> None:
-    with shown(a_record(), PageSettings(0, "localhost")) as address:
+    with shown(a_record(), PageSettings(0, "127.0.0.1")) as address:
         assert b"rotate" in urllib.request.urlopen(address).read()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page_option", "shown", "stay", "stay_option"]
 
-_ANYWHERE: Final = "localhost:0"
+_ANYWHERE: Final = "127.0.0.1:0"
 
 page_option = click.option(
     "--page",
@@ -74,7 +74,7 @@ def _settings(address: str) -> PageSettings:
     except ValueError:
         wanted = "should be HOST:PORT or :PORT; write --page after the name of the plan, or --page=:8090"
         raise Mistake(f"--page: {address!r} {wanted}") from None
-    host = settings.host or "localhost"
+    host = "127.0.0.1" if settings.host in (None, "localhost") else settings.host
     if not on_loopback(host):
         wanted = "is not this machine: the page of a run has no sign-in; use localhost, and ssh -L from elsewhere"
         raise Mistake(f"--page: {host} {wanted}")

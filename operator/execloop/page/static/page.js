@@ -57,10 +57,11 @@
   document.addEventListener("htmx:error", again);
   document.addEventListener("htmx:response:error", again);
   setInterval(() => {
-    if (!mark || document.hidden || !streams().length || Date.now() - heard < 12000) return;
+    if (!mark || document.hidden || !streams().length || Date.now() - heard < (connection ? 12000 : 3000)) return;
     cut();
     heard = Date.now();
-    connection?.reader?.cancel();
+    if (connection) connection.reader?.cancel();
+    else for (const source of streams()) htmx.trigger(source, "again");
   }, 1000);
   if (mark && !streams().length && mark.dataset.is === "waiting") mark.hidden = true;
 
