@@ -3,6 +3,9 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +88,22 @@ def test_a_plan_in_yaml_makes_a_job_whose_pod_runs(site: Site, plans: Plans, tel
     tell(f"kubectl apply to Ready: {time.monotonic() - start:.1f} s")
     plans.kubectl("wait", "--for=condition=Complete", "job/hello", "--timeout=60s")
     assert plans.kubectl("logs", "job/hello") == "done\n"
+
+
+def test_the_command_follows_what_the_operator_logs_about_a_plan(site: Site, plans: Plans) -> None:
+    where = [f"--namespace={TEAM}", f"--kubeconfig={site.cluster.kubeconfig}", f"--operator-namespace={SYSTEM}"]
+    command = [sys.executable, "-m", "execloop.cli", "logs", "hello", *where]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Converged: no tasks remain" in said
+    with subprocess.Popen([*command, "--follow"], stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        for suspend, line in ((True, "-> Suspended"), (False, "-> Converged")):
+            plans.kubectl(
+                "patch", "plan", "hello", "--type=merge", f"--patch={json.dumps({'spec': {'suspend': suspend}})}"
+            )
+            assert any(line in one for one in following.stdout)
+        following.send_signal(signal.SIGINT)
+        following.wait(10)
 
 
 def test_plans_in_python_come_from_a_config_map_and_from_an_image(site: Site, plans: Plans) -> None:

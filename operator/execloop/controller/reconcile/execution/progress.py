@@ -18,7 +18,7 @@ _NEAR = 0.01
 
 
 class ProgressWrites:
-    """Calls `write` now and then until `end`: a run that ends soon costs a timer, and no task.
+    """Calls `write` at intervals until `end`: a run that ends soon costs a timer, and no task.
 
     `due` returns the seconds until the next write. The first error of the run brings that forward.
     """
