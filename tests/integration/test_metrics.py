@@ -70,16 +70,18 @@ def test_prometheus_knows_what_became_of_plans(
             plans.until(lambda e=expression, v=value: prometheus.value(e) == v, expression)  # type: ignore[misc]
 
 
-@pytest.mark.usefixtures("promtool")
-def test_each_panel_of_the_dashboard_shows_something(
-    operator: Endpoints, cluster: Cluster, namespace: str, tmp_path: Path
-) -> None:
-    plans = Plans(cluster, namespace)
-    plans.apply(manifest("good", "marks", parameters={"count": 2}))
-    plans.wait("good")
-    with scraping(operator, tmp_path) as prometheus:
-        for expression in QUERIES:
-            plans.until(lambda e=expression: bool(prometheus.query(e)), expression)  # type: ignore[misc]
+@pytest.mark.usefixtures("promtool", "crd")
+def test_each_panel_of_the_dashboard_shows_something(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    with Endpoints.reserved() as endpoints, Endpoints.reserved() as page:
+        flags = f"--health-port={endpoints.port}", f"--page=127.0.0.1:{page.port}"
+        with operating(cluster, [namespace], tmp_path, *flags):
+            plans = Plans(cluster, namespace)
+            plans.apply(manifest("good", "marks", parameters={"count": 2}))
+            plans.wait("good")
+            plans.until(lambda: bool(page.healthy()), "the page answers")
+            with scraping(endpoints, tmp_path) as prometheus:
+                for expression in QUERIES:
+                    plans.until(lambda e=expression: bool(prometheus.query(e)), expression)  # type: ignore[misc]
 
 
 def test_no_label_names_a_plan(operator: Endpoints, cluster: Cluster, namespace: str) -> None:
