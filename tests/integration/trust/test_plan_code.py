@@ -91,7 +91,7 @@ class TestThreads:
     def test_no_more_calls_run_at_once_than_there_may_be_threads(self, own: Start) -> None:
         site = own("--max-threads=6", "--workers=4")
         steps = {"count": 20, "seconds": 0.3, "blocking": True}
-        names = {"wide-0": "async-steps", "wide-1": "steps", "wide-2": "steps"}
+        names = {"wide-0": "async-steps", "wide-1": "blocking-steps", "wide-2": "blocking-steps"}
         for name in names:  # one file for all, to see what runs at one moment
             (site.world / f"{site.namespace}-{name}").symlink_to(site.world / "all")
         site.plans.apply(*(manifest(n, plan, parameters=steps, parallelism=20) for n, plan in names.items()))
@@ -100,7 +100,7 @@ class TestThreads:
         assert at_once(site.marks("wide-0")) <= 6
 
     @pytest.mark.parametrize("parallelism", [1, 3])
-    @pytest.mark.parametrize("plan", ["steps", "async-steps"])
+    @pytest.mark.parametrize("plan", ["blocking-steps", "async-steps"])
     def test_a_task_left_at_its_deadline_is_not_started_beside_itself(
         self, site: Site, parallelism: int, plan: str
     ) -> None:

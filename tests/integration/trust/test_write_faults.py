@@ -92,7 +92,7 @@ def test_descriptors_that_run_out_hurt_for_as_long_as_they_are_out(cluster: Clus
         before = resource.prlimit(process, resource.RLIMIT_NOFILE)
         held = len(list(Path(f"/proc/{process}/fd").iterdir()))
         resource.prlimit(process, resource.RLIMIT_NOFILE, (held, before[1]))
-        site.plans.apply(*(manifest(f"p{number}", "steps", parameters={"count": 2}) for number in range(10)))
+        site.plans.apply(*(manifest(f"p{number}", "blocking-steps", parameters={"count": 2}) for number in range(10)))
         time.sleep(5)
         resource.prlimit(process, resource.RLIMIT_NOFILE, before)
         site.plans.kubectl("wait", "--for=condition=Ready", "plan", "--all", "--timeout=20s")

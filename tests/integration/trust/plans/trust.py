@@ -158,7 +158,7 @@ class Steps(BaseModel):
     blocking: bool = False
 
 
-@plan("steps", parameters=Steps)
+@plan("blocking-steps", parameters=Steps)
 class StepsPlan:
     """Steps that say when they begin and end, in async or blocking code."""
 
