@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-_LIVES = int(os.environ.get("EXECLOOP_LIVES", "400"))
+_LIVES = int(os.environ.get("EXECLOOP_LIVES", "1000"))
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -14,7 +14,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.timeout(600)  # where the machine is busy; alone it is a minute
+@pytest.mark.timeout(600)  # where the machine is busy; alone it is a minute and a half
 @pytest.mark.parametrize("half", [0, 1])
 def test_no_rule_is_broken_in_any_life(half: int) -> None:
     lives = _LIVES // 2
