@@ -155,14 +155,19 @@ def _registered(made: Iterable[object], version: str) -> Iterable[Registered]:
 
 
 def _plans(sites: Sites) -> list[object]:
-    def asked(parameters: Any, context: Context, *, teardown: bool) -> Asked:
-        name, execution = f"{context.namespace}/{context.name}", context.execution.id
-        return Asked(name, context.uid, context.generation, execution, dict(parameters), teardown)
+    return [_blocking(sites), _asynchronous(sites)]
 
+
+def _asked(parameters: Any, context: Context, *, teardown: bool) -> Asked:
+    name, execution = f"{context.namespace}/{context.name}", context.execution.id
+    return Asked(name, context.uid, context.generation, execution, dict(parameters), teardown)
+
+
+def _blocking(sites: Sites) -> object:
     @plan("works")
     class Works:
         def __init__(self, parameters: dict[str, Any], context: Context) -> None:
-            self._about, self._undo = (asked(parameters, context, teardown=undo) for undo in (False, True))
+            self._about, self._undo = (_asked(parameters, context, teardown=undo) for undo in (False, True))
 
         def create(self) -> list[Task]:
             return self._tasks(self._about)
@@ -178,10 +183,14 @@ def _plans(sites: Sites) -> list[object]:
 
             return [guarded(about, task(thing, partial(perform, thing))) for thing in sites.look(about)]
 
+    return Works
+
+
+def _asynchronous(sites: Sites) -> object:
     @plan("works-async")
     class WorksAsync:
         def __init__(self, parameters: dict[str, Any], context: Context) -> None:
-            self._about, self._undo = (asked(parameters, context, teardown=undo) for undo in (False, True))
+            self._about, self._undo = (_asked(parameters, context, teardown=undo) for undo in (False, True))
 
         async def create(self) -> list[Task]:
             return self._tasks(self._about)
@@ -201,4 +210,4 @@ def _plans(sites: Sites) -> list[object]:
 
             return [guarded(about, task(thing, partial(perform, thing))) for thing in sites.look(about)]
 
-    return [Works, WorksAsync]
+    return WorksAsync

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from execloop._engine.errors import FatalError
-from execloop._engine.execution import CreateFailed, Execution, Failed, Interrupted, Outcome
+from execloop._engine.execution import Again, CreateFailed, Execution, Failed, Interrupted, Outcome
 from execloop._engine.options import Options
 from execloop._engine.returned import NotTasks, take_created
 from execloop._engine.run import Run, out_of_time
@@ -275,6 +275,8 @@ async def _outcome(
         return Refused(str(error))
     except OutOfTime:
         run.abandon()
+        if isinstance(ended := run.settle(), Again):  # the run was in time, and the look after it was not
+            return Failed(ended.execution, out_of_time(run.options))
     except Escaped as error:
         run.abandon()
         return Failed(run.execution, _fatal(error))

@@ -1,6 +1,7 @@
 """Without a pause between runs a plan is asked again in the thread of its run, which saves a call."""
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -80,6 +81,30 @@ def test_an_exit_of_it_ends_the_execution(control: Controller) -> None:
     assert control.conditions()["Stalled"] == ("True", "FatalError")
 
 
+class Blocking:
+    """Blocks when it is asked the second time."""
+
+    def __init__(self, release: Event) -> None:
+        self.release, self.asked = release, 0
+
+    def create(self) -> list[Task]:
+        self.asked += 1
+        if self.asked == 2:
+            self.release.wait(30)
+        return [task("x", lambda: None)]
+
+
+def test_one_that_blocks_ends_the_execution_at_its_deadline_and_is_not_asked_beside_itself(control: Controller) -> None:
+    release = Event()
+    plan = Blocking(release)
+    control.plan(plan)
+    control.apply(sleepBetweenRuns="0s", executionTimeout="200ms")
+    control.settle()
+    assert control.conditions()["Stalled"] == ("True", "ExecutionTimeout")
+    assert plan.asked == 2
+    release.set()
+
+
 def test_a_run_with_an_error_is_not_followed_by_a_look(control: Controller) -> None:
     script = control.script({"x": DOWN}, ["y"])
     control.apply(sleepBetweenRuns="0s")
@@ -119,3 +144,22 @@ def test_what_a_plan_keeps_is_written_before_it_is_asked_again(
     assert (plan.asked, len(control.written)) == (1, 1)
     control.settle()
     assert control.conditions() == {"Ready": ("True", "Converged")}
+
+
+class Incomparable:
+    """A value that no state may hold, and that raises when it is compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not comparable")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_value_that_cannot_be_compared_ends_its_execution_alone(control: Controller) -> None:
+    control.plan(Keeping(lambda context: context.state.update(token="7"), control))
+    control.apply(sleepBetweenRuns="0s")
+    control.settle()
+    control.plan(Keeping(lambda context: context.state.update(token=Incomparable()), control))
+    control.annotate(requestedAt="again")
+    control.settle()
+    assert control.conditions()["Stalled"] == ("True", "FatalError")

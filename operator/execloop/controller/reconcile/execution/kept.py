@@ -108,7 +108,10 @@ def changes(ctx: ReconcileContext) -> bool:
     made, status = ctx.work.plan_context, ctx.snapshot.status
     if made is None:
         return False
-    return made.inventory.snapshot() != (status.inventory or ()) or made.state != (status.kept or {})
+    try:
+        return made.inventory.snapshot() != (status.inventory or ()) or made.state != (status.kept or {})
+    except BaseException:  # noqa: BLE001 - a value of the plan's author compares as it likes
+        return True
 
 
 def keeps_more(ctx: ReconcileContext) -> bool:
