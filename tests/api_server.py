@@ -205,8 +205,14 @@ class ApiServer:
         return created if dry else self._store(path, created)
 
     def _update(self, path: str, body: Object) -> Object:
-        old = self._found(path)
+        target = path.removesuffix("/status") if Place.of(path).subresource == "status" else path
+        old = self._found(target)
         self._precondition(old, body["metadata"].get("resourceVersion"))
+        if body["metadata"].get("uid", old["metadata"].get("uid")) != old["metadata"].get("uid"):
+            refuse(409, "Conflict", "Precondition failed: UID in precondition")
+        if target != path:
+            new = old | {"status": body.get("status", {})}
+            return old if new == old else self._replace(target, old, new)
         kept = {name: old["metadata"][name] for name in ("uid", "generation") if name in old["metadata"]}
         new = {**body, "metadata": body["metadata"] | kept}
         return old if new == old else self._replace(path, old, new)

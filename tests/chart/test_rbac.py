@@ -43,7 +43,7 @@ def working(scope: str) -> set[Right]:
     """What the operator needs where it watches."""
     return {
         *rights("get list watch patch delete", PLANS, scope),
-        *rights("patch", STATUS, scope),
+        *rights("update", STATUS, scope),
         *rights("create", "events.k8s.io/events", scope),
     }
 

@@ -54,7 +54,7 @@ def watches_plans(asked: Asked) -> bool:
 
 
 def writes_status(asked: Asked) -> bool:
-    return asked.method == "PATCH" and asked.path.endswith("/status")
+    return asked.method == "PUT" and asked.path.endswith("/status")
 
 
 def everything(_: Asked) -> bool:

@@ -44,8 +44,9 @@ class Plans:
                     break
         return found
 
-    async def put(self, body: Object) -> Object:
-        return await self._kube.request("PUT", f"{self._collection}/{body['metadata']['name']}", body=body)
+    async def put(self, body: Object, subresource: str = "") -> Object:
+        path = f"{self._collection}/{body['metadata']['name']}{subresource}"
+        return await self._kube.request("PUT", path, body=body)
 
     async def names(self) -> list[str]:
         listed = await self._kube.request("GET", self._collection)
@@ -117,6 +118,30 @@ async def test_a_status_is_written_through_its_subresource_alone(served: Served)
         written = await plans.patch(body, "/status")
         assert written["status"] == {"observedGeneration": -1, "progress": "1/2"}
         assert (written["spec"]["plan"], "labels" in written["metadata"]) == ("noop", False)
+
+
+@in_event_loop
+async def test_a_put_of_the_status_takes_nothing_else_and_loses_nothing_else(served: Served) -> None:
+    async with served() as plans:
+        labels = {"metadata": {"labels": {"team": "ours"}, "finalizers": ["example.com/held"]}}
+        await plans.create()
+        await plans.patch({"status": {"progress": "1/2"}}, "/status")
+        before = await plans.patch(labels)
+        metadata = {name: before["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+        body = {key: before[key] for key in ("apiVersion", "kind") if key in before}
+        written = await plans.put({**body, "metadata": metadata, "status": {"observedGeneration": 1}}, "/status")
+        assert (written["status"], written["spec"]) == ({"observedGeneration": 1}, before["spec"])
+        for name in ("labels", "finalizers", "generation", "uid"):
+            assert written["metadata"][name] == before["metadata"][name]
+
+
+@pytest.mark.parametrize("stale", [{"resourceVersion": "1"}, {"uid": "another"}])
+@in_event_loop
+async def test_a_put_of_the_status_on_another_version_or_uid_conflicts(served: Served, stale: Object) -> None:
+    async with served() as plans:
+        made = await plans.create()
+        body = {**made, "metadata": {**made["metadata"], **stale}, "status": {"observedGeneration": 1}}
+        assert await refused(plans.put(body, "/status")) == (409, "Conflict")
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ def test_missing_rights_are_named_and_once_they_are_given_it_works(
     with started(cluster, [namespace], tmp_path, kubeconfig=poor) as (operator, endpoints):
         lacking = "; ".join(
             f"{right} in {namespace}"
-            for right in ("list plans.execloop.dev", "watch plans.execloop.dev", "patch plans.execloop.dev/status")
+            for right in ("list plans.execloop.dev", "watch plans.execloop.dev", "update plans.execloop.dev/status")
         )
         plans.until(lambda: endpoints.ready() == f"rights are missing: {lacking}", "it says so")
         assert endpoints.healthy() == "ok"
-        allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "patch plans.execloop.dev/status")
+        allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "update plans.execloop.dev/status")
         plans.apply(manifest("a", "marks"))
         plans.wait("a")
         said = warnings(operator)  # RBAC may know of the new rights one after another
@@ -73,7 +73,7 @@ def test_missing_rights_to_the_lease_are_named(
     plans: Plans, cluster: Cluster, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> None:
     poor = account(cluster, kubectl, namespace, "poor", tmp_path)
-    allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "patch plans.execloop.dev/status")
+    allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "update plans.execloop.dev/status")
     options = ("--leader-elect", f"--lease-namespace={namespace}", "--lease-name=mine")
     with started(cluster, [namespace], tmp_path, *options, kubeconfig=poor) as (_, endpoints):
         lacking = "; ".join(f"{verb} leases.coordination.k8s.io in {namespace}" for verb in ("get", "update", "create"))
@@ -87,7 +87,7 @@ def test_rights_that_are_taken_away_end_it_and_are_waited_for_then(
     plans: Plans, cluster: Cluster, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> None:
     poor = account(cluster, kubectl, namespace, "poor", tmp_path)
-    allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "patch plans.execloop.dev/status")
+    allow(kubectl, "poor", "get,list,watch plans.execloop.dev", "update plans.execloop.dev/status")
     with started(cluster, [namespace], tmp_path, kubeconfig=poor) as (operator, endpoints):
         plans.until(lambda: endpoints.ready() == "ok", "it works")
         kubectl("delete", "rolebinding", "poor-0", "poor-1")

@@ -58,12 +58,11 @@ class Caught(NamedTuple):
 def _newest_generation() -> list[Any]:
     send = writer.StatusWriter._send
 
-    async def newest(self: Any, state: Any, diff: dict[str, Any], status: Any, _wanted: Any) -> None:
+    async def newest(self: Any, state: Any, status: Any, _wanted: Any) -> None:
         generation = state.snapshot.generation
         conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
         status = status.model_copy(update={"conditions": conditions, "observed_generation": generation})
-        diff = {**diff, "observedGeneration": generation, "conditions": status.to_json()["conditions"]}
-        await send(self, state, diff, status, status.to_json())
+        await send(self, state, status, status.to_json())
 
     return [
         patch.object(writer.StatusWriter, "_send", newest),
@@ -74,15 +73,15 @@ def _newest_generation() -> list[Any]:
 def _blind_writer() -> list[Any]:
     send = writer.StatusWriter._send
 
-    async def unconditional(self: Any, state: Any, diff: dict[str, Any], status: Any, wanted: Any) -> None:
+    async def unconditional(self: Any, state: Any, status: Any, wanted: Any) -> None:
         request = self._kube.request
 
         async def bare(method: str, path: str, **options: Any) -> Any:
-            options["body"] = {"status": options["body"]["status"]}
+            options["body"] = {"metadata": {}, "status": options["body"]["status"]}
             return await request(method, path, **options)
 
         with patch.object(self, "_kube", type("Bare", (), {"request": staticmethod(bare)})):
-            await send(self, state, diff, status, wanted)
+            await send(self, state, status, wanted)
 
     return [patch.object(writer.StatusWriter, "_send", unconditional)]
 

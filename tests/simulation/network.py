@@ -120,7 +120,7 @@ class Network:
             refuse(0, "Timeout" if not self.down else "Unreachable", "https://api did not answer in time")
         if fault == "touched just before":
             self._touch(path)
-        if self.met and method == "PATCH" and path.endswith("/status"):
+        if self.met and method == "PUT" and path.endswith("/status"):
             self.met.pop()()
         answer, error = self._served(process, method, path, query, body)
         if fault == "crash between send and answer":

@@ -7,7 +7,7 @@
 # say how far they are
 - apiGroups: [execloop.dev]
   resources: [plans/status]
-  verbs: [patch]
+  verbs: [update]
 # tell of what people care about: stalled, recovered, drift repaired; notice that a namespace goes
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -98,7 +98,7 @@ async def _missing(connection: Connection, needed: Iterable[_Right]) -> list[_Ri
 def _of_plans(namespace: str) -> Iterator[_Right]:
     for verb in ("list", "watch"):
         yield _Right(verb, GROUP, PLURAL, namespace=namespace)
-    yield _Right("patch", GROUP, PLURAL, "status", namespace)
+    yield _Right("update", GROUP, PLURAL, "status", namespace)
 
 
 def _of_lease(election: Election) -> Iterator[_Right]:

@@ -1,4 +1,4 @@
-"""Write a Plan's status: what differs, on the resourceVersion that is known. Nothing else writes one.
+"""Write a Plan's status, whole, on the resourceVersion that is known. Nothing else writes one.
 
 The commit calls it. At a conflict it reads the Plan and asks again whether the write still counts.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from execloop.controller.api.v1alpha1 import API_VERSION, PLURAL
-from execloop.controller.status.patch import difference
+from execloop.controller.api.v1alpha1 import API_VERSION, KIND, PLURAL
 from execloop.controller.watch.snapshot import identity_of, parse_status
-from execloop.kube import MERGE_PATCH, ApiError
+from execloop.kube import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +39,10 @@ class StatusWriter:
         for _ in range(_TRIES):
             if overtaken():
                 return False
-            patch = difference(state.snapshot.stored.to_json(), wanted)
-            if not patch:
+            if state.snapshot.stored.to_json() == wanted:
                 return True
-            if "execution" in wanted:  # each write brings it whole
-                patch["execution"] = patch.get("execution", {}) | wanted["execution"]
             try:
-                await self._send(state, patch, status, wanted)
+                await self._send(state, status, wanted)
             except ApiError as error:
                 if not error.conflict:
                     raise
@@ -57,12 +53,17 @@ class StatusWriter:
         message = f"the status of {state.key} was written by others {_TRIES} times in a row"
         raise ApiError(_CONFLICT, "Conflict", message)
 
-    async def _send(
-        self, state: PlanState, patch: dict[str, object], status: PlanStatus, wanted: dict[str, object]
-    ) -> None:
-        body = {"metadata": {"resourceVersion": state.snapshot.resource_version}, "status": patch}
+    async def _send(self, state: PlanState, status: PlanStatus, wanted: dict[str, object]) -> None:
+        # The API server takes nothing but the status from this. It does less for a PUT than for a patch.
+        metadata = {
+            "namespace": state.key.namespace,
+            "name": state.key.name,
+            "uid": state.uid,
+            "resourceVersion": state.snapshot.resource_version,
+        }
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": wanted}
         state.send(status)
-        answer = await self._kube.request("PATCH", path_of(state.key) + "/status", body=body, content_type=MERGE_PATCH)
+        answer = await self._kube.request("PUT", path_of(state.key) + "/status", body=body)
         self.writes += 1
         as_wanted = answer.get("status") == wanted
         state.written(str(answer["metadata"]["resourceVersion"]), status if as_wanted else parse_status(answer))

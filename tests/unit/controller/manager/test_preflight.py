@@ -71,7 +71,7 @@ async def test_a_namespace_without_rights_keeps_the_operator_from_no_other() -> 
     assert await missing_rights(connection, "red") == ""
     assert await missing_rights(connection, "blue") == (
         "rights are missing: list plans.execloop.dev in blue; watch plans.execloop.dev in blue;"
-        " patch plans.execloop.dev/status in blue"
+        " update plans.execloop.dev/status in blue"
     )
 
 

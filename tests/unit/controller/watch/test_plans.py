@@ -423,7 +423,7 @@ class TestReadiness:
 
     @in_event_loop
     async def test_a_namespace_without_rights_keeps_no_other_from_its_plans(self) -> None:
-        missing = {"blue": "rights are missing: patch plans.execloop.dev/status in blue"}
+        missing = {"blue": "rights are missing: update plans.execloop.dev/status in blue"}
 
         async def permitted(namespace: str) -> str:
             return missing.get(namespace, "")
