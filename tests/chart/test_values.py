@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from release.chart import values as documented
 from tests.chart.effects import EFFECTS, arguments, policies, roles
 from tests.chart.rendering import CHART, Chart, Rendered, Values
+from tests.documentation import blocks
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -78,3 +80,14 @@ def test_by_default_plans_that_do_what_a_plan_says_need_a_service_account(defaul
     prefix = "--require-service-account-for="
     named = [argument.removeprefix(prefix) for argument in arguments(default) if argument.startswith(prefix)]
     assert named == ["manifests", "jobs", "steps", "http", "sql"]
+
+
+def test_the_page_of_manifests_mounts_an_image_below_a_folder_that_plans_may_read(chart: Chart) -> None:
+    page = (CHART.parents[1] / "docs" / "library" / "manifests.md").read_text()
+    (values,) = [block.text for block in blocks(page) if block.text.startswith("extraVolumes:")]
+    rendered = chart.render(yaml.safe_load(values))
+    (mount,) = [each for each in rendered.container["volumeMounts"] if each["name"] == "shop"]
+    (volume,) = [each for each in rendered.pod["volumes"] if each["name"] == "shop"]
+    assert volume["image"]["reference"].startswith("registry.example.com/")
+    assert mount == {"name": "shop", "mountPath": "/manifests/shop", "readOnly": True}
+    assert "--plan-folder=/manifests" in arguments(rendered)

@@ -111,8 +111,8 @@ def test_an_object_that_the_server_refuses_is_told_with_its_rule(plans: Plans) -
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "parameters.objects: Field required"),
-        (objects(), "parameters.objects: List should have at least 1 item"),
+        ({}, "parameters.objects: give at least one, or a folder"),
+        (objects(), "parameters.objects: give at least one, or a folder"),
         (objects({"kind": "ConfigMap"}), "parameters.objects.0: apiVersion is missing"),
         (objects({"apiVersion": "v1", "kind": "ConfigMap"}), "parameters.objects.0: metadata.name is"),
     ],

@@ -71,9 +71,12 @@ class DeferredPlan:
 
     def _asked(self) -> Any:
         self.prepare()
-        plan: Any = self._definition.make(self._parsed, self._context)
+        plan = self._made()
         self._declare(plan)
         return plan.teardown() if self._teardown else plan.create()
+
+    def _made(self) -> Any:
+        return self._definition.make(self._parsed, self._context)
 
     def _counted(self, created: Any) -> Any:
         if isinstance(created, list | tuple):
@@ -82,6 +85,25 @@ class DeferredPlan:
 
 
 class _DeferredAsyncPlan(DeferredPlan):
+    """The plan is made where its parameters are validated, in a thread: its constructor may read files too."""
+
+    _plan: Any = None
+    _error: Exception | None = None
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._plan is None and self._error is None:
+            try:
+                self._plan = super()._made()
+            except Exception as error:  # noqa: BLE001 - create() raises it, where errors of the plan count
+                self._error = error
+
+    def _made(self) -> Any:
+        plan, error, self._plan, self._error = self._plan, self._error, None, None
+        if error is not None:
+            raise error
+        return plan
+
     async def create(self) -> Any:
         try:
             created = self._asked()

@@ -95,6 +95,9 @@ class Apply(Task):
 
     @property
     def detail(self) -> str:
+        return self._one.origin + self._difference()
+
+    def _difference(self) -> str:
         match self._seen:
             case Create(manifest):
                 return diff.created(manifest)

@@ -10,12 +10,14 @@ from execloop._engine.waits import Wait
 from execloop._plans.decorator import plan
 from execloop._plans.entry import Entry
 from execloop.kube import ApiError
+from execloop.library.folder import FolderError
 from execloop.library.manifests.applying import Apply, ObjectsFailed, Progress, ReportFailures, Tools
 from execloop.library.manifests.health import HealthCheck, brief
 from execloop.library.manifests.memory import Memory
 from execloop.library.manifests.observation import Change, Create, Fine, OnItsWay, Recreate, Refused, Viewer
 from execloop.library.manifests.pruning import Delete, Deletions, Leftover, look_at, waits_of
 from execloop.library.manifests.recovery import recover
+from execloop.library.manifests.wanted.files import of_folder
 from execloop.library.manifests.wanted.order import rank
 from execloop.library.manifests.wanted.parameters import Parameters
 from execloop.library.manifests.wanted.wish import Wanted, defined_scope, dependencies, wanted_of
@@ -41,7 +43,13 @@ class Manifests:
 
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
-        self._wanted = wanted_of(parameters, context.namespace)
+        self._wanted: Sequence[Wanted] = ()
+        self._unknown: Exception | None = None
+        try:
+            files = of_folder(parameters.folder, context.limits) if parameters.folder is not None else ()
+            self._wanted = wanted_of(parameters, context.namespace, files)
+        except (FatalError, FolderError, Wait) as error:
+            self._unknown = error  # create() says so; a teardown goes by the inventory
 
     @property
     def watches(self) -> Sequence[tuple[str, str, str, str]]:
@@ -51,6 +59,8 @@ class Manifests:
         )
 
     async def create(self) -> list[Task | Wait]:
+        if self._unknown is not None:
+            raise self._unknown
         kube, inventory = self._context.kube, self._context.inventory
         entries = await self._entries()
         inventory.checked(map(str, entries))  # refused before anything is applied
@@ -95,7 +105,8 @@ class Manifests:
         found = await _bounded(self._entry(one) for one in self._wanted)
         if len(set(found)) < len(found):
             twice = next(entry for place, entry in enumerate(found) if entry in found[:place])
-            raise FatalError(f"parameters.objects: {twice.label} is in the list twice; keep one of them")
+            first, second = [self._wanted[place].given.place for place, entry in enumerate(found) if entry == twice][:2]
+            raise FatalError(f"{second}: {twice.label} is in {first} too; keep one of them")
         return found
 
     async def _entry(self, one: Wanted) -> Entry:

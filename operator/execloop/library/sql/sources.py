@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from execloop._engine.errors import FatalError
 from execloop._engine.waits import Wait
+from execloop.library.folder import Folder
 from execloop.library.sql.migration import LONGEST, Migration, natural_order
 from execloop.library.sql.statements import transaction_control
 
@@ -20,6 +21,7 @@ __all__ = ["read"]
 
 _SUFFIX: Final = ".sql"
 _MOST_FILES: Final = 2000
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 async def read(parameters: Parameters, context: Context) -> tuple[Migration, ...]:
@@ -27,7 +29,8 @@ async def read(parameters: Parameters, context: Context) -> tuple[Migration, ...
 
     Raises:
         FatalError: One of them cannot be a migration, which only an edit changes.
-        Wait: The ConfigMap does not exist yet.
+        FolderError: A file cannot be read.
+        Wait: The ConfigMap or the folder does not exist yet, or the folder was being changed.
 
     """
     if parameters.config_map is not None:
@@ -45,16 +48,8 @@ async def _of_config_map(name: str, context: Context) -> Mapping[str, str]:
 
 
 def _of_folder(name: str, context: Context) -> Mapping[str, str]:
-    folder = context.limits.folder(name)
-    files = {path.name: path for path in folder.iterdir() if path.name.endswith(_SUFFIX)}
-    if len(files) > _MOST_FILES:
-        raise FatalError(f"the folder {name} has {len(files)} migrations, at most {_MOST_FILES} are read")
-    texts = {}
-    for file, path in files.items():
-        inside = context.limits.folder(str(path))  # a link may lead elsewhere
-        with inside.open(encoding="utf-8") as opened:
-            texts[file] = opened.read(LONGEST + 1)
-    return texts
+    folder = Folder(name, (_SUFFIX,), False, _MOST_FILES, LONGEST, _MOST_BYTES)
+    return folder.texts(context.limits)
 
 
 def _parsed(texts: Mapping[str, str]) -> tuple[Migration, ...]:

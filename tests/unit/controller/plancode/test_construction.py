@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -57,3 +59,48 @@ def test_how_many_tasks_a_plan_returned_is_told(created: object, expected: list[
     plan = deferred(definition, {}, Context("a"), str, lambda _plan: None, returned=told.append)
     assert (asyncio.run(plan.create()) if asynchronous else plan.create()) is created
     assert told == expected
+
+
+class Constructed:
+    """Its constructor reads files, say."""
+
+    name = "mine"
+
+    def __init__(self, parameters: list[int]) -> None:
+        parameters.append(threading.get_ident())
+        if len(parameters) > 2:
+            raise ValueError("the file is gone")
+
+    async def create(self) -> list[Any]:
+        return []
+
+
+def constructed(threads: list[int]) -> Any:
+    definition = Definition("mine", None, Constructed, "here", "mine", asynchronous=True, teardown=False)
+    object.__setattr__(definition, "unchecked", True)
+    object.__setattr__(definition, "takes", ("parameters",))
+    return deferred(definition, threads, Context("a"), str, lambda _plan: None)
+
+
+class TestConstructorOfAnAsynchronousPlan:
+    def test_it_runs_in_the_thread_that_validates_and_once(self) -> None:
+        threads: list[int] = []
+        plan = constructed(threads)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(plan.prepare).result()
+        assert asyncio.run(plan.create()) == []
+        assert len(threads) == 1
+        assert threads != [threading.get_ident()]
+
+    def test_each_look_has_a_plan_of_its_own(self) -> None:
+        threads: list[int] = []
+        plan = constructed(threads)
+        for _ in range(2):
+            asyncio.run(plan.create())
+        assert len(threads) == 2
+
+    def test_its_error_is_one_of_create(self) -> None:
+        plan = constructed([1, 2])
+        plan.prepare()
+        with pytest.raises(ValueError, match="the file is gone"):
+            asyncio.run(plan.create())

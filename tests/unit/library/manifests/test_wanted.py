@@ -40,8 +40,9 @@ class TestObjects:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ({}, "parameters.objects: Field required"),
-        ({"objects": []}, "parameters.objects: List should have at least 1 item"),
+        ({}, "parameters.objects: give at least one, or a folder"),
+        ({"objects": []}, "parameters.objects: give at least one, or a folder"),
+        ({"folder": ""}, "parameters.folder: String should have at least 1 character"),
         ({"objects": "a: ["}, "parameters.objects: the text is not YAML: "),
         ({"objects": [{"kind": "A"}]}, "parameters.objects.0: apiVersion is missing"),
         ({"objects": [{"apiVersion": "v1", "kind": "A"}]}, "parameters.objects.0: metadata.name is missing"),
@@ -102,7 +103,9 @@ class TestSubstitution:
 
     def test_two_names_that_become_one_are_refused(self) -> None:
         both = [configmap("${a}"), configmap("same")]
-        with pytest.raises(FatalError, match=r"parameters.objects.1: ConfigMap default/same is in the list twice"):
+        with pytest.raises(
+            FatalError, match=r"parameters.objects.1: ConfigMap default/same is in parameters.objects.0 too"
+        ):
             wanted_of(parsed(objects=both, substitute={"a": "same"}), "default")
 
 

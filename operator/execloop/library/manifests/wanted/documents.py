@@ -1,12 +1,13 @@
-"""Objects from what a parameter holds: a list, or YAML text of one document after another."""
+"""Objects from what a parameter or a file holds: a list, or YAML text of one document after another."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from execloop._yaml import MAX_BYTES, BadYaml, load_documents
+from execloop.library.manifests.wanted.order import wave_of
 
-__all__ = ["documents", "whole"]
+__all__ = ["complete", "documents", "items_of", "whole"]
 
 
 def documents(given: Any) -> Any:
@@ -20,13 +21,21 @@ def documents(given: Any) -> Any:
             raise ValueError(f"the text is not YAML: {error}") from None
     if not isinstance(given, list):
         return given
-    return [item for each in given for item in _items(each)]
+    return [item for each in given for item in items_of(each)]
 
 
-def _items(given: Any) -> list[Any]:
+def items_of(given: Any) -> list[Any]:
+    """Return the items of a `List`; of anything else itself."""
     if isinstance(given, dict) and given.get("kind") == "List" and isinstance(given.get("items"), list):
         return list(given["items"])
     return [given]
+
+
+def complete(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return an object that has all that names it, and a wave. Raises ValueError that names the field."""
+    manifest = whole(manifest)
+    wave_of(manifest)
+    return manifest
 
 
 def whole(manifest: dict[str, Any]) -> dict[str, Any]:

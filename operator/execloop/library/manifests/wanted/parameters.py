@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from execloop._engine.errors import ParameterProblem
 from execloop._plans.duration import Duration
-from execloop.library.manifests.wanted.documents import documents, whole
+from execloop.library.manifests.wanted.documents import complete, documents
+from execloop.library.manifests.wanted.files import MOST_OBJECTS
 from execloop.library.manifests.wanted.ignored import Ignored
-from execloop.library.manifests.wanted.order import wave_of
 from execloop.library.manifests.wanted.readiness import ReadyWhen
+from execloop.library.parts.parameters import misplaced
 
 __all__ = ["CommonMetadata", "Parameters"]
 
 Value = str | bool | int | float
-
-
-def _complete(manifest: dict[str, Any]) -> dict[str, Any]:
-    manifest = whole(manifest)
-    wave_of(manifest)
-    return manifest
 
 
 def _distinct(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -52,14 +48,21 @@ class Parameters(_Model):
     """What `manifests` applies, and how."""
 
     objects: Annotated[
-        list[Annotated[dict[str, Any], AfterValidator(_complete)]],
+        list[Annotated[dict[str, Any], AfterValidator(complete)]],
         BeforeValidator(documents),
         AfterValidator(_distinct),
     ] = Field(
-        min_length=1,
-        max_length=1000,
+        default_factory=list[dict[str, Any]],
+        max_length=MOST_OBJECTS,
         description="Kubernetes objects: a list, or YAML text with one document after another. Without a namespace they"
-        " go to the Plan's own.",
+        " go to the Plan's own. Required without `folder`.",
+    )
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        description="A folder whose `.yaml`, `.yml` and `.json` files have objects, also in the folders within it. It"
+        " is below one that the administrator allows with `--plan-folder`.",
     )
     prune: bool = Field(
         default=False,
@@ -112,3 +115,10 @@ class Parameters(_Model):
         default=Duration("1h"),
         description="How often every object is compared in full, though the watch says that nothing has changed.",
     )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.objects and self.folder is None:
+            rule = "too_short" if "objects" in self.model_fields_set else "missing"
+            raise misplaced("manifests", [ParameterProblem(("objects",), "give at least one, or a folder", rule)])
+        return self

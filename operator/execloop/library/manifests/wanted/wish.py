@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import FatalError
 from execloop._plans.entry import Entry, group_of
+from execloop.library.manifests.wanted.files import Given
 from execloop.library.manifests.wanted.ignored import paths_for
 from execloop.library.manifests.wanted.order import FOUNDATIONS, rank, wave_of
 from execloop.library.manifests.wanted.substitution import Filler
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Wanted", "dependencies", "wanted_of"]
 
 _NAMESPACE, _DEFINITION = FOUNDATIONS
+_KEY = os.urandom(16)
+"""Of this process: what a status shows of a Secret must not confirm a guess of it."""
+_LONGEST_PLACE = 100
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +39,39 @@ class Wanted:
     wave: int
     ignored: tuple[str, ...]
     digest: bytes
+    given: Given
 
     @property
     def order(self) -> tuple[int, int]:
         return self.wave, rank(self.entry.kind)
 
+    @property
+    def origin(self) -> str:
+        """Return the file and a hash of all that is applied: so an approval covers what no input of the Plan names."""
+        if not self.given.in_file:
+            return ""
+        secret = (self.entry.group, self.entry.kind) == ("", "Secret")
+        content = hashlib.blake2b(self.digest, key=_KEY if secret else b"", digest_size=8).hexdigest()
+        place = self.given.place.encode(errors="replace")[-_LONGEST_PLACE:].decode(errors="ignore")
+        return f"# {place}, content {content}\n"
 
-def wanted_of(parameters: Parameters, namespace: str) -> list[Wanted]:
+
+def wanted_of(parameters: Parameters, namespace: str, files: Sequence[Given] = ()) -> list[Wanted]:
     """Return the objects in the order in which they are applied. Raises FatalError that names the object."""
     found: dict[Entry, Wanted] = {}
     filler = Filler(parameters.substitute)
-    for index, given in enumerate(parameters.objects):
+    inline = [Given(f"parameters.objects.{index}", manifest) for index, manifest in enumerate(parameters.objects)]
+    for given in (*inline, *files):
         try:
-            manifest = _with_common(filler.fill(given), parameters)
+            manifest = _with_common(filler.fill(given.manifest), parameters)
             wave = wave_of(manifest)
         except ValueError as error:
-            raise FatalError(f"parameters.objects.{index}: {error}") from None
+            raise FatalError(f"{given.place}: {error}") from None
         entry = Entry.of(manifest, manifest["metadata"].get("namespace") or namespace)
         if entry in found:
-            raise FatalError(f"parameters.objects.{index}: {entry.label} is in the list twice; keep one of them")
+            raise FatalError(f"{given.place}: {entry.label} is in {found[entry].given.place} too; keep one of them")
         ignored = paths_for(manifest, parameters.ignore)
-        found[entry] = Wanted(manifest, entry, wave, ignored, _digest(manifest, ignored))
+        found[entry] = Wanted(manifest, entry, wave, ignored, _digest(manifest, ignored), given)
     return sorted(found.values(), key=lambda one: one.order)
 
 
