@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from execloop._engine.plan import Plan
 
-__all__ = ["ARGUMENTS", "SAME_WORK_RUNS", "SAME_WORK_SECONDS", "Definition", "definition_of"]
+__all__ = ["ARGUMENTS", "PLANS", "SAME_WORK_RUNS", "SAME_WORK_SECONDS", "Definition", "definition_of"]
 
 ARGUMENTS = ("parameters", "context")
+PLANS = "plans"
+"""The key in the context of a validator."""
 SAME_WORK_RUNS = 20
 SAME_WORK_SECONDS = 300.0
 
@@ -56,20 +58,24 @@ class Definition:
         """Return whether a parameter may have this name."""
         return self.declared is None or name in self.declared
 
-    def parse(self, raw: dict[str, Any], *, lenient: bool = False) -> Any:
+    def parse(
+        self, raw: dict[str, Any], *, lenient: bool = False, plans: Callable[[str], Definition] | None = None
+    ) -> Any:
         """Return the parameters as the plan wants them.
 
         Args:
             raw: Parameters by name. One that the model does not declare is an error, at any depth, unless the model
                 sets `extra` itself. A plan without a model takes none, or any when it has an argument for them.
             lenient: Leave out what is not declared, as a teardown does: it must not be blocked by it.
+            plans: Other plans by name, as `Context.plans`: then a plan of plans checks the parameters of each.
 
         Raises:
             InvalidParameters: With field paths and rules, never values.
 
         """
         if self.parameters is not None:
-            return validate_leniently(self.parameters, raw) if lenient else validate(self.parameters, raw)
+            check = validate_leniently if lenient else validate
+            return check(self.parameters, raw, {PLANS: plans})
         if self.unchecked:
             return raw
         if raw and not lenient:

@@ -10,7 +10,7 @@ import difflib
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from execloop._engine.errors import InvalidParameters, ParameterProblem
 
@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["declared", "unknown", "validate", "validate_leniently"]
 
 Location = tuple[int | str, ...]
+Context: TypeAlias = "Mapping[str, Any] | None"
 EXTRA = "extra_forbidden"
+_OF_EXTRA = ("Extra inputs are not permitted", "Unexpected keyword argument")
+"""Pydantic's own words. A model that checks another one has the names of that in its message."""
 NAMES_SHOWN = 10
 
 
-def validate(model: Any, raw: Mapping[str, Any]) -> Any:
-    """Return the parameters as the model makes them. Raises InvalidParameters with all problems, and no values."""
+def validate(model: Any, raw: Mapping[str, Any], context: Context = None) -> Any:
+    """Return the parameters as the model makes them. Raises InvalidParameters with all problems, and no values.
+
+    `context` is what a Pydantic model's validators may ask (`ValidationInfo.context`).
+    """
     try:
-        return _validator(model)(raw)
+        return _validator(model)(raw, context=context)
     except ValueError as error:
         raise InvalidParameters.of(_problems(model, error)) from None
 
 
-def validate_leniently(model: Any, raw: Mapping[str, Any]) -> Any:
+def validate_leniently(model: Any, raw: Mapping[str, Any], context: Context = None) -> Any:
     """Do the same without the names that are not declared, also where the model itself forbids them."""
-    pruned = _copy(raw)
+    pruned, known = _copy(raw), {"context": context} if _is_pydantic(model) else {}
     while True:
         try:
-            return model.model_validate(pruned)
+            return model.model_validate(pruned, **known)
         except ValueError as error:
             problems = _problems(model, error)
             extra = [problem.location for problem in problems if problem.rule == EXTRA]
@@ -61,20 +67,21 @@ def unknown(name: str, known: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _validator(model: Any) -> Callable[[Any], Any]:
+def _validator(model: Any) -> Callable[..., Any]:
     pydantic, core = sys.modules.get("pydantic"), sys.modules.get("pydantic_core")
-    if pydantic is None or core is None or not _is_pydantic(model, pydantic.BaseModel):
+    if pydantic is None or core is None or not _is_pydantic(model):
         return _Duck(model)
     schema = _forbidding(pydantic.TypeAdapter(model).core_schema, forbid=False)
     # Else it would put each model's own validator, which it has built already, in place of its schema.
     strict = core.SchemaValidator(schema, _use_prebuilt=False)
-    validate: Callable[[Any], Any] = strict.validate_python
+    validate: Callable[..., Any] = strict.validate_python
     return validate
 
 
-def _is_pydantic(model: Any, base: Any) -> bool:
+def _is_pydantic(model: Any) -> bool:
     """Return whether the model validates as Pydantic's models do: one that has a way of its own goes that way."""
-    if not isinstance(model, type) or not issubclass(model, base):
+    base: Any = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    if base is None or not isinstance(model, type) or not issubclass(model, base):
         return False
     return getattr(model.model_validate, "__func__", None) is base.model_validate.__func__  # type: ignore[attr-defined]
 
@@ -85,7 +92,7 @@ class _Duck:
 
     model: Any
 
-    def __call__(self, raw: Mapping[str, Any]) -> Any:
+    def __call__(self, raw: Mapping[str, Any], context: Context) -> Any:  # noqa: ARG002 - as Pydantic's are called
         known = declared(self.model)
         if known is not None and "extra" not in getattr(self.model, "model_config", {}):
             odd = [ParameterProblem((name,), unknown(name, sorted(known)), EXTRA) for name in raw if name not in known]
@@ -136,7 +143,7 @@ def _problems(model: Any, error: ValueError) -> list[ParameterProblem]:
 
 
 def _message(model: Any, item: Mapping[str, Any]) -> str:
-    if item["type"] in (EXTRA, "unexpected_keyword_argument"):
+    if item["msg"] in _OF_EXTRA:
         *place, name = item["loc"]
         return unknown(str(name), sorted(_known_at(model, place) - {str(name)}))  # it may be a field with an alias
     return str(item["msg"]).removeprefix("Value error, ")

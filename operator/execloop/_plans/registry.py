@@ -96,6 +96,10 @@ class Registry:
                 listed = " and ".join(f"({claim})" for claim in claims)
                 raise AmbiguousPlan(f"{len(claims)} plans are named {name!r}: {listed}; rename or remove all but one")
 
+    def definition(self, name: str) -> Definition:
+        """Raises as `get()` does."""
+        return self.get(name).definition
+
     def _unknown(self, name: str) -> str:
         names = self.names()
         near = difflib.get_close_matches(name, names, n=3)

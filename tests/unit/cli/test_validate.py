@@ -7,8 +7,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from execloop.cli.group import execloop
+from tests.documentation import blocks
 
 PLANS = Path(__file__).parents[2] / "plans"
+LIBRARY = Path(__file__).parents[3] / "docs" / "library"
 GOOD: dict[str, Any] = {
     "apiVersion": "execloop.dev/v1alpha1",
     "kind": "Plan",
@@ -159,3 +161,31 @@ def test_that_nothing_checks_the_parameters_of_a_plan_without_a_model_is_said(tm
     result = CliRunner().invoke(execloop, ["validate", "--plans", str(PLANS), str(path)])
     assert (result.exit_code, result.stdout) == (0, f"{path}:1: mine is valid\n")
     assert "spec.parameters: the plan 'free-form' has no model, so nothing checks them" in result.stderr
+
+
+def test_a_plan_of_plans_is_checked_with_the_parameters_of_each() -> None:
+    files = {"name": "files", "plan": "write-files", "parameters": {"folder": "/tmp/x", "cuont": 1}}
+    nested = {"name": "deep", "plan": "includes", "parameters": {"includes": [files]}}
+    unknown = {"name": "x", "plan": "write-file"}
+    text = _with_spec(plan="includes", parameters={"includes": [nested, unknown]})
+    lines = _validate("-", text=text).stdout.splitlines()
+    assert lines[0].endswith(
+        "spec.parameters.includes[0].parameters.includes[0].parameters.cuont: there is no such parameter;"
+        " did you mean count?"
+    )
+    assert "spec.parameters.includes[1].plan: there is no plan 'write-file'; known plans: write-files" in lines[1]
+
+
+def test_what_a_secret_brings_is_not_missed() -> None:
+    databases = [{"name": "eu", "credential": "eu"}]
+    sql = {"name": "db", "plan": "sql", "parameters": {"databases": databases}, "secrets": ["dsn"]}
+    text = _with_spec(plan="includes", parameters={"includes": [sql]}, parametersFrom=[{"kind": "Secret", "name": "s"}])
+    assert _validate("-", text=text).stdout == "-:1: mine is valid\n"
+
+
+@pytest.mark.parametrize("page", sorted(LIBRARY.glob("*.md")), ids=lambda page: page.stem)
+def test_the_plans_of_the_documentation_are_valid(page: Path) -> None:
+    for block in blocks(page.read_text()):
+        if block.language == "yaml" and "kind: Plan\n" in block.text:
+            result = _validate("-", text=block.text)
+            assert result.exit_code == 0, f"line {block.line}: {result.stdout}"

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execloop._engine.errors import InvalidParameters
+from execloop._engine.errors import InvalidParameters, UnknownPlan
 from execloop._plans.context import Context
 from execloop._plans.definition import Definition, definition_of
 from execloop.library.http import Http
 from execloop.library.includes.plan import Includes
+from execloop.library.jobs.plan import Jobs
+from execloop.library.manifests import Manifests
 from execloop.library.sql import Sql
 from execloop.library.steps.plan import Steps
 
@@ -27,6 +29,8 @@ TEXT = st.text(max_size=8) | st.sampled_from(
         "GET",
         "${{ values.x }}",
         "objects.a.b == 1",
+        "Http",
+        "Includes",
         "1 +",
         "\0",
     ]
@@ -37,8 +41,16 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PLANS: dict[str, Definition] = {
-    kind.__name__: found for kind in (Http, Includes, Sql, Steps) if (found := definition_of(kind)) is not None
+    kind.__name__: found
+    for kind in (Http, Includes, Jobs, Manifests, Sql, Steps)
+    if (found := definition_of(kind)) is not None
 }
+
+
+def _known(name: str) -> Definition:
+    if name not in PLANS:
+        raise UnknownPlan(f"there is no plan {name!r}")
+    return PLANS[name]
 
 
 def _fields(schema: dict[str, Any], whole: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -66,6 +78,6 @@ def test_parameters_are_taken_or_refused(name: str) -> None:
     @given(_fields(schema, schema).filter(lambda value: isinstance(value, dict)))
     def check(raw: dict[str, Any]) -> None:
         with suppress(InvalidParameters):
-            definition.make(definition.parse(raw), Context("fuzzed"))
+            definition.make(definition.parse(raw, plans=_known), Context("fuzzed"))
 
     check()

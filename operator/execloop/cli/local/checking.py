@@ -49,7 +49,7 @@ def check_parameters(manifest: Manifest, spec: PlanSpec, registry: Registry) -> 
         return [manifest.problem("spec.plan", str(error))]
     undone = spec.deletion_policy == "Orphan" or definition.teardown
     refused = () if undone else (manifest.problem("spec.deletionPolicy", f"the plan {spec.plan!r} has no teardown()"),)
-    errors = _parameter_errors(definition, spec.parameters)
+    errors = _parameter_errors(definition, spec.parameters, registry)
     if spec.parameters_from:  # what is missing here may stand there
         errors = [error for error in errors if error[2] != "missing"]
     return [*refused, *(manifest.problem(field, message) for field, message, _ in errors)]
@@ -66,9 +66,9 @@ _Error = tuple[str, str, str]
 """Field, message, and pydantic's word for the rule."""
 
 
-def _parameter_errors(definition: Definition, parameters: dict[str, Any]) -> list[_Error]:
+def _parameter_errors(definition: Definition, parameters: dict[str, Any], registry: Registry) -> list[_Error]:
     try:
-        definition.parse(parameters)
+        definition.parse(parameters, plans=registry.definition)
     except InvalidParameters as error:
         return [(_path("spec.parameters", one.location), one.message, one.rule) for one in error.problems]
     return []

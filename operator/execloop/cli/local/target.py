@@ -85,7 +85,7 @@ class Target:
 
     def plans(self, name: str) -> Definition:
         """Return another plan. Raises PlanError."""
-        return self.registry.get(name).definition
+        return self.registry.definition(name)
 
     def make(self, context: Context) -> Plan:
         return self.registered.definition.make(self.parameters, context)
@@ -112,7 +112,7 @@ def resolve(target: str, assignments: Sequence[str], folders: Sequence[Path], na
     try:
         registry = load_registry(folders)
         registered = registry.get(name)
-        parsed = registered.definition.parse(parameters)
+        parsed = registered.definition.parse(parameters, plans=registry.definition)
     except PlanError as error:
         raise Mistake(str(error)) from None
     found = Target(registered, parsed, options, name, registry, namespace or "")

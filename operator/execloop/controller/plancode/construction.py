@@ -55,7 +55,7 @@ class DeferredPlan:
         if self._valid:
             return
         try:
-            self._parsed = self._definition.parse(self._raw, lenient=self._lenient)
+            self._parsed = self._definition.parse(self._raw, lenient=self._lenient, plans=self._context.plans)
         except InvalidParameters as error:
             raise Refusal(self._explain(error)) from None
         except OSError as error:  # of the world, as in create(): it may pass; its text may hold a value

@@ -9,6 +9,7 @@ from execloop._engine.errors import FatalError, InvalidParameters
 from execloop._engine.returned import NotTasks, take_created
 from execloop._engine.waits import Wait, waits_of
 from execloop._plans.entry import Entry, group_of
+from execloop.library.includes.model import placed
 from execloop.library.parts.tasks import named
 
 if TYPE_CHECKING:
@@ -18,17 +19,11 @@ if TYPE_CHECKING:
     from execloop._plans.context import Context
     from execloop._plans.definition import Definition
 
-__all__ = ["Child", "IncludeError", "placed"]
+__all__ = ["Child", "IncludeError"]
 
 
 class IncludeError(Exception):
     """An included plan could not be asked. The message names it and the cause."""
-
-
-def placed(error: InvalidParameters, place: int) -> InvalidParameters:
-    """Return what is wrong with the parameters of an include, with its place among the includes."""
-    where = ("includes", place, "parameters")
-    return InvalidParameters.of(each._replace(location=(*where, *each.location)) for each in error.problems)
 
 
 class Child:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Include", "Parameters"]
+from execloop._engine.errors import InvalidParameters, ParameterProblem, PlanError
+from execloop._plans.definition import PLANS
+from execloop.library.parts.parameters import misplaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from execloop._plans.definition import Definition
+
+__all__ = ["DEEPEST", "Include", "Included", "Parameters", "placed"]
+
+DEEPEST: Final = 3
+"""Includes within includes: their names together are the value of a label."""
 
 Secret: TypeAlias = Annotated[str, Field(max_length=65536)]
 
@@ -29,6 +42,24 @@ class Include(_Model):
     """Its parameters, checked by its own model."""
     secrets: tuple[Literal["username", "password", "token", "dsn", "ca"], ...] = ()
     """Which of the secrets below it gets, as parameters of the same name."""
+
+
+class Included(NamedTuple):
+    """The plan of an include, and the parameters as its model made them."""
+
+    definition: Definition
+    parameters: Any
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Other plans by name, for an include at some depth."""
+
+    plans: Callable[[str], Definition]
+    depth: int = 0
+
+    def __call__(self, name: str) -> Definition:
+        return self.plans(name)
 
 
 class Parameters(_Model):
@@ -64,3 +95,44 @@ class Parameters(_Model):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two includes are called {twice[0]!r}")
         return self
+
+    _included: tuple[Included, ...] = PrivateAttr(())
+
+    @property
+    def included(self) -> tuple[Included, ...]:
+        """Return the plans, one for each include, if they were known when the parameters were checked."""
+        return self._included
+
+    @model_validator(mode="after")
+    def _known(self, info: ValidationInfo) -> Self:
+        plans = (info.context or {}).get(PLANS)
+        if plans is not None:
+            within = plans if isinstance(plans, _Within) else _Within(plans)
+            problems: list[ParameterProblem] = []
+            found: list[Included | None] = []
+            if within.depth < DEEPEST:
+                found = [self._of(place, within, problems) for place in range(len(self.includes))]
+            else:
+                problems = [ParameterProblem(("includes",), f"includes are nested deeper than {DEEPEST}", "depth")]
+            if problems:
+                raise misplaced("includes", problems)
+            self._included = tuple(each for each in found if each is not None)
+        return self
+
+    def _of(self, place: int, within: _Within, problems: list[ParameterProblem]) -> Included | None:
+        include = self.includes[place]
+        try:
+            definition = within(include.plan)
+            deeper = _Within(within.plans, within.depth + 1)
+            return Included(definition, definition.parse(self.given(include), plans=deeper))
+        except InvalidParameters as error:
+            problems += placed(error, place).problems
+        except PlanError as error:
+            problems.append(ParameterProblem(("includes", place, "plan"), str(error), "plan"))
+        return None
+
+
+def placed(error: InvalidParameters, place: int) -> InvalidParameters:
+    """Return what is wrong with the parameters of an include, with its place among the includes."""
+    where = ("includes", place, "parameters")
+    return InvalidParameters.of(each._replace(location=(*where, *each.location)) for each in error.problems)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from execloop._engine.errors import FatalError, InvalidParameters, ParameterProblem, PlanError
+from execloop._engine.errors import FatalError
 from execloop._engine.tasks import Task
 from execloop._plans.decorator import plan
 from execloop._plans.entry import Entry
-from execloop.library.includes.child import Child, IncludeError, placed
+from execloop.library.includes.child import Child, IncludeError
 from execloop.library.includes.gone import deletions
 from execloop.library.includes.model import Include, Parameters
 from execloop.library.parts.context import keep_sections, owning_part_of
@@ -21,25 +21,21 @@ if TYPE_CHECKING:
     from execloop._engine.waits import Wait
     from execloop._plans.context import Context
 
-__all__ = ["DEEPEST", "Includes"]
-
-DEEPEST = 3
-"""Includes within includes: their names together are the value of a label."""
+__all__ = ["Includes"]
 
 
 @plan("includes", parameters=Parameters, stuck_after=None)
 class Includes:
-    """Everything that the included plans keep true is true."""
+    """Everything that the included plans keep true is true. Its parameters are checked with the other plans known."""
 
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
         self._names = {include.name for include in parameters.includes}
-        self._refused: InvalidParameters | None = None
-        self._children: list[Child] = []
-        try:
-            self._children = self._made()
-        except InvalidParameters as error:
-            self._refused = error  # create() says so; a teardown may do without what is refused
+        pairs = zip(parameters.includes, parameters.included, strict=True)
+        self._children = [
+            Child(include.name, place, *included, self._part(include))
+            for place, (include, included) in enumerate(pairs)
+        ]
 
     @property
     def watches(self) -> Sequence[tuple[str, ...]]:
@@ -47,8 +43,6 @@ class Includes:
         return tuple(dict.fromkeys(each for child in self._children for each in child.watches))
 
     async def create(self) -> list[Task | Wait]:
-        if self._refused is not None:
-            raise self._refused
         context = self._context
         wanted = self._claimed()
         keep_sections(context.state, self._names.__contains__)
@@ -61,8 +55,6 @@ class Includes:
 
     async def teardown(self) -> list[Task | Wait]:
         """Undo what the includes did, the last one first; one whose plan has no teardown is left as it is."""
-        if self._refused is not None:
-            self._children = self._made(lenient=True)
         found = await deletions(self._context, self._names, frozenset())
         if found:
             return found
@@ -99,29 +91,10 @@ class Includes:
 
     # -- what they are
 
-    def _made(self, *, lenient: bool = False) -> list[Child]:
-        """Return the included plans. Raises InvalidParameters with the place."""
-        if self._context.part.count(".") + bool(self._context.part) >= DEEPEST:
-            self._refuse(("includes",), f"includes are nested deeper than {DEEPEST}", "depth")
-        made = []
-        for place, include in enumerate(self._parameters.includes):
-            try:
-                definition = self._context.plans(include.plan)
-                parsed = definition.parse(self._parameters.given(include), lenient=lenient)
-            except InvalidParameters as error:
-                raise placed(error, place) from None
-            except PlanError as error:
-                self._refuse(("includes", place, "plan"), str(error), "plan")
-            made.append(Child(include.name, place, definition, parsed, self._part(include)))
-        return made
-
     def _part(self, include: Include) -> Context:
         inventory = PartInventory(self._context.inventory, include.name)
         requests = {kind: _own(getattr(self._context, kind), include.name) for kind in ("retry", "skip")}
         return owning_part_of(self._context, include.name, inventory, **requests)
-
-    def _refuse(self, location: tuple[int | str, ...], message: str, rule: str) -> NoReturn:
-        raise InvalidParameters.of([ParameterProblem(location, message, rule)])
 
     def _claimed(self) -> frozenset[str]:
         """Give each object to the include that wants it now. Raises FatalError when two want the same one."""

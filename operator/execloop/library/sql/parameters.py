@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from execloop._engine.errors import ParameterProblem
 from execloop._plans.duration import Duration
+from execloop.library.parts.parameters import misplaced
 from execloop.library.sql.connection import SQLITE, connection_options
 from execloop.library.sql.migration import LONGEST
 from execloop.library.sql.statements import transaction_control
@@ -201,20 +203,28 @@ class Parameters(BaseModel):
 
     @model_validator(mode="after")
     def _sources(self) -> Parameters:
-        given = [name for name, value in self._choices().items() if value]
-        if len(given) != 1:
-            which = " and ".join(given) if given else "none"
-            raise ValueError(f"give one of migrations, configMap and folder, not {which}")
-        if self.dsn is None and not self.databases:
-            raise ValueError("dsn is missing: give it, or databases")
-        if self.grants and any(dsn.startswith(SQLITE) for dsn in self._dsns()):
-            raise ValueError("grants: SQLite has no roles")
-        for place, each in enumerate(self.databases):
-            if each.dsn is None and self.dsn is None:
-                raise ValueError(f"databases.{place}.dsn is missing, and there is no dsn for all of them")
-            if each.credential is not None and each.credential not in self.credentials:
-                raise ValueError(f"databases.{place}.credential: credentials has no such key")
+        if problems := list(self._problems()):
+            raise misplaced("sql", problems)
         return self
+
+    def _problems(self) -> Iterator[ParameterProblem]:
+        """Yield what is wrong; what another source of the parameters may still bring is `missing`."""
+        given = [name for name, value in self._choices().items() if value]
+        if len(given) > 1:
+            said = f"give one of migrations, configMap and folder, not {' and '.join(given)}"
+            yield ParameterProblem((given[-1],), said, "too_many")
+        elif not given:
+            yield ParameterProblem(("migrations",), "give one of migrations, configMap and folder", "missing")
+        if self.dsn is None and not self.databases:
+            yield ParameterProblem(("dsn",), "is missing: give it, or databases", "missing")
+        if self.grants and any(dsn.startswith(SQLITE) for dsn in self._dsns()):
+            yield ParameterProblem(("grants",), "SQLite has no roles", "not_supported")
+        for place, each in enumerate(self.databases):
+            where = "databases", place
+            if each.dsn is None and self.dsn is None:
+                yield ParameterProblem((*where, "dsn"), "is missing, and there is no dsn for all of them", "missing")
+            if each.credential is not None and each.credential not in self.credentials:
+                yield ParameterProblem((*where, "credential"), "credentials has no such key", "missing")
 
     def _dsns(self) -> list[str]:
         return [dsn for dsn in (self.dsn, *(each.dsn for each in self.databases)) if dsn is not None]

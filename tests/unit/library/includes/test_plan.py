@@ -87,7 +87,7 @@ class Operated:
 
     def plan(self) -> Includes:
         assert DEFINITION is not None
-        return Includes(DEFINITION.parse(self.raw), self.context())
+        return Includes(DEFINITION.parse(self.raw, plans=known), self.context())
 
     async def create(self) -> Any:
         return await self.plan().create()
@@ -116,8 +116,10 @@ def asked(operated: Operated) -> list[str]:
 
 
 def refused(*includes: dict[str, Any]) -> str:
+    """What the check of the parameters says: before any plan is made."""
+    assert DEFINITION is not None
     with pytest.raises(InvalidParameters) as raised:
-        asked(Operated(World(), *includes))
+        DEFINITION.parse({"includes": list(includes)}, plans=known)
     return str(raised.value)
 
 
@@ -190,6 +192,18 @@ class TestRefusals:
     )
     def test_an_include_that_cannot_be_is_refused_with_its_place(self, given: Any, said: str) -> None:
         assert said in refused(work("first"), given)
+
+    def test_all_that_is_wrong_is_said_at_once_also_within_includes(self) -> None:
+        deep = {"name": "deep", "plan": "includes", "parameters": {"includes": [include("x", {"kind": "ConfigMap"})]}}
+        said = refused(work("a") | {"plan": "missing"}, WEB, deep)
+        assert "parameters.includes.0.plan: there is no plan 'missing'" in said
+        assert "parameters.includes.2.parameters.includes.0.parameters.objects.0: apiVersion is missing" in said
+
+    def test_a_teardown_is_not_blocked_by_a_name_that_a_newer_rule_refuses(self) -> None:
+        assert DEFINITION is not None
+        given = {"includes": [include("web", configmap("web"), older=True)]}
+        (made,) = DEFINITION.parse(given, lenient=True, plans=known).included
+        assert made.parameters.prune is True
 
     def test_includes_are_nested_three_deep_at_most(self) -> None:
         inner = work("x")
@@ -281,7 +295,7 @@ def test_a_step_of_an_include_is_retried_by_both_names() -> None:
     operated = Operated(World(), WEB, API)
     context = replace(operated.context(), retry="web/copy")
     assert DEFINITION is not None
-    made = Includes(DEFINITION.parse(operated.raw), context)
+    made = Includes(DEFINITION.parse(operated.raw, plans=known), context)
     assert [child.context.retry for child in made._children] == ["copy", ""]
 
 

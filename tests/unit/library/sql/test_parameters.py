@@ -20,22 +20,28 @@ def parse(parameters: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dsn": None}, "parameters: dsn is missing"),
+        ({"dsn": None}, "parameters.dsn: is missing: give it, or databases"),
         ({"dsn": "hunter2 x"}, "parameters.dsn: should be a connection string such as postgresql://"),
         ({"dsn": "postgresql:///shop"}, "parameters.dsn: should name a host"),
         ({"dsn": "postgresql://u:hunter2@%2Fvar%2Frun/shop"}, "parameters.dsn: should name a host"),
         ({"dsn": "postgresql://db/shop?passfile=/etc/shadow"}, "parameters.dsn: the option passfile is not allowed"),
         ({"dsn": "host=db sslkey=/key"}, "parameters.dsn: the option sslkey is not allowed"),
-        ({"migrations": []}, "parameters: give one of migrations, configMap and folder, not none"),
-        ({"folder": "/m"}, "parameters: give one of migrations, configMap and folder, not migrations and folder"),
+        ({"migrations": []}, "parameters.migrations: give one of migrations, configMap and folder"),
+        (
+            {"folder": "/m"},
+            "parameters.folder: give one of migrations, configMap and folder, not migrations and folder",
+        ),
         ({"migrations": [{"name": "a"}]}, "parameters.migrations.0.sql: Field required"),
         ({"migrations": [GOOD["migrations"][0]] * 2}, "parameters.migrations: item 1 has the name of an earlier one"),
         (
             {"migrations": [{"name": "a", "sql": "select 1; commit"}]},
             "parameters.migrations.0: the statement COMMIT ends the migration's own transaction",
         ),
-        ({"databases": [{"name": "eu", "credential": "x"}]}, "parameters: databases.0.credential: credentials has no"),
-        ({"dsn": None, "databases": [{"name": "eu"}]}, "parameters: databases.0.dsn is missing"),
+        ({"databases": [{"name": "eu", "credential": "x"}]}, "parameters.databases.0.credential: credentials has no"),
+        (
+            {"dsn": None, "databases": [{"name": "eu"}]},
+            "parameters.databases.0.dsn: is missing, and there is no dsn for all of them",
+        ),
         ({"table": 'x"; drop'}, "parameters.table: String should match"),
         ({"schema": "a b"}, "parameters.schema: String should match"),
         ({"lockTimeout": 5}, "parameters.lockTimeout: should be a duration"),

@@ -41,6 +41,10 @@ def refused(*steps: Any, **more: Any) -> str:
         (step(do={"wait": "x", "apply": configmap("c")}), "parameters.steps.0.do: give one of"),
         (step(do={"wait": "x"}), "parameters.steps.0.check: is missing: only a check says whether wait"),
         (step(do={"wiat": "x"}), "parameters.steps.0.do.wiat: there is no such parameter; did you mean wait?"),
+        (
+            step(do={"http": {"url": "https://a.example", "expct": {}}}),
+            "parameters.steps.0.do.http.expct: there is no such parameter; did you mean expect?",
+        ),
         (step(do={"apply": {"kind": "ConfigMap"}}), "parameters.steps.0.do.apply: apiVersion is missing"),
         (step(do={"apply": configmap("${{ itm }}")}), "parameters.steps.0.do.apply: `itm` is not a valid expression"),
         (
