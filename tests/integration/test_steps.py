@@ -91,6 +91,24 @@ def test_drift_of_what_a_step_applied_is_repaired_at_once(plans: Plans, kubectl:
 
 
 @pytest.mark.usefixtures("operator")
+def test_a_change_of_what_a_step_only_reads_is_seen_at_once(plans: Plans, kubectl: Kubectl, apply: Apply) -> None:
+    """It is another's: it does not carry the Plan's label."""
+    copy = {
+        "name": "copy",
+        "objects": reading(source="ConfigMap/source"),
+        "do": {"apply": configmap("copy", colour="${{ objects.source.data.colour }}")},
+    }
+    plans.apply(steps(copy, spec={"interval": "1h"}))
+    plans.until(lambda: "copy" in plans.message("procedure"), "it waits for the source")
+    apply(configmap("source", colour="blue"))
+    plans.wait("procedure")
+    apply(configmap("source", colour="red"))
+    plans.until(lambda: '"red"' in kubectl("get", "configmap", "copy", "--output=json"), "the copy follows")
+    kubectl("delete", "configmap", "source")
+    plans.until(lambda: plans.condition("procedure") == ("Unknown", "Waiting"), "the missing source is noticed")
+
+
+@pytest.mark.usefixtures("operator")
 def test_a_teardown_deletes_what_was_applied(plans: Plans, kubectl: Kubectl) -> None:
     first = {"name": "first", "do": {"apply": configmap("first")}}
     each = {

@@ -13,12 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from execloop.controller.watch.gaps import Gaps
+from execloop.controller.watch.reads import Reads, read_by
 from execloop.kube import PLAN_UID_LABEL, EventType, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from execloop.controller.watch.cache import Key
+    from execloop.controller.watch.references import Reference
     from execloop.kube import ApiError, Kube, Restart
 
 __all__ = ["DriftWatches"]
@@ -89,11 +91,15 @@ class DriftWatches:
         self._owners: dict[str, Key] = {}
         self._managed: dict[Key, _Managed] = {}
         self._watches: dict[_Kind, _Watched] = {}
+        self._reads = Reads(kube, namespaces, drifted, restarted)
 
     def declare(self, key: Key, uid: str, plan: object) -> None:
-        """Take a plan's attribute `watches`: (apiVersion, kind), or with namespace and name. From any thread."""
+        """Take a plan's attribute `watches`: (apiVersion, kind), or with namespace and name. From any thread.
+
+        A built-in plan also has `reads`: objects that it does not own.
+        """
         kinds, problem = _read(key, getattr(plan, "watches", None) or ())
-        self._loop.call_soon_threadsafe(self._declare, key, uid, kinds, problem)
+        self._loop.call_soon_threadsafe(self._declare, key, uid, kinds, problem, read_by(key, plan))
 
     def version(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
         """Return what `Context.version` says. From any thread."""
@@ -107,14 +113,16 @@ class DriftWatches:
         return watch.version(namespace, name) or ""
 
     def forget(self, key: Key) -> None:
+        self._reads.forget(key)
         managed = self._managed.pop(key, None)
         if managed is not None:
             self._owners.pop(managed.uid, None)
             self._release(key, managed.kinds)
 
-    def _declare(self, key: Key, uid: str, kinds: _Kinds, problem: str) -> None:
+    def _declare(self, key: Key, uid: str, kinds: _Kinds, problem: str, reads: Sequence[Reference] = ()) -> None:
         if not self._exists(key, uid):
             return
+        self._reads.declare(key, reads)
         before = self._managed.get(key, _Managed("", {}))
         if (before.uid, before.kinds, before.problem) == (uid, kinds, problem):
             return
@@ -178,7 +186,7 @@ class DriftWatches:
         tasks = [task for watched in self._watches.values() for task in watched.tasks]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._reads.close(), return_exceptions=True)
 
 
 def _read(key: Key, declared: Any) -> tuple[_Kinds, str]:

@@ -48,7 +48,8 @@ class References:
     """One metadata watch for each kind and namespace that is referred to, for all Plans together, as the operator.
 
     `changed(key, metadata)` learns of each change. Where a watch is not allowed the Plan looks again with backoff.
-    `sees_all_plans`: whether the watch of Plans reports every Plan anyway.
+    `sees_all_plans`: whether the watch of Plans reports every Plan anyway. `from_the_start`: whether what a watch finds
+    first counts as a change. With `most_watches` other objects are not watched.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class References:
         restarted: Callable[[Restart], None] = lambda _reason: None,
         *,
         sees_all_plans: bool = True,
+        from_the_start: bool = True,
+        most_watches: int | None = None,
     ) -> None:
         self._kube, self._namespaces, self._changed = kube, frozenset(namespaces), changed
         self._sees_all_plans = sees_all_plans
-        self._restarted = restarted
+        self._restarted, self._from_the_start, self._most = restarted, from_the_start, most_watches
         self._of: dict[Key, frozenset[Reference]] = {}
         self._to: dict[Reference, set[Key]] = {}
         self._groups: dict[_Group, _Watched] = {}
@@ -95,6 +98,9 @@ class References:
             return
         group = _Group(reference.api_version, reference.kind, reference.namespace)
         if group not in self._groups:
+            if self._most is not None and len(self._groups) >= self._most:
+                logger.warning("%s is not watched: %d watches are the most", reference, self._most)
+                return
             task = asyncio.get_running_loop().create_task(self._watch(group))
             self._groups[group] = _Watched(task, set())
         self._groups[group].references.add(reference)
@@ -122,6 +128,8 @@ class References:
         api_version, kind, namespace = group
 
         def event(event: EventType, metadata: dict[str, Any]) -> None:  # noqa: ARG001 - each kind of change counts
+            if not (self._from_the_start or watch.current):
+                return
             # A cluster-scoped object has no namespace; a Plan refers to it as if it were in its own.
             place = metadata.get("namespace", namespace)
             self.changed(Reference(api_version, kind, place, metadata["name"]), metadata)

@@ -41,6 +41,13 @@ class Child:
         found = getattr(made, "watches", None) or getattr(made, "declared", {}).get("watches", ())
         return () if isinstance(found, property) else tuple(tuple(each) for each in found)
 
+    @property
+    def reads(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return the objects that its plan reads and does not own."""
+        return (
+            tuple(getattr(self._plan, "reads", ())) if self._definition.module.startswith("execloop.library.") else ()
+        )
+
     def wants(self) -> Iterator[str]:
         """Yield the objects that it names, as entries of an inventory."""
         for each in self.watches:

@@ -42,6 +42,11 @@ class Includes:
         """What the included plans watch."""
         return tuple(dict.fromkeys(each for child in self._children for each in child.watches))
 
+    @property
+    def reads(self) -> Sequence[tuple[str, str, str, str]]:
+        """What the included plans read and do not own."""
+        return tuple(dict.fromkeys(each for child in self._children for each in child.reads))
+
     async def create(self) -> list[Task | Wait]:
         context = self._context
         wanted = self._claimed()

@@ -1,4 +1,4 @@
-"""Which objects the steps apply, so far as parameters alone say it: before anything of the cluster is read."""
+"""Which objects the steps apply and read, so far as parameters alone say it: before anything of the cluster is read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from execloop.library.cel.expression import CelError
 from execloop.library.cel.template import rendered
 from execloop.library.steps.errors import StepError
 from execloop.library.steps.look.instance import NotYet, instances
+from execloop.library.steps.variables import reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from execloop.library.steps.look.instance import Instance
     from execloop.library.steps.model import Parameters, Step
 
-__all__ = ["Applied", "applied"]
+__all__ = ["Applied", "applied", "read"]
 
 
 class Applied(NamedTuple):
@@ -36,12 +37,32 @@ def applied(parameters: Parameters, context: Context) -> Iterator[Applied]:
     for place, step in enumerate(parameters.ordered):
         if step.do.apply is None:
             continue
-        for instance in _instances(parameters, context, step):
-            values = _values(parameters, context)
-            if instance is not None:
-                values |= {"item": instance.item, "index": instance.position}
+        for values in _each(parameters, context, step):
             for manifest in step.do.apply:
                 yield _of(manifest, values, context, place)
+
+
+def read(parameters: Parameters, context: Context) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the objects of the Plan's namespace that steps read by name; not those of a selector."""
+    for step in parameters.steps:
+        names = reads("objects", step.expressions) | ({step.target} if step.target else set())
+        found = (parameters.reference(step, name) for name in sorted(names))
+        references = [each for each in found if each is not None and each.name is not None]
+        for values in _each(parameters, context, step) if references else ():
+            for each in references:
+                try:
+                    namespace, name = rendered([each.namespace or context.namespace, each.name], values)
+                except CelError:  # it is known only when other objects are read
+                    continue
+                if name and namespace == context.namespace:
+                    yield each.api_version, each.kind, namespace, name
+
+
+def _each(parameters: Parameters, context: Context, step: Step) -> Iterator[dict[str, Any]]:
+    """Yield the values of a step's expressions, once for each of its items."""
+    for instance in _instances(parameters, context, step):
+        item = {} if instance is None else {"item": instance.item, "index": instance.position}
+        yield _values(parameters, context) | item
 
 
 def _instances(parameters: Parameters, context: Context, step: Step) -> list[Instance | None]:

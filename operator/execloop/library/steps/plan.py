@@ -19,6 +19,7 @@ from execloop.library.steps.errors import StepError
 from execloop.library.steps.look.instance import NotYet, holds, instances, parameters_of
 from execloop.library.steps.look.reading import Reading
 from execloop.library.steps.model import MOST_INSTANCES, Parameters
+from execloop.library.steps.names import read
 from execloop.library.steps.owned import Owned, watched
 from execloop.library.steps.plans import PLANS, ask
 from execloop.library.steps.skips import Skips
@@ -42,12 +43,18 @@ class Steps:
 
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
+        self._applied = tuple(watched(parameters, context))
 
     @property
     def watches(self) -> Sequence[tuple[str, ...]]:
         """What the steps apply, and the Jobs that they make."""
         jobs = any(step.do.job is not None for step in self._parameters.steps)
-        return [*watched(self._parameters, self._context), *([("batch/v1", "Job")] if jobs else [])]
+        return [*self._applied, *([("batch/v1", "Job")] if jobs else [])]
+
+    @property
+    def reads(self) -> Sequence[tuple[str, str, str, str]]:
+        """Objects that steps read and do not apply."""
+        return list(dict.fromkeys(each for each in read(self._parameters, self._context) if each not in self._applied))
 
     async def create(self) -> list[Task | Wait]:
         look = _Look(self._parameters, self._context)

@@ -402,6 +402,27 @@ def test_objects_are_watched_whose_names_are_known_before_anything_is_read() -> 
     assert [name for *_, name in made.watches] == ["settings", "team-x", "team-y"]
 
 
+def test_objects_that_are_only_read_are_watched_by_name_in_the_plans_own_namespace() -> None:
+    objects = reading(
+        own="ConfigMap/settings", read="ConfigMap/read", unused="ConfigMap/unused", target="ConfigMap/target",
+        listed="ConfigMap?a=b", hidden="ConfigMap/${{ secrets.token }}", team="ConfigMap/${{ item }}",
+    )  # fmt: skip
+    objects["far"] = {**objects["read"], "namespace": "other"}
+    names = "own", "read", "listed", "hidden", "far"
+    check = " && ".join(f"has(objects.{name})" for name in names)
+    one = {"name": "one", "check": check, "objects": objects, "do": {"delete": {"target": "target"}}}
+    each = {
+        "name": "each",
+        "forEach": ["x", "y"],
+        "check": "has(objects.team)",
+        "objects": {"team": objects.pop("team")},
+        "do": {"wait": "${{ item }}"},
+    }
+    operated = Operated(World(), APPLY, one, each, token="horse")
+    made = Steps(operated.parameters, operated.context())
+    assert {name for *_, name in made.reads} == {"read", "target", "x", "y"}
+
+
 def test_a_teardown_deletes_the_objects_of_all_items_at_once() -> None:
     each = {"name": "each", "needs": ["settings"], "forEach": ["x", "y"], "do": {"apply": configmap("t-${{ item }}")}}
     world = World()
