@@ -22,7 +22,7 @@ from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.redaction.redactor import Redactor
 from execloop.controller.reconcile.inputs.dependencies import Dependencies
 from execloop.controller.watch.cache import Cache, Key
-from execloop.controller.watch.drift import DriftWatches
+from execloop.controller.watch.drift import DriftWatches, WatchedKind
 from execloop.controller.watch.references import Reference, References
 from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.kube import PLAN_UID_LABEL, Cluster, Connection, Kube
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SIZES = (100, 1_000, 10_000)
 _MOST = 1.25
-_CONFIG_MAP = ("v1", "ConfigMap")
+_CONFIG_MAP = WatchedKind("v1", "ConfigMap")
 _NOWHERE = Kube(Connection(Cluster("http://127.0.0.1:1", StaticCredentials())))
 """Nothing here asks it: what would watch is cancelled before it begins."""
 
@@ -79,7 +79,7 @@ def drift(number: int) -> None:
 
 def cluster_drift(number: int) -> None:
     """One Plan declares so many cluster-scoped objects, and each object changes once."""
-    found, kind = DriftWatches(_NOWHERE, (), lambda _key: None), ("v1", "Node")
+    found, kind = DriftWatches(_NOWHERE, (), lambda _key: None), WatchedKind("v1", "Node")
     found._declare(_key(0), "uid", {kind: frozenset(("team", f"node-{each}") for each in range(number))}, "")  # noqa: SLF001
     for each in range(number):
         metadata = {"name": f"node-{each}", "labels": {PLAN_UID_LABEL: "uid"}}

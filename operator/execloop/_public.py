@@ -27,6 +27,7 @@ from execloop._engine.waits import Wait
 from execloop._plans.context import Context
 from execloop._plans.decorator import plan
 from execloop._plans.duration import Duration
+from execloop._plans.whole import Whole
 
 __all__ = [
     "Again",
@@ -61,6 +62,7 @@ __all__ = [
     "ToleranceExceeded",
     "Wait",
     "WaitRecord",
+    "Whole",
     "arun",
     "astep",
     "plan",

@@ -298,6 +298,7 @@ class Proxy:
             await self._runner.cleanup()
         if self._session:
             await self._session.close()
+            await asyncio.sleep(0.1)  # the transports of TLS end after that
 
     def _write_kubeconfig(self, port: int) -> None:
         config = _config(self._cluster)

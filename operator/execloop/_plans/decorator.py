@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from execloop._engine.plan import Plan
     from execloop._engine.tasks import Children
     from execloop._plans.context import Context
+    from execloop._plans.whole import Whole
 
 __all__ = ["PLAN_NAME", "PlanFunction", "check_plan_name", "plan"]
 
 C = TypeVar("C", bound=type)
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
-Watches: TypeAlias = "Iterable[tuple[str, str] | tuple[str, str, str, str]]"
+Watches: TypeAlias = "Iterable[tuple[str, str] | tuple[str, str, str, str] | Whole]"
 Time: TypeAlias = "str | float | timedelta"
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -140,7 +141,8 @@ def plan(
         name: Lower-case letters, digits, `-` and `.`.
         parameters: The model of its parameters: a Pydantic model, or any class with `model_validate()`.
         watches: Pairs of apiVersion and kind, or objects as apiVersion, kind, namespace (empty: the Plan's own) and
-            name. The operator asks the plan again when one that it owns changes. May be an attribute of the class.
+            name. The operator asks the plan again when one that it owns changes. `Whole(apiVersion, kind)` also lets
+            reads be `cached`. May be an attribute of the class.
         teardown: Returns the tasks that undo the plan, for a function; a class has a method `teardown()`.
         stuck_after: How long a plan may ask for the same work before its Plan is stalled: seconds, a `timedelta` or
             text such as `"10m"`; None means for ever. Default: 5 minutes and 20 runs. Also as an attribute.

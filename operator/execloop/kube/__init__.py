@@ -22,7 +22,9 @@ from execloop.kube.objects.client import Kube, Object, Propagation
 from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.objects.kstatus import Health
 from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner, field_manager
+from execloop.kube.watch.contents import Contents
 from execloop.kube.watch.metadata import Watch
+from execloop.kube.watch.objects import ObjectWatch
 from execloop.kube.watch.stream import EventType, Page, Restart, Stream, WatchTimes
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Comparison",
     "ConfigurationError",
     "Connection",
+    "Contents",
     "Drifted",
     "EventType",
     "Health",
@@ -46,6 +49,7 @@ __all__ = [
     "Missing",
     "NoCluster",
     "Object",
+    "ObjectWatch",
     "Owner",
     "Page",
     "Propagation",

@@ -22,6 +22,7 @@ from execloop.controller.reconcile.commit import AtRest
 from execloop.controller.reconcile.inputs.validation import Validator
 from execloop.controller.timing import backoff
 from execloop.controller.watch.cache import Cache, Change, Key
+from execloop.controller.watch.cached_reads import CachedReads
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import Reference, References
 from execloop.controller.watch.snapshot import FINALIZER
@@ -90,12 +91,13 @@ class Operator:
 
         code = _plan_host(settings, suspects, built)
         drift, references = _watches(settings, kube, cache, metrics, built)
+        reads = CachedReads(drift.whole, metrics.read_cached)
         reconciler = assemble(
             Validator(_load(settings), settings.access),
             cache,
             code,
             kube,
-            Clients(connection),
+            Clients(connection, reads),
             references,
             drift.declare,
             stop=lambda: WhileHeld(lambda: leadership.held),
@@ -282,6 +284,7 @@ class Operator:
 
     def take_back(self, ours: Callable[[str], bool]) -> None:
         """Continue with the Plans of these uids that are known: they were to be left, or are new to this process."""
+        self.drift.relist()
         for key in self._keys(ours):
             self.queue.add(key)
 
@@ -334,7 +337,11 @@ def _watches(
     def referred(key: Key, metadata: dict[str, Any]) -> None:
         operator().referred(key, metadata)
 
-    drift = DriftWatches(kube, settings.namespaces, drifted, metrics.restarts("drift"), exists=cache.holds)
+    def owns(uid: str) -> bool:
+        return operator().leadership.owns(uid)
+
+    restarted = metrics.restarts("drift")
+    drift = DriftWatches(kube, settings.namespaces, drifted, restarted, exists=cache.holds, owns=owns)
     references = References(
         kube,
         settings.namespaces,

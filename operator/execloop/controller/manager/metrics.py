@@ -38,6 +38,7 @@ _OUTCOMES: Mapping[type[Outcome | Postponed | Refused], str] = {
     Refused: "refused",
 }
 _ERRORS = "errors"
+_SOURCES = {True: "cache", False: "live"}
 _CONDITIONS = (
     ("Ready", "True"),
     ("Ready", "False"),
@@ -83,6 +84,9 @@ class Metrics:
         self._restarts = Counter(
             "execloop_watch_restarts", "Watches that ended early.", ["watch", "reason"], registry=registry
         )
+        self._cached_reads = Counter(
+            "execloop_cached_reads", "Reads of plan code with cached=True.", ["source"], registry=registry
+        )
         build = Gauge("execloop_build_info", "1, with the version that runs.", ["version"], registry=registry)
         build.labels(version("execloop")).set(1)
         self._begin_at_zero()
@@ -95,6 +99,8 @@ class Metrics:
             self._runs.labels(outcome)
         for outcome in ("succeeded", "failed"):
             self._tasks.labels(outcome)
+        for source in _SOURCES.values():
+            self._cached_reads.labels(source)
         for watch, reason in product(get_args(Watched), get_args(Restart)):
             self._restarts.labels(watch, reason)
 
@@ -114,6 +120,14 @@ class Metrics:
         verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes
         self._requests.labels(verb, str(status) if status else "none").inc()
         self._request_seconds.labels(verb).observe(seconds)
+
+    def read_cached(self, cached: bool) -> None:
+        self._cached_reads.labels(_SOURCES[cached]).inc()
+
+    def observe_contents(self, size: Callable[[], int]) -> None:
+        """The bytes of objects that watches hold; asked at each scrape."""
+        gauge = Gauge("execloop_cached_bytes", "Bytes of the objects that are held.", registry=self.registry)
+        gauge.set_function(size)
 
     def restarts(self, watch: Watched) -> Callable[[Restart], None]:
         """Count why watches of that kind began again."""

@@ -95,6 +95,7 @@ class Process:
         if isinstance(self._leadership, Shards):
             share(self._leadership, operator, self._plans.relist)
             metrics.observe_shards(self._leadership.ownership)
+        metrics.observe_contents(lambda: operator.drift.contents.bytes)
         metrics.observe_state(
             leader=lambda: self._leads and self._leadership.held,
             queue_depth=operator.queue.depth,

@@ -14,22 +14,28 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
     from execloop.controller.watch.cache import Key
+    from execloop.kube.objects.cached import Cached
     from execloop.kube.objects.reach import Reach
 
 __all__ = ["Clients"]
 
 
 class Clients:
-    """`account`: a service account of the Plan's namespace to act as; None for the operator itself."""
+    """`account`: a service account of the Plan's namespace to act as; None for the operator itself.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    `cached` answers reads of plan code that ask for it.
+    """
+
+    def __init__(self, connection: Connection, cached: Cached | None = None) -> None:
+        self._connection, self._cached = connection, cached
         self._lock = threading.Lock()
         self._official: dict[tuple[str, str] | None, ApiClient] = {}
 
     def kube(self, key: Key, uid: str, account: str | None, reach: Reach | None = None) -> Kube:
         connection = self._as(key.namespace, account)
-        return Kube.for_plan(connection, namespace=key.namespace, name=key.name, uid=uid, reach=reach)
+        return Kube.for_plan(
+            connection, namespace=key.namespace, name=key.name, uid=uid, reach=reach, cached=self._cached
+        )
 
     def official(self, namespace: str, account: str | None) -> ApiClient:
         """Made when the first plan asks for it: importing it is costly."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from execloop.kube.http.connection import Connection
     from execloop.kube.http.paths import Resource
+    from execloop.kube.objects.cached import Cached
     from execloop.kube.objects.reach import Reach
 
 __all__ = ["Kube", "Object", "Propagation"]
@@ -33,6 +34,8 @@ T = TypeVar("T")
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _DEFINITION = "CustomResourceDefinition"
+_REFUSALS = range(400, 500)
+"""Answers after which nothing was written."""
 
 
 def _needs_event_loop(
@@ -69,28 +72,50 @@ class Kube:
         owner: Owner | None = None,
         namespace: str | None = None,
         reach: Reach | None = None,
+        cached: Cached | None = None,
     ) -> None:
         self.connection = connection
         self.owner = owner or Owner()
         self.namespace = namespace
-        self._reach = reach
+        self._reach, self._cached = reach, cached
 
     @classmethod
     def for_plan(
-        cls, connection: Connection, *, namespace: str, name: str, uid: str, reach: Reach | None = None
+        cls,
+        connection: Connection,
+        *,
+        namespace: str,
+        name: str,
+        uid: str,
+        reach: Reach | None = None,
+        cached: Cached | None = None,
     ) -> Kube:
-        """Return the client of a Plan. What is out of its `reach` is refused with 403, as RBAC does it."""
-        return cls(connection, Owner.plan(namespace, name, uid), namespace, reach)
+        """Return the client of a Plan. What is out of its `reach` is refused with 403, as RBAC does it.
+
+        `cached` answers the reads that ask for it.
+        """
+        return cls(connection, Owner.plan(namespace, name, uid), namespace, reach, cached)
 
     def of_part(self, name: str) -> Kube:
         """Return the client of a part of this Plan: what it applies carries the part's label, too."""
-        return Kube(self.connection, replace(self.owner, part=name), self.namespace, self._reach)
+        return Kube(self.connection, replace(self.owner, part=name), self.namespace, self._reach, self._cached)
 
     @_needs_event_loop
-    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """None when it does not exist; neither, perhaps, is its namespace or its kind."""
+    async def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, cached: bool = False
+    ) -> Object | None:
+        """None when it does not exist; neither, perhaps, is its namespace or its kind.
+
+        With `cached` the operator's watch may answer, for an object that carries the Plan's label and is of a kind
+        that is `Whole` in the plan's `watches`. It may lag behind the API server, not behind this Plan's writes.
+        """
         try:
-            return await self.connection.request("GET", await self._path(api_version, kind, name, namespace))
+            resource, place = await self._place(api_version, kind, namespace)
+            if cached and self._cached is not None and self.owner.uid:
+                found = await self._cached.get(self.connection, self.owner.uid, resource, place or "", name)
+                if found is not None:
+                    return found
+            return await self.connection.request("GET", resource.path(name, place))
         except ApiError as error:
             if error.not_found:
                 return None
@@ -125,6 +150,28 @@ class Kube:
         return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
 
     @_needs_event_loop
+    async def owned(
+        self, api_version: str, kind: str, namespace: str | None = None, *, cached: bool = False
+    ) -> Objects:
+        """Those that this Plan made: they carry its label. `namespace=""` lists every namespace.
+
+        With `cached` the operator's watch may answer, for a kind that is `Whole` in the plan's `watches`: then it
+        costs no request. It may lag behind the API server, not behind this Plan's writes by `context.kube`. Without
+        the operator no object has a label; then what was written by the name `execloop` counts.
+
+        Raises ApiError as `list` does.
+        """
+        if cached and self._cached is not None and self.owner.uid:
+            resource = await self.connection.discovery.find(api_version, kind)
+            where = ((self.namespace if namespace is None else namespace) or "") if resource.namespaced else ""
+            self._check(resource, where if resource.namespaced else None)
+            found = await self._cached.owned(self.connection, self.owner.uid, resource, where)
+            if found is not None:
+                return [one for one in found if self.owner.marked(one)]
+        listed = await self.list(api_version, kind, namespace, self.owner.selector)
+        return listed if self.owner.uid else [one for one in listed if self.owner.wrote(one)]
+
+    @_needs_event_loop
     async def apply(self, object: Mapping[str, Any], *, dry_run: bool = False) -> Object:  # noqa: A002 - the API's word
         """Server-side apply. Takes back by force what drifted.
 
@@ -132,9 +179,8 @@ class Kube:
         """
         resource, name, namespace, wanted = await self._prepare(object)
         path = resource.path(name, namespace)
-        applied = await apply(self.connection, path, wanted, self.owner, dry_run=dry_run)
-        self._notice(resource.kind)
-        return applied
+        request = apply(self.connection, path, wanted, self.owner, dry_run=dry_run)
+        return await (request if dry_run else self._write(resource, name, namespace, request))
 
     @_needs_event_loop
     async def compare(self, object: Mapping[str, Any]) -> Comparison:  # noqa: A002 - the API's word
@@ -150,11 +196,11 @@ class Kube:
     @_needs_event_loop
     async def create(self, object: Mapping[str, Any]) -> Object:  # noqa: A002 - the API's word
         """Raises ApiError with the reason AlreadyExists when it is there."""
-        resource, _, namespace, wanted = await self._prepare(object)
+        resource, name, namespace, wanted = await self._prepare(object)
         path, query = resource.path(namespace=namespace), {"fieldManager": self.owner.manager}
-        created = await self.connection.request("POST", path, query=query, body=wanted)
-        self._notice(resource.kind)
-        return created
+        return await self._write(
+            resource, name, namespace, self.connection.request("POST", path, query=query, body=wanted)
+        )
 
     @_needs_event_loop
     async def patch(
@@ -168,9 +214,10 @@ class Kube:
         subresource: str | None = None,
     ) -> Object:
         """A merge patch (RFC 7396): None removes a field, a list replaces the whole list."""
-        path = await self._path(api_version, kind, name, namespace, subresource)
-        query = {"fieldManager": self.owner.manager}
-        return await self.connection.request("PATCH", path, query=query, body=patch, content_type=MERGE_PATCH)
+        resource, place = await self._place(api_version, kind, namespace)
+        path, query = resource.path(name, place, subresource), {"fieldManager": self.owner.manager}
+        request = self.connection.request("PATCH", path, query=query, body=patch, content_type=MERGE_PATCH)
+        return await self._write(resource, name, place, request)
 
     @_needs_event_loop
     async def delete(
@@ -192,12 +239,13 @@ class Kube:
             read = {field: only["metadata"][field] for field in ("uid", "resourceVersion")}
             body = {"preconditions": read, "propagationPolicy": propagation}
         try:
-            path = await self._path(api_version, kind, name, namespace)
-            await self.connection.request("DELETE", path, query=query, body=body)
+            resource, place = await self._place(api_version, kind, namespace)
         except ApiError as error:
             if not error.not_found:
                 raise
-        self._notice(kind)
+            return
+        request = self.connection.request("DELETE", resource.path(name, place), query=query, body=body)
+        await self._delete(resource, name, place, request)
 
     @_needs_event_loop
     async def versions(self, api_version: str, kind: str, namespace: str | None = None) -> dict[tuple[str, str], str]:
@@ -245,11 +293,46 @@ class Kube:
         self._check_raw()
         return self.connection.stream(path, query, accept=accept)
 
-    async def _path(
-        self, api_version: str, kind: str, name: str, namespace: str | None, subresource: str | None = None
-    ) -> str:
+    async def _place(self, api_version: str, kind: str, namespace: str | None) -> tuple[Resource, str | None]:
         resource = await self.connection.discovery.find(api_version, kind)
-        return resource.path(name, self._namespace(resource, namespace), subresource)
+        return resource, self._namespace(resource, namespace)
+
+    async def _write(
+        self, resource: Resource, name: str, namespace: str | None, request: Coroutine[Any, Any, Object]
+    ) -> Object:
+        """Send it, and let those know who answer reads: what came of it, or that it is unknown."""
+        answer: Object | None = None
+        refused = False
+        try:
+            answer = await request
+        except ApiError as error:
+            refused = error.status in _REFUSALS
+            raise
+        finally:
+            if self._cached is not None and self.owner.uid and not refused:
+                self._cached.wrote(self.owner.uid, resource, namespace or "", name, answer)
+        self._notice(resource.kind)
+        return answer
+
+    async def _delete(
+        self, resource: Resource, name: str, namespace: str | None, request: Coroutine[Any, Any, Object]
+    ) -> None:
+        answer: Object | None = None
+        refused = missing = False
+        try:
+            answer = await request
+        except ApiError as error:
+            missing, refused = error.not_found, error.status in _REFUSALS
+            if not missing:
+                raise
+        finally:
+            if self._cached is not None and self.owner.uid and (missing or not refused):
+                about = self.owner.uid, resource, namespace or "", name
+                if answer is None and not missing:
+                    self._cached.wrote(*about, None)
+                else:
+                    self._cached.deleted(*about, _uid(answer or {}))
+        self._notice(resource.kind)
 
     def _namespace(self, resource: Resource, namespace: str | None) -> str | None:
         if not resource.namespaced:
@@ -295,3 +378,9 @@ class Kube:
     def _notice(self, kind: str) -> None:
         if kind == _DEFINITION:
             self.connection.discovery.forget()
+
+
+def _uid(answer: Object) -> str | None:
+    """Whose deletion was accepted: the answer is the object, or a Status about it."""
+    about: Object = (answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")) or {}
+    return about.get("uid")

@@ -69,6 +69,10 @@ class Owner:
             return self._applied(live)
         return self._labels.items() <= (live["metadata"].get("labels") or {}).items()
 
+    def wrote(self, live: Mapping[str, Any]) -> bool:
+        """Return whether this owner's manager created, applied or changed an object."""
+        return any(entry.get("manager") == self.manager for entry in live["metadata"].get("managedFields") or ())
+
     @property
     def selector(self) -> str | None:
         """Return what selects the owner's objects; None for an owner that marks none."""

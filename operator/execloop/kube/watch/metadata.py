@@ -38,6 +38,8 @@ class Watch:
     allows again.
     """
 
+    _list_as, _watch_as = METADATA_LIST, _WATCH
+
     def __init__(
         self,
         kube: Kube,
@@ -58,7 +60,7 @@ class Watch:
         self._on_denied = on_denied
         self._known: dict[Identity, _Known] = {}
         self._denied = self._current = False
-        list_watch = _list_watch(kube, api_version, kind, label_selector, namespace)
+        list_watch = self._list_watch(kube, api_version, kind, label_selector, namespace)
         self._stream = Stream(list_watch, self, restarted=restarted, times=times, sleep=sleep, chance=chance)
 
     def version(self, namespace: str, name: str) -> str | None:
@@ -105,6 +107,20 @@ class Watch:
         """The kind itself went, and all of its objects with it."""
         self.listed(set())
 
+    @classmethod
+    def _list_watch(
+        cls, kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str
+    ) -> ObjectListWatch:
+        """Return the objects of one kind in one namespace, empty for all, as the server's discovery finds them."""
+
+        async def path() -> str:
+            resource = await kube.connection.discovery.look_up(api_version, kind)
+            return resource.path(namespace=namespace)
+
+        name = f"{kind} in {namespace}" if namespace else kind
+        selection = {"labelSelector": label_selector} if label_selector else {}
+        return ObjectListWatch(kube.connection, name, path, selection, list_as=cls._list_as, watch_as=cls._watch_as)
+
     def _remember(self, metadata: dict[str, Any]) -> None:
         key, now = identity(metadata), _Known(metadata["resourceVersion"], metadata.get("labels") or {})
         before, self._known[key] = self._known.get(key), now
@@ -118,15 +134,3 @@ class Watch:
             self._on_event(event, metadata)
         except Exception:
             logger.exception("a listener to changes of %s failed", self._kind)
-
-
-def _list_watch(kube: Kube, api_version: str, kind: str, label_selector: str | None, namespace: str) -> ObjectListWatch:
-    """Return the objects of one kind in one namespace, empty for all, as the server's discovery finds them."""
-
-    async def path() -> str:
-        resource = await kube.connection.discovery.look_up(api_version, kind)
-        return resource.path(namespace=namespace)
-
-    name = f"{kind} in {namespace}" if namespace else kind
-    selection = {"labelSelector": label_selector} if label_selector else {}
-    return ObjectListWatch(kube.connection, name, path, selection, list_as=METADATA_LIST, watch_as=_WATCH)

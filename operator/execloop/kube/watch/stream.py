@@ -136,6 +136,18 @@ class Stream:
         self._stale = False
         """Whether to list again before anything else."""
         self._following: asyncio.Timeout | None = None
+        self.lists = 0
+        """How many lists have begun."""
+
+    @property
+    def version(self) -> str | None:
+        """How far it has come; None while it lists."""
+        return self._version
+
+    @property
+    def follows(self) -> bool:
+        """Return whether a watch is open, after a list and without an error since the last event."""
+        return self.up and self._following is not None and not self._stale
 
     @property
     def up(self) -> bool:
@@ -183,6 +195,7 @@ class Stream:
     async def _list(self) -> str:
         present: set[Identity] = set()
         version, missed = "", 0
+        self.lists += 1
         async with aclosing(_bounded(self._list_watch.pages(whole=self._whole), self._times.silence)) as pages:
             try:
                 async for page in pages:

@@ -9,6 +9,7 @@ from execloop._engine.errors import FatalError, InvalidParameters
 from execloop._engine.returned import NotTasks, take_created
 from execloop._engine.waits import Wait, waits_of
 from execloop._plans.entry import Entry, group_of
+from execloop._plans.whole import Whole
 from execloop.library.includes.model import placed
 from execloop.library.parts.tasks import named
 
@@ -35,11 +36,13 @@ class Child:
         self._plan = definition.make(parameters, context) if definition.asynchronous else None
 
     @property
-    def watches(self) -> tuple[tuple[str, ...], ...]:
+    def watches(self) -> tuple[tuple[str, ...] | Whole, ...]:
         """Return what its plan declares."""
         made: Any = self._definition.factory if self._plan is None else self._plan
         found = getattr(made, "watches", None) or getattr(made, "declared", {}).get("watches", ())
-        return () if isinstance(found, property) else tuple(tuple(each) for each in found)
+        if isinstance(found, property):
+            return ()
+        return tuple(each if isinstance(each, Whole) else tuple(each) for each in found)
 
     @property
     def reads(self) -> tuple[tuple[str, str, str, str], ...]:
@@ -51,7 +54,7 @@ class Child:
     def wants(self) -> Iterator[str]:
         """Yield the objects that it names, as entries of an inventory."""
         for each in self.watches:
-            if len(each) == 4:  # noqa: PLR2004 - an object, and not a kind
+            if not isinstance(each, Whole) and len(each) == 4:  # noqa: PLR2004 - an object, and not a kind
                 api_version, kind, namespace, name = each
                 yield str(Entry(group_of(api_version), kind, namespace or self.context.namespace, name))
 

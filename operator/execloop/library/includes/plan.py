@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from execloop._engine.waits import Wait
     from execloop._plans.context import Context
+    from execloop._plans.whole import Whole
 
 __all__ = ["Includes"]
 
@@ -38,7 +39,7 @@ class Includes:
         ]
 
     @property
-    def watches(self) -> Sequence[tuple[str, ...]]:
+    def watches(self) -> Sequence[tuple[str, ...] | Whole]:
         """What the included plans watch."""
         return tuple(dict.fromkeys(each for child in self._children for each in child.watches))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from execloop import Whole
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.kube import PLAN_UID_LABEL, ApiError
@@ -165,6 +166,71 @@ class TestWatches:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert len(made) == 1
+        await watching.close()
+
+
+class FakeObjectWatch(FakeWatch):
+    def __init__(self, *about: Any, contents: object, holds: Callable[[str], bool], **options: Any) -> None:
+        super().__init__(*about, **options)
+        self.contents, self.holds, self.lists, self.ended = contents, holds, 1, False
+
+    def relist(self) -> None:
+        self.lists += 1
+
+    def let_go(self) -> None:
+        self.ended = True
+
+
+class TestWholeObjects:
+    @pytest.fixture(autouse=True)
+    def whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("execloop.controller.watch.drift.ObjectWatch", FakeObjectWatch)
+
+    @in_event_loop
+    async def test_a_kind_has_a_watch_for_whole_objects_and_one_for_metadata_each_for_its_plans(
+        self, made: list[FakeWatch]
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(Whole("v1", "ConfigMap")))
+        await watching.declare(B, Manages(MAPS))
+        assert [type(watch) for watch in made] == [FakeObjectWatch, FakeWatch]
+        for watch in made:
+            watch.tell("MODIFIED", **{LABEL: "uid-a"})
+        assert watching.drifted == [A]
+        await watching.close()
+
+    @in_event_loop
+    async def test_where_a_plan_names_a_kind_twice_whole_objects_are_watched(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages((*MAPS, "", "x"), Whole(*MAPS)))
+        assert [type(watch) for watch in made] == [FakeObjectWatch]
+        await watching.close()
+
+    @in_event_loop
+    async def test_the_contents_of_secrets_are_not_held_and_it_says_so(
+        self, made: list[FakeWatch], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watching = Watching()
+        await watching.declare(A, Manages(Whole(*SECRETS)))
+        assert [type(watch) for watch in made] == [FakeWatch]
+        assert "its `watches` has Secrets as Whole: their contents are not held, so they are read live" in caplog.text
+        await watching.close()
+
+    @in_event_loop
+    async def test_a_watch_is_found_by_group_kind_and_version_until_its_last_plan_goes(
+        self, made: list[FakeWatch]
+    ) -> None:
+        watching = Watching("red", "blue")
+        await watching.declare(A, Manages(Whole("apps/v1", "Deployment"), Whole("apps/v1beta1", "Deployment")))
+        found = watching.watches.whole("apps", "Deployment")
+        assert {version: list(places) for version, places in found.items()} == {
+            "apps/v1": ["red", "blue"],
+            "apps/v1beta1": ["red", "blue"],
+        }
+        watching.watches.relist()
+        watching.watches.forget(A)
+        assert not watching.watches.whole("apps", "Deployment")
+        assert [(watch.lists, watch.ended) for watch in made if isinstance(watch, FakeObjectWatch)] == [(2, True)] * 4
         await watching.close()
 
 
