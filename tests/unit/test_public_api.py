@@ -50,6 +50,7 @@ PUBLIC = [
     "ToleranceExceeded",
     "Wait",
     "WaitRecord",
+    "Whole",
     "arun",
     "astep",
     "plan",

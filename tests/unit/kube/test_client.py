@@ -19,6 +19,7 @@ CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}
     [
         ("get", lambda: KUBE.get("v1", "ConfigMap", "x")),
         ("list", lambda: KUBE.list("v1", "ConfigMap")),
+        ("owned", lambda: KUBE.owned("v1", "ConfigMap")),
         ("apply", lambda: KUBE.apply(CONFIG_MAP)),
         ("compare", lambda: KUBE.compare(CONFIG_MAP)),
         ("create", lambda: KUBE.create(CONFIG_MAP)),

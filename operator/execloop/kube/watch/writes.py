@@ -35,7 +35,7 @@ class OwnWrites:
     """By Plan and object. A watch reports in the order of versions, so one that is at 7 has reported 6.
 
     An accepted deletion has no version: it ends with the event about the object's uid. A list that began after a
-    write shows it, whatever the versions say: an API server that was restored from a backup counts anew.
+    write shows it, whatever the versions say: an API server that was restored from a backup begins from older versions.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class OwnWrites:
         return writes
 
     def trusted(self, lists: int) -> bool:
-        """Return whether all writes are known since the last list; after very many, a list must begin anew."""
+        """Return whether all writes are known: after too many they are not, until a list that began later."""
         return lists >= self._distrusted_until
 
     def reported(self, plan: str, place: Identity, deleted: str | None, at: int) -> None:

@@ -43,6 +43,12 @@ def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: boo
     metrics.observe_watches(lambda: {"red": True, "blue": False})
 
 
+def test_a_cached_read_counts_by_who_answered(metrics: Metrics) -> None:
+    for cached in (True, True, False):
+        metrics.read_cached(cached)
+    assert [value(metrics, "cached_reads_total", source=source) for source in ("cache", "live")] == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
@@ -145,6 +151,7 @@ def test_the_table_in_the_docs_is_what_is_served(metrics: Metrics) -> None:
     observe(metrics, [PlanStatus()])
     metrics.answered("GET", 200, 0.1)
     metrics.observe_shards(lambda: {0: True, 1: False})
+    metrics.observe_contents(lambda: 1)
     page = PageMetrics(metrics.registry)
     asyncio.run(page.answered(None, SimpleNamespace(status=200)))  # type: ignore[arg-type]  # reads the status only
     page.observe_streams(lambda: 1)
