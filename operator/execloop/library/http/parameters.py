@@ -116,7 +116,8 @@ class Parameters(BaseModel):
     url: Url | None = Field(default=None, description="The resource's own URL")
     search: Search | None = Field(default=None, description="How it is found, where its URL is not known")
     expect: dict[str, Any] = Field(
-        default_factory=dict, description="Fields that it should have. Other fields are not drift"
+        default_factory=dict,
+        description="Fields that it should have. Other fields are not drift. `${null}` is null, or no such field",
     )
     expect_when: Rule | None = Field(
         default=None,

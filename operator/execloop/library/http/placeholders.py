@@ -11,20 +11,24 @@ if TYPE_CHECKING:
 
 __all__ = ["filled", "filled_url", "names"]
 
+_NULL = "${null}"
+"""A text that is nothing else is null: `kubectl apply` drops a plain null from a Plan."""
 _PLACE = re.compile(r"\$\{([A-Za-z_][\w.-]*)\}")
 
 
 def filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Return a copy in which each `${name}` that has a value is replaced by it.
+    """Return a copy in which each `${name}` that has a value is replaced by it, and a text `${null}` by null.
 
-    >>> filled({"key": "${key}"}, {"key": "s3cret"})
-    {'key': 's3cret'}
+    >>> filled({"key": "${key}", "note": "${null}"}, {"key": "s3cret"})
+    {'key': 's3cret', 'note': None}
 
     """
     if isinstance(value, dict):
         return {key: filled(item, values) for key, item in value.items()}
     if isinstance(value, list):
         return [filled(item, values) for item in value]
+    if value == _NULL and "null" not in values:
+        return None
     if isinstance(value, str):
         return _PLACE.sub(lambda found: values.get(found[1], found[0]), value)
     return value

@@ -60,7 +60,8 @@ class Session:
         """Headers and credentials go to the servers that the parameters name, and to no other."""
         if url.origin() not in self._origins:
             return {}
-        own: dict[str, str] = filled(self._parameters.headers, self._parameters.values)
+        headers: dict[str, str | None] = filled(self._parameters.headers, self._parameters.values)
+        own = {name: value for name, value in headers.items() if value is not None}
         return {**own, **await self._auth.headers(self._client)}
 
 

@@ -90,7 +90,7 @@ class Annotate(Model):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.annotations and not self.labels:
-            raise ValueError("give annotations or labels; to remove one write ${{ null }}: the API server drops null")
+            raise ValueError("give annotations or labels; to remove one write ${{ null }}: kubectl apply drops a null")
         return self
 
 

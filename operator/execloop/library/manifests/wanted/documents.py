@@ -39,7 +39,8 @@ def complete(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def whole(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return an object that has all that names it. Raises ValueError that names the field."""
+    """Return an object that has all that names it, without what is null. Raises ValueError that names the field."""
+    manifest = _without_nulls(manifest)
     for field in ("apiVersion", "kind"):
         if not isinstance(manifest.get(field), str) or not manifest[field]:
             raise ValueError(f"{field} is missing")
@@ -54,3 +55,13 @@ def whole(manifest: dict[str, Any]) -> dict[str, Any]:
     if "status" in manifest:
         return {field: value for field, value in manifest.items() if field != "status"}
     return manifest
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a copy without the fields that are null.
+
+    `kubectl apply` of a Plan drops them before they arrive, and a server-side apply would make empty text of them.
+    """
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
