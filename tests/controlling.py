@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from execloop.controller.reconcile.commit import Requeue
+    from execloop.controller.reconcile.execution.audience import Audience
     from execloop.testing.scripted import Step
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class Controller:
         self.code_version = "1"
         self.plans_are_missing = False
         self.workers, self.max_threads = 10, 10
+        self.audience: Audience | None = None
+        """Who follows the runs of a process that starts from now on."""
         self.contexts: list[Context] = []
         """What plan code was given, in order."""
         self.admitted: list[str] = []
@@ -98,6 +101,7 @@ class Controller:
             lambda _key, _uid, _plan: None,
             Times(lambda: self.clock.now() + self.skew, self.clock.monotonic, lambda: self.chance),
             refusal=self._refusal,
+            audience=self.audience,
         )
         self.cache.changed = lambda key, _change, _listed: self.reconciler.interrupt(key)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from execloop.kube import Connection
+    from execloop.page.runs.known import KnownRuns
     from execloop.page.site import Site
 
 PLANS = "/apis/execloop.dev/v1alpha1/namespaces/{}/plans"
@@ -122,10 +123,10 @@ class _AsPerson:
 
 @asynccontextmanager
 async def page(
-    cluster: PageCluster, **settings: Any
+    cluster: PageCluster, runs: KnownRuns | None = None, **settings: Any
 ) -> AsyncIterator[tuple[TestClient[web.Request, web.Application], Site]]:
     """Serve the page of a cluster, once it has listed the Plans."""
-    site = build(cluster.connection, (), PageSettings(0, **settings))
+    site = build(cluster.connection, (), PageSettings(0, **settings), runs=runs)
     async with TestClient(TestServer(application(site))) as client:
         watches = [asyncio.create_task(watch.run()) for watch in site.watches]
         if cluster.objects:

@@ -33,25 +33,6 @@ def person(cluster: Cluster, namespace: str, role: str) -> Iterator[str]:
     yield cluster.kubectl("create", "token", name, place).strip()
 
 
-@pytest.fixture
-def roles(cluster: Cluster, namespace: str) -> Iterator[dict[str, str]]:
-    """ClusterRoles as the chart makes them: to read Plans and to approve them."""
-    verbs = {"view": "get,list,watch", "approver": "get,list,watch,patch,approve"}
-    names = {role: f"{namespace}-{role}" for role in verbs}
-    for role, name in names.items():
-        cluster.kubectl("create", "clusterrole", name, f"--verb={verbs[role]}", "--resource=plans.execloop.dev")
-    yield names
-    cluster.kubectl("delete", "clusterrole", *names.values())
-
-
-@pytest.fixture
-def other(cluster: Cluster) -> Iterator[str]:
-    name = f"test-{secrets.token_hex(5)}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
 @asynccontextmanager
 async def served(cluster: Cluster, **settings: Any) -> AsyncIterator[str]:
     connection = Connection.load(cluster.kubeconfig)

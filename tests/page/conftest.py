@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from execloop.page.runs.known import KnownRuns
+from execloop.page.runs.recent import Recent
 from execloop.page.server import serve
 from execloop.page.settings import PageSettings
 from tests.cluster.debian import need
@@ -32,6 +36,9 @@ class Served:
     def __init__(self) -> None:
         self.cluster = PageCluster({TOKEN: User("ann", {("*", "*")})})
         self.port = 0
+        self.recent = Recent(time.monotonic, lambda: datetime.now(UTC))
+        self.holder: str | None = None
+        """Of the Lease, when that is another replica."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -51,7 +58,8 @@ class Served:
     async def _live(self, ready: threading.Event, key: Path | None) -> None:
         self._stop = asyncio.Event()
         settings = PageSettings(self.port, "localhost", actions=True, key=key)
-        async with serve(self.cluster.connection, (), settings) as self.port:
+        runs = KnownRuns(self.recent, lambda *_: self.holder, self.port)
+        async with serve(self.cluster.connection, (), settings, runs=runs) as self.port:
             ready.set()
             await self._stop.wait()
 

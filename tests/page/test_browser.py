@@ -10,11 +10,20 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from execloop import Execution, task
+from execloop._engine.events import RunStarted, TaskFailed, TaskFinished, TaskPath, TaskStarted, TaskWaiting
+from execloop._engine.execution import Again
+from execloop.controller.plancode.redaction.redactor import Redactor
 from tests.page.conftest import Served, look
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
+
+    from execloop._engine.events import Event
+    from execloop.page.runs.recent import Recent
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
 SERIOUS = """
@@ -53,11 +62,33 @@ def fill(site: Served) -> None:
         "history": [{"id": "h1", **ended}, {"id": "h2", **ended, "result": "ErrorsExceeded", "errors": 6}],
         "inventory": [{"apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": "web"}],
     }
-    site.do(site.cluster.put, "shop", "keys", status=status, approval="Manual", dependsOn=[{"name": "stalled"}])
+    made = site.do(site.cluster.put, "shop", "keys", status=status, approval="Manual", dependsOn=[{"name": "stalled"}])
+    follow(site.recent, made["metadata"]["uid"])
     for state in ("Stalled", "Retrying", "Waiting", "TearingDown", "Running", "Suspended", "Previewed", "Converged"):
         site.do(
             site.cluster.put, "shop", state.lower(), status={"state": state, "conditions": [condition("Ready", state)]}
         )
+
+
+def follow(recent: Recent, uid: str) -> Callable[[Event], None]:
+    """An execution with every state of a task: one run is over, and another under way. Return what takes its events."""
+    first, nested = TaskPath(None, 0, task("issue", int)), task("write <b>key</b> to the namespace of each tenant", int)
+    over = recent.listener(uid, "e1", Redactor())
+    over(RunStarted(Execution(), ("issue", "publish", "wait for it", "slow", "last"), 5))
+    over(TaskStarted(first))
+    over(TaskFinished(first, 1))
+    over(TaskStarted(TaskPath(first, 0, nested)))
+    over(TaskFinished(TaskPath(first, 0, nested), 0))
+    for position, name in enumerate(("publish", "wait for it", "slow"), 1):
+        over(TaskStarted(TaskPath(None, position, task(name, int))))
+    refused = ConnectionError("vault: connection refused " * 20)
+    over(TaskFailed(TaskPath(None, 1, task("publish", int)), "perform", refused, 4))
+    over(TaskWaiting(TaskPath(None, 2, task("wait for it", int)), "the rollout of web", None))
+    recent.ended(uid, "e1", Redactor(), Again(Execution(runs=1), 1.0, 1))
+    live = recent.listener(uid, "e1", Redactor())
+    live(RunStarted(Execution(runs=1), ("publish", "last"), 4))
+    live(TaskStarted(TaskPath(None, 0, task("publish", int))))
+    return live
 
 
 def wait(browser: Chrome, selector: str, text: str = "") -> WebElement:
@@ -106,6 +137,23 @@ def test_a_change_is_seen_without_a_reload_and_what_one_has_opened_stays_open(br
     wait(browser, ".title .state", "Stalled")
     assert browser.find_element(By.NAME, "reason").get_property("value") == "the database moves"
     assert browser.find_element(By.NAME, "reason").is_displayed()
+
+
+def test_a_task_that_ends_is_seen_without_a_reload_and_an_older_run_that_one_has_opened_stays_open(
+    browser: Chrome, site: Served
+) -> None:
+    made = site.do(site.cluster.put, "shop", "live", status={"state": "Running", "execution": {"id": "e1", "runs": 1}})
+    live = follow(site.recent, made["metadata"]["uid"])
+    browser.get(f"{site.address}/plans/shop/live")
+    wait(browser, "#live-mark", "live")
+    wait(browser, ".tree [data-step=running]", "publish")
+    wait(browser, "summary", "Run 1").click()
+    live(TaskFinished(TaskPath(None, 0, task("publish", int)), 0))
+    wait(browser, ".tree [data-step=done]", "publish")
+    assert wait(browser, ".tree [data-step=cancelled]", "slow").is_displayed()
+    site.do(setattr, site, "holder", "execloop-1_f3")
+    site.do(site.cluster.state, "shop", "live", state="Retrying")
+    wait(browser, "code", "kubectl port-forward pod/execloop-1")
 
 
 def test_a_search_narrows_the_list_while_one_types_and_its_address_can_be_shared(browser: Chrome, site: Served) -> None:
@@ -168,6 +216,7 @@ def test_a_cut_connection_is_said_and_another_replica_shows_what_was_missed(
 def test_an_approval_through_the_page_is_the_persons(browser: Chrome, site: Served) -> None:
     fill(site)
     browser.get(f"{site.address}/plans/shop/keys")
+    wait(browser, "#live-mark", "live")
     wait(browser, "button", "Approve these tasks").click()
     WebDriverWait(browser, 30).until(lambda _: site.cluster.wrote)
     ((who, _, body),) = site.cluster.wrote

@@ -46,7 +46,7 @@ def running(rotation: Rotation) -> Iterator[str]:
     record = Record("rotate-keys", time.monotonic, lambda: datetime.now(UTC))
 
     def live() -> None:
-        Executor(Options(sleep_between_runs=0), listeners=(record,)).run(rotation)
+        Executor(Options(sleep_between_runs=0), listeners=(record.listener(),)).run(rotation)
         record.end("Converged", "")
 
     thread = threading.Thread(target=live)

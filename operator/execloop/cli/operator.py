@@ -245,9 +245,9 @@ def _beside(settings: Settings, page: PageSettings) -> Beside:
     """Return what serves the page. Raises ModuleNotFoundError without the extra `page`."""
     from prometheus_client import REGISTRY  # noqa: PLC0415 - needs the extra `operator`
 
-    from execloop.page.server import serve  # noqa: PLC0415 - needs the extra `page`
+    from execloop.page.server import Page  # noqa: PLC0415 - needs the extra `page`
 
-    return lambda connection: serve(connection, settings.namespaces, page, REGISTRY)
+    return Page(settings.namespaces, page, REGISTRY)
 
 
 def _access(allowed: tuple[str, ...], **others: object) -> Access:

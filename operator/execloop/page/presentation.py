@@ -23,6 +23,7 @@ __all__ = ["Asset", "Presentation"]
 
 _PRECISE: Final = 60.0
 """Seconds from which on tenths say nothing."""
+_SHORTEST: Final = 0.0005
 _PACKAGE: Final = "execloop.page"
 
 
@@ -74,7 +75,7 @@ def _assets() -> dict[str, Asset]:
 def _took(seconds: float) -> str:
     """Return how long a task took; many take less than a second."""
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms" if seconds >= _SHORTEST else "<1 ms"
     return f"{seconds:.1f} s" if seconds < _PRECISE else span(seconds)
 
 

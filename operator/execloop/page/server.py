@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from execloop.page.access.session import Sessions, read_key
 from execloop.page.metrics import PageMetrics
 from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
+from execloop.page.runs.known import KnownRuns
+from execloop.page.runs.recent import Recent
 from execloop.page.site import Site
 from execloop.page.views import actions, graph, listing, login, plan
 from execloop.page.views.authentication import open_to_people
@@ -28,13 +31,15 @@ from execloop.page.views.live import Viewers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from prometheus_client import CollectorRegistry
 
     from execloop.kube import Connection
+    from execloop.page.runs.known import Elsewhere
     from execloop.page.settings import PageSettings
 
-__all__ = ["application", "build", "serve"]
+__all__ = ["Page", "application", "build", "serve"]
 
 _FAREWELL_SECONDS = 0.5
 _MOST_BODY_BYTES = 64 * 1024
@@ -42,12 +47,29 @@ _PLAN = "/plans/{namespace}/{name}"
 _TAB = f"{{tab:{'|'.join(plan.TABS)}}}"
 
 
+class Page:
+    """The page of an operator's process: it follows the runs of that process, and is served beside it."""
+
+    def __init__(self, namespaces: Sequence[str], settings: PageSettings, registry: CollectorRegistry) -> None:
+        self.audience = Recent(time.monotonic, lambda: datetime.now(UTC))
+        self._namespaces, self._settings, self._registry = namespaces, settings, registry
+
+    def serve(self, connection: Connection, elsewhere: Elsewhere) -> AbstractAsyncContextManager[int]:
+        """Serve it, as `serve` does; `elsewhere` says which process reconciles a Plan."""
+        runs = KnownRuns(self.audience, elsewhere, self._settings.port)
+        return serve(connection, self._namespaces, self._settings, self._registry, runs)
+
+
 @asynccontextmanager
 async def serve(
-    connection: Connection, namespaces: Sequence[str], settings: PageSettings, registry: CollectorRegistry | None = None
+    connection: Connection,
+    namespaces: Sequence[str],
+    settings: PageSettings,
+    registry: CollectorRegistry | None = None,
+    runs: KnownRuns | None = None,
 ) -> AsyncIterator[int]:
     """Serve the page, and give its port. Raises ConfigurationError when that cannot be had, or the key not read."""
-    site = build(connection, namespaces, settings, PageMetrics(registry))
+    site = build(connection, namespaces, settings, PageMetrics(registry), runs)
     watching = [asyncio.create_task(one.run(), name="the watch of the page") for one in site.watches]
     runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
@@ -66,7 +88,11 @@ async def serve(
 
 
 def build(
-    connection: Connection, namespaces: Sequence[str], settings: PageSettings, metrics: PageMetrics | None = None
+    connection: Connection,
+    namespaces: Sequence[str],
+    settings: PageSettings,
+    metrics: PageMetrics | None = None,
+    runs: KnownRuns | None = None,
 ) -> Site:
     """Return all that the views stand on. Raises ConfigurationError when a key or a secret cannot be read."""
     store = Store()
@@ -87,6 +113,7 @@ def build(
         sessions=sessions,
         presentation=Presentation(),
         viewers=viewers,
+        runs=runs or KnownRuns.none(),
         metrics=metrics,
         monotonic=time.monotonic,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from execloop.page.metrics import PageMetrics
     from execloop.page.plans.store import Store
     from execloop.page.presentation import Presentation
+    from execloop.page.runs.known import KnownRuns
     from execloop.page.settings import PageSettings
     from execloop.page.views.live import Viewers
 
@@ -67,6 +68,7 @@ class Site:
     sessions: Sessions
     presentation: Presentation
     viewers: Viewers
+    runs: KnownRuns
     metrics: PageMetrics
     monotonic: Callable[[], float]
 

@@ -58,7 +58,9 @@ def run(
     context = ClusterAccess(place, found.namespace).context(found)
     with shown(address, stays, found.name) as record:
         with _no_listener() if as_json else _reporting(found) as listeners:
-            executor = Executor(found.options, listeners=listeners if record is None else (*listeners, record))
+            executor = Executor(
+                found.options, listeners=listeners if record is None else (*listeners, record.listener())
+            )
             ending = conduct(executor, lambda: found.make(context))
         if record is not None:
             record.end(ending.result, ending.why)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from execloop.controller.plancode.crashes.suspects import PlanCrashes
     from execloop.controller.plancode.host import PlanHost
     from execloop.controller.plancode.runner import RunResult
+    from execloop.controller.reconcile.execution.audience import Audience
     from execloop.controller.reconcile.inputs.validation import Validator
     from execloop.controller.watch.cache import Cache, Key
     from execloop.controller.watch.references import References
@@ -53,13 +54,14 @@ def assemble(
     returned: Callable[[Key, int], None] = lambda *_: None,
     version: Version = lambda *_: None,
     trust_secrets_policy: bool = False,
+    audience: Audience | None = None,
 ) -> Reconciler:
     """Return a reconciler and the parts that it stands on."""
     recorder, finalizer = EventRecorder(kube), Finalizer(kube, cache)
     policy = SecretsPolicy(kube, times.monotonic, trusted=trust_secrets_policy)
     sources, dependencies = ParameterSources(clients, policy), Dependencies(clients, cache)
     commit = Commit(cache, validator, StatusWriter(kube, cache), recorder, references, times)
-    runs = Runs(code, clients, commit, times, declare, ran, refusal, returned, version)
+    runs = Runs(code, clients, commit, times, declare, ran, refusal, returned, version, audience)
     driver = ExecutionDriver(runs, commit, recorder, times)
     teardown = Teardown(kube, validator, sources, driver, finalizer, times)
     return Reconciler(cache, validator, sources, dependencies, driver, teardown, finalizer, commit, times, stop=stop)

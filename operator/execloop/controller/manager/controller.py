@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from execloop.controller.manager.metrics import Metrics, Result
     from execloop.controller.plancode.crashes.suspects import Suspects
     from execloop.controller.reconcile.commit import Requeue
+    from execloop.controller.reconcile.execution.audience import Audience
     from execloop.controller.reconcile.reconciler import Reconciler
     from execloop.controller.settings import Settings
     from execloop.controller.watch.cache import PlanState
@@ -70,6 +71,7 @@ class Operator:
     places: asyncio.Semaphore
     unlisted: set[str | None]
     """Namespaces, None for all of them, whose Plans were not listed yet."""
+    audience: Audience | None = None
     working: set[asyncio.Task[None]] = field(default_factory=set)
     in_place: set[Key] = field(default_factory=set)
     """Keys in work that hold a place."""
@@ -80,7 +82,13 @@ class Operator:
 
     @classmethod
     def build(
-        cls, settings: Settings, connection: Connection, leadership: Leadership, metrics: Metrics, suspects: Suspects
+        cls,
+        settings: Settings,
+        connection: Connection,
+        leadership: Leadership,
+        metrics: Metrics,
+        suspects: Suspects,
+        audience: Audience | None = None,
     ) -> Operator:
         """Return an operator and the parts that it stands on; what the watches of objects find comes to its queue."""
         connection = connection.guarded(leadership.require)
@@ -91,13 +99,12 @@ class Operator:
 
         code = _plan_host(settings, suspects, built)
         drift, references = _watches(settings, kube, cache, metrics, built)
-        reads = CachedReads(drift.whole, metrics.read_cached)
         reconciler = assemble(
             Validator(_load(settings), settings.access),
             cache,
             code,
             kube,
-            Clients(connection, reads),
+            Clients(connection, CachedReads(drift.whole, metrics.read_cached)),
             references,
             drift.declare,
             stop=lambda: WhileHeld(lambda: leadership.held),
@@ -106,11 +113,12 @@ class Operator:
             returned=suspects.left,
             version=drift.version,
             trust_secrets_policy=settings.trust_secrets_policy,
+            audience=audience,
         )
         # Plan code has its own bound; what takes long must not use up this one.
         places = asyncio.Semaphore(settings.workers + settings.max_threads)
         queue, unlisted = WorkQueue[Key](waited=metrics.waited), set(settings.namespaces or (None,))
-        parts = (reconciler, drift, references, places, unlisted)
+        parts = (reconciler, drift, references, places, unlisted, audience)
         operator = cls(leadership, metrics, connection, cache, queue, code, suspects, *parts)
         return operator
 
@@ -175,6 +183,8 @@ class Operator:
             self.queue.forget(key)
             self.drift.forget(key)
             self.references.forget(key)
+            if self.audience is not None:
+                self.audience.forget(state.uid)
         return state
 
     def unready(self) -> str:

@@ -38,6 +38,10 @@ class Leadership(Protocol):
         """Whether the Plan of this uid is this process's to work on."""
         ...
 
+    def holder(self, uid: str) -> str:
+        """Return who works on the Plan of this uid, where it is known and not this process; else nothing."""
+        ...
+
     def require(self) -> None:
         """Raises LeaseLost unless it is held."""
         ...
@@ -57,6 +61,9 @@ class NoElection:
 
     def owns(self, _uid: str) -> bool:
         return True
+
+    def holder(self, _uid: str) -> str:
+        return ""
 
     def require(self) -> None: ...
 

@@ -12,7 +12,7 @@ import os
 import signal
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from prometheus_client import disable_created_metrics
 
@@ -24,20 +24,34 @@ from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.controller.manager.probes import Probes, serve
 from execloop.controller.manager.turns import take_turns
+from execloop.controller.watch.cache import Key
 from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
+    from execloop.controller.reconcile.execution.audience import Audience
     from execloop.controller.settings import Settings
     from execloop.controller.watch.packed import Conditions
 
-__all__ = ["Beside", "run"]
+__all__ = ["Beside", "Elsewhere", "run"]
 
 logger = logging.getLogger(__name__)
 
-Beside: TypeAlias = "Callable[[Connection], contextlib.AbstractAsyncContextManager[object]]"
+Elsewhere: TypeAlias = "Callable[[str, str, str], str | None]"
+"""Takes namespace, name and uid of a Plan. Returns None when this process reconciles it, else the holder of the Lease
+that it comes under; that is empty where it is not known."""
+
+
+class Beside(Protocol):
+    """What the process serves besides: the live page."""
+
+    @property
+    def audience(self) -> Audience: ...
+
+    def serve(self, connection: Connection, elsewhere: Elsewhere) -> contextlib.AbstractAsyncContextManager[object]: ...
+
 
 _RETRY = 2.0
 _FAREWELL = 2.0
@@ -57,7 +71,7 @@ async def run(settings: Settings, beside: Beside | None = None) -> int:
         settings = replace(settings, election=replace(settings.election, namespace=connection.cluster.namespace))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)
-        process = Process(settings, connection, metrics)
+        process = Process(settings, connection, metrics, None if beside is None else beside.audience)
         if settings.health_port is not None:
             try:
                 await stack.enter_async_context(serve(process.probes, metrics.registry, settings.health_port))
@@ -65,12 +79,14 @@ async def run(settings: Settings, beside: Beside | None = None) -> int:
                 reason = os.strerror(error.errno) if error.errno else str(error)
                 raise ConfigurationError(f"--health-port {settings.health_port}: {reason}") from None
         if beside is not None:
-            await stack.enter_async_context(beside(connection))
+            await stack.enter_async_context(beside.serve(connection, process.elsewhere))
         return await process.live()
 
 
 class Process:
-    def __init__(self, settings: Settings, connection: Connection, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, metrics: Metrics, audience: Audience | None = None
+    ) -> None:
         self.probes = Probes()
         self._settings, self._connection, self._metrics = settings, connection, metrics
         self._stop = asyncio.Event()
@@ -81,7 +97,7 @@ class Process:
             self._leadership, record = elect(connection, election)
         self._crashes = Crashes(journal, record)
         suspects = self._crashes.suspects
-        self._operator = operator = Operator.build(settings, connection, self._leadership, metrics, suspects)
+        self._operator = operator = Operator.build(settings, connection, self._leadership, metrics, suspects, audience)
         self._plans = PlanWatch(
             connection,
             settings.namespaces,
@@ -105,6 +121,12 @@ class Process:
             waiting_calls=lambda: operator.code.waiting,
             conditions=self._conditions,
         )
+
+    def elsewhere(self, namespace: str, name: str, uid: str) -> str | None:
+        """Return None when this process reconciles the Plan, else who does, as far as it is known."""
+        if self._leads and self._leadership.held and self._operator.cache.holds(Key(namespace, name), uid):
+            return None
+        return self._leadership.holder(uid)
 
     def _shard(self) -> str:
         """Return the `shardSelector` of this process; empty where the API server is not asked to filter."""

@@ -24,6 +24,7 @@ from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from execloop._engine.events import Event
     from execloop._engine.plan import Plan
     from execloop._engine.walk import Stop, Withhold
     from execloop.controller.plancode.host import PlanHost
@@ -240,14 +241,15 @@ def drive(
     *,
     left: float | None = None,
     failed: Callable[[], None] | None = None,
+    notify: Callable[[Event], None] | None = None,
     withhold: Withhold | None = None,
     then: Callable[[Run], None] | None = None,
 ) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed | Refused]]:
     """Return the run, and what drives it; progress can be read from the run meanwhile.
 
     `left` are the seconds to the deadline, else the system's clock says how many. `failed` is called at each error, in
-    whatever thread it happens. `withhold` tells the tasks that must not run now. `then` is called after a run of
-    blocking code, in its thread.
+    whatever thread it happens, and `notify` with each event. `withhold` tells the tasks that must not run now. `then`
+    is called after a run of blocking code, in its thread.
     """
 
     def classify(error: BaseException) -> Exception:
@@ -258,7 +260,9 @@ def drive(
 
     left = _left(execution, options) if left is None else left
     deadline = None if left is None else SYSTEM_CLOCK.monotonic() + left
-    run = Run(plan, execution, options, stop=stop, classify=classify, deadline=deadline, withhold=withhold)
+    run = Run(
+        plan, execution, options, stop=stop, notify=notify, classify=classify, deadline=deadline, withhold=withhold
+    )
     return run, _outcome(code, key, run, left, then)
 
 

@@ -23,7 +23,7 @@ from execloop.kube.lease.ranges import Range, range_of, shard_selector
 from execloop.kube.lease.share import to_give, to_take
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from execloop.kube.http.connection import Connection
     from execloop.kube.lease.share import Sight
@@ -86,6 +86,7 @@ class Shards:
         self._member = lease(member_lease(name, ranges, self._me))
         self._census = Census(connection, name, namespace, ranges, self._times, monotonic)
         self._owned: frozenset[int] = frozenset()
+        self._holders: Mapping[int, str] = {}
         self._renewals: dict[int, asyncio.Task[str]] = {}
         self._lost = ""
         self._wake = asyncio.Event()
@@ -115,6 +116,11 @@ class Shards:
     def owns(self, uid: str) -> bool:
         """Return whether the Plan of this uid is in a range that this process may work on."""
         return range_of(uid, self.ranges) in self._owned
+
+    def holder(self, uid: str) -> str:
+        """Return who held the range of this Plan at the last turn; empty when that is this process."""
+        holder = self._holders.get(range_of(uid, self.ranges), "")
+        return "" if holder == self._me else holder
 
     def require(self) -> None:
         """Raise LeaseLost unless it is held."""
@@ -149,6 +155,7 @@ class Shards:
             async with asyncio.timeout(self._times.deadline):
                 await self._member.renew()
                 sight = self._without_strays(await self._census.look(self._leases))
+                self._holders = sight.holders
                 await self._census.bury()
             await self._take(to_take(sight, self._me))
         except (ApiError, TimeoutError) as error:

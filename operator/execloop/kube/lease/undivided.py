@@ -46,6 +46,10 @@ class Undivided:
         """Return that every Plan is its own."""
         return True
 
+    def holder(self, _uid: str) -> str:
+        """Return who held the Lease when it was looked at last; empty when that is this process."""
+        return "" if self._lease.held else self._lease.holder
+
     def require(self) -> None:
         """Raise LeaseLost unless it is held."""
         if not self.held:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from execloop._engine.events import TaskPath
 
-__all__ = ["Row", "Steps"]
+__all__ = ["KEPT", "Row", "Steps"]
 
-State: TypeAlias = Literal["running", "done", "failed", "waiting"]
+State: TypeAlias = Literal["running", "done", "failed", "waiting", "cancelled"]
 
-_KEPT: Final = 150
-"""Steps that are over and were good; as many again that failed or wait."""
+KEPT: Final = 150
 _ROWS: Final = 400
 _DEEPEST: Final = 8
 """Steps below are drawn as deep as this."""
@@ -53,19 +52,25 @@ class Row(NamedTuple):
 
 
 class Steps:
-    """`expected`: how many tasks the plan returned. Times are those of the caller's clock."""
+    """`expected`: how many tasks the plan returned. Times are those of the caller's clock.
 
-    def __init__(self, expected: int) -> None:
+    `name` gives the text that is kept of a task's name. Of the steps that are over it keeps `kept` that were good, and
+    as many that failed or wait.
+    """
+
+    def __init__(self, expected: int, name: Callable[[str], str] = str, kept: int = KEPT) -> None:
         self._root = _Step("", 0, 0.0, expected=expected)
+        self._name, self._kept = name, kept
         self._open: dict[TaskPath | None, _Step] = {None: self._root}
         self._good: deque[_Step] = deque()
         self._bad: deque[_Step] = deque()
+        self._ended = False
         self.over = 0
 
     def start(self, path: TaskPath, now: float) -> None:
         """A task begins."""
         parent = self._open[path.parent]
-        parent.children[path.position] = _Step(path.name, path.position, now, parent)
+        parent.children[path.position] = _Step(self._name(path.name), path.position, now, parent)
 
     def finish(self, path: TaskPath, children: int, now: float) -> None:
         """A task ended well, and so many follow from it."""
@@ -78,7 +83,9 @@ class Steps:
             self._settle(path)
 
     def fail(self, path: TaskPath, note: str, now: float) -> None:
-        """A task failed."""
+        """A task failed, perhaps before it began."""
+        if path.position not in self._open[path.parent].children:
+            self.start(path, now)
         self._end_badly(path, "failed", note, now)
 
     def wait(self, path: TaskPath, note: str, now: float) -> bool:
@@ -89,6 +96,14 @@ class Steps:
             return False
         self._end_badly(path, "waiting", note, now)
         return True
+
+    def end(self, now: float) -> None:
+        """The run is over: a task that is under way was left, and what has not begun will not begin."""
+        for parent in self._open.values():
+            for step in parent.children.values():
+                if step.state == "running":
+                    step.state, step.seconds = "cancelled", now - step.began
+        self._ended, self._open = True, {}
 
     def _end_badly(self, path: TaskPath, state: State, note: str, now: float) -> None:
         step = self._open[path.parent].children[path.position]
@@ -114,7 +129,7 @@ class Steps:
     def _keep(self, step: _Step) -> None:
         kept = self._bad if step.bad else self._good
         kept.append(step)
-        if len(kept) > _KEPT:
+        if len(kept) > self._kept:
             gone = kept.popleft()
             if gone.parent is not None:
                 gone.parent.children.pop(gone.position, None)
@@ -144,5 +159,5 @@ class Steps:
             if step.hidden:
                 yield Row(below, f"{step.hidden} more are over", "more")
             if (coming := step.expected - step.hidden - len(step.children)) > 0:
-                stack.append(Row(below, f"{coming} to come", "more"))
+                stack.append(Row(below, f"{coming} {'did not run' if self._ended else 'to come'}", "more"))
             stack += [(depth + 1, child) for child in reversed(step.children.values())]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from execloop.controller.status.explain import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from execloop.page.runs.picture import Picture
 
 __all__ = ["explain"]
 
@@ -24,30 +26,18 @@ _ENDED: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def explain(
-    name: str, ended: tuple[str, str] | None, *, asleep: bool, error: str, waits: Sequence[str]
-) -> tuple[str, Explanation]:
-    """Return the state in one word, and the explanation.
-
-    Args:
-        name: Of the plan.
-        ended: The result and why, once it is over.
-        asleep: Whether it waits for its next run.
-        error: The last error of the last run, empty when that had none.
-        waits: What the last run waits for.
-
-    """
-    if ended is not None:
-        result, why = ended
-        if result == "Converged":
-            return "Converged", Explanation(name, result, "has converged", "", "nothing to do")
-        what, cure = _ENDED.get(result, _ENDED["FatalError"])
-        return "Stalled", Explanation(name, result, what, why, cure)
-    if asleep and error:
+def explain(name: str, run: Picture) -> tuple[str, Explanation]:
+    """Return the state of a run in one word, and the explanation. `name`: of the plan."""
+    if run.ended:
+        if run.result == "Converged":
+            return "Converged", Explanation(name, run.result, "has converged", "", "nothing to do")
+        what, cure = _ENDED.get(run.result, _ENDED["FatalError"])
+        return "Stalled", Explanation(name, run.result, what, run.why, cure)
+    if run.again and run.error:
         cure = "fix the cause if it lasts; the plan is asked again until its budget of errors is spent"
-        return "Retrying", Explanation(name, "TasksFailed", "tries again after errors of its tasks", error, cure)
-    if asleep and waits:
+        return "Retrying", Explanation(name, "TasksFailed", "tries again after errors of its tasks", run.error, cure)
+    if run.again and run.waits:
         cure = "nothing to do if that comes; the plan is asked again"
-        return "Waiting", Explanation(name, "Waiting", "waits, as its plan asks", "; ".join(waits), cure)
+        return "Waiting", Explanation(name, "Waiting", "waits, as its plan asks", "; ".join(run.waits), cure)
     cure = "nothing to do; the plan is asked again until it returns no task"
     return "Running", Explanation(name, "Progressing", "runs its tasks", "", cure)

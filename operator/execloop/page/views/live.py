@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from execloop.page.access.identity import Person
     from execloop.page.site import Served
 
-__all__ = ["Draw", "Drawing", "Viewers", "follow"]
+__all__ = ["Draw", "Drawing", "Feed", "Viewers", "follow"]
 
 _GAP = 0.3
 """The least seconds between two drawings of one stream."""
@@ -49,11 +49,24 @@ class Drawing:
     """Whether nothing can change any more: the stream ends."""
 
 
+class Feed(Protocol):
+    """What wakes a stream."""
+
+    @property
+    def version(self) -> Any: ...
+
+    async def newer(self, version: Any, /) -> None:
+        """Return when something is newer than this version."""
+
+
 Draw: TypeAlias = "Callable[[Person], Awaitable[Drawing]]"
 
 
-async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamResponse:
-    """Send a part now and after each change, for as long as the person has the right; then end."""
+async def follow(site: Served, request: web.Request, draw: Draw, feed: Feed | None = None) -> web.StreamResponse:
+    """Send a part now and after each change, for as long as the person has the right; then end.
+
+    `feed` says when something may have changed; by default the site does.
+    """
     if site.viewers.open >= _MOST:
         site.metrics.refused("streams")
         return web.Response(status=503, headers={"Retry-After": "10"}, text="too many pages are open\n")
@@ -61,7 +74,7 @@ async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamRe
     site.viewers.open += 1
     try:
         await response.prepare(request)
-        await _send(site, request, response, draw)
+        await _send(site, request, response, draw, feed or site)
     except (TimeoutError, ConnectionError):
         pass  # the browser has gone, or takes too long: it connects again
     finally:
@@ -69,12 +82,12 @@ async def follow(site: Served, request: web.Request, draw: Draw) -> web.StreamRe
     return response
 
 
-async def _send(site: Served, request: web.Request, response: web.StreamResponse, draw: Draw) -> None:
+async def _send(site: Served, request: web.Request, response: web.StreamResponse, draw: Draw, feed: Feed) -> None:
     shown: object = None
     loop = asyncio.get_running_loop()
     began = loop.time()
     while True:
-        last, version = False, site.version
+        last, version = False, feed.version
         try:
             person = await site.who(request)
             if person is None or (person.impersonated and loop.time() > began + _PROXIED):
@@ -94,13 +107,13 @@ async def _send(site: Served, request: web.Request, response: web.StreamResponse
         if last:
             return
         await asyncio.sleep(max(_GAP, site.presentation.seconds * _SHARE * site.viewers.open))
-        await _newer(site, version)
+        await _newer(feed, version)
 
 
-async def _newer(site: Served, version: int) -> None:
+async def _newer(feed: Feed, version: Any) -> None:
     try:
         async with asyncio.timeout(_BEAT):
-            await site.newer(version)
+            await feed.newer(version)
     except TimeoutError:
         pass
 

@@ -13,6 +13,7 @@ from execloop.page.plans.execution import history, under_way
 from execloop.page.plans.shown import as_stored
 from execloop.page.views.actions import offered
 from execloop.page.views.authentication import document
+from execloop.page.views.feed import PlanFeed
 from execloop.page.views.graph import around
 from execloop.page.views.live import Drawing, follow
 from execloop.resource.events import events_of, seen
@@ -31,6 +32,8 @@ __all__ = ["TABS", "live_plan", "plan"]
 TABS: Final = ("overview", "objects", "graph", "history", "events", "yaml")
 _RELOAD = {"objects": 5.0, "events": 5.0, "graph": 2.0}
 """Seconds after which a tab is drawn again though the Plan has not changed: it shows more than the Plan."""
+_SERVES = 5.0
+"""Seconds for which what was read of a Plan serves while its tasks change; then it is read again, as the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +57,43 @@ class Asked:
 async def plan(site: Site, request: web.Request, person: Person) -> web.StreamResponse:
     """Return the whole page of one tab."""
     asked = Asked.of(request)
-    return document(site.render("plan.html", person, **await _context(site, person, asked)))
+    context = await _context(site, person, asked)
+    return document(site.render("plan.html", person, **context, **_runs(site, context["plan"], asked)))
 
 
 async def live_plan(site: Site, request: web.Request, _person: Person) -> web.StreamResponse:
     """Stream what a tab shows whenever that changes."""
     asked = Asked.of(request)
+    feed, last = PlanFeed(site, asked.namespace, asked.name), _Last()
 
     async def draw(person: Person) -> Drawing:
-        async def html() -> str:
-            return site.render("plan_body.html", person, **await _context(site, person, asked))
-
         period = _RELOAD.get(asked.tab)
         tick = int(site.monotonic() / period) if period else 0
-        return Drawing((_versions(site, asked), tick, site.problem), html)
+        key = (person, _versions(site, asked), tick, site.problem)
 
-    return await follow(site, request, draw)
+        async def html() -> str:
+            context = last.context(key, site.monotonic()) or await _context(site, person, asked)
+            last.take(key, site.monotonic(), context)
+            return site.render("plan_body.html", person, **context, **_runs(site, context["plan"], asked))
+
+        return Drawing((key, feed.runs if asked.tab == "overview" else 0), html)
+
+    return await follow(site, request, draw, feed if asked.tab == "overview" else None)
+
+
+class _Last:
+    """What was read for the last drawing. When tasks alone have changed it serves again, for a short time."""
+
+    def __init__(self) -> None:
+        self._held: tuple[object, float, dict[str, Any]] = None, 0.0, {}
+
+    def context(self, key: object, now: float) -> dict[str, Any] | None:
+        held, until, context = self._held
+        return context if held == key and now < until else None
+
+    def take(self, key: object, now: float, context: dict[str, Any]) -> None:
+        if context is not self._held[2]:
+            self._held = key, now + _SERVES, context
 
 
 def _versions(site: Site, asked: Asked) -> frozenset[tuple[str, str, str]]:
@@ -106,6 +130,11 @@ async def _overview(site: Site, person: Person, found: Plan, asked: Asked) -> di
     needs = [(one, health(others[one]) if one in others else "?") for one in dependencies(found)]
     offers = await offered(site, person, found)
     return {"explanation": explain(found, others), "needs": needs, "execution": under_way(found), "offers": offers}
+
+
+def _runs(site: Site, found: Plan, asked: Asked) -> dict[str, Any]:
+    """Return what this process knows of the runs of a Plan that the person has just read."""
+    return {"known": site.runs.of(found)} if asked.tab == "overview" else {}
 
 
 async def _objects(site: Site, person: Person, found: Plan, asked: Asked) -> dict[str, Any]:

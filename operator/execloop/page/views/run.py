@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from execloop.page.runs.words import explain
 from execloop.page.views.authentication import document
 from execloop.page.views.live import Drawing, follow
 
@@ -22,7 +23,7 @@ def run(site: Served, record: Record) -> Handler:
     """Return the handler of the whole page."""
 
     async def handle(_request: web.Request) -> web.StreamResponse:
-        return document(site.render("run.html", None, name=record.name, run=record.picture()))
+        return document(site.render("run.html", None, **_context(record)))
 
     return handle
 
@@ -34,7 +35,7 @@ def live_run(site: Served, record: Record) -> Handler:
         ended, version = record.ended, record.version
 
         async def html() -> str:
-            return site.render("run_body.html", None, name=record.name, run=record.picture())
+            return site.render("run_body.html", None, **_context(record))
 
         return Drawing(version, html, last=ended)
 
@@ -42,3 +43,9 @@ def live_run(site: Served, record: Record) -> Handler:
         return await follow(site, request, draw)
 
     return handle
+
+
+def _context(record: Record) -> dict[str, Any]:
+    picture = record.picture()
+    state, explanation = explain(record.name, picture)
+    return {"name": record.name, "run": picture, "state": state, "explanation": explanation}

@@ -19,6 +19,7 @@ from execloop.controller.plancode.logger import PlanLogger
 from execloop.controller.plancode.runner import (
     Nothing,
     Observed,
+    Postponed,
     Prepared,
     Refused,
     RunResult,
@@ -38,6 +39,7 @@ from execloop.kube import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from execloop._engine.events import Event
     from execloop._engine.run import Run
     from execloop._engine.tasks import AnyTask
     from execloop.controller.plancode.clients import Clients
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from execloop.controller.reconcile.approval import TaskApproval
     from execloop.controller.reconcile.commit import Commit
     from execloop.controller.reconcile.context import ReconcileContext
+    from execloop.controller.reconcile.execution.audience import Audience
     from execloop.controller.timing import Times
     from execloop.controller.watch.cache import Key
 
@@ -59,6 +62,7 @@ class Runs:
 
     `refusal(key, uid, inputs)` is asked before plan code begins, and returns what keeps it from that; `returned(key,
     tasks)` learns, in whatever thread, how many tasks it returned. `version` says how the drift watch knows an object.
+    `audience` follows the runs; without one they make no events.
     """
 
     def __init__(
@@ -72,10 +76,11 @@ class Runs:
         refusal: Refusal,
         returned: Callable[[Key, int], None],
         version: Version,
+        audience: Audience | None,
     ) -> None:
         self._code, self._clients, self._commit, self._times = code, clients, commit, times
         self._declare, self._ran, self._version = declare, ran, version
-        self._refusal, self._returned = refusal, returned
+        self._refusal, self._returned, self._audience = refusal, returned, audience
 
     async def observe(self, ctx: ReconcileContext) -> Observed:
         """Ask the plan, and run nothing; after the deadline of an execution under way it is not asked."""
@@ -99,15 +104,20 @@ class Runs:
         ran = await self._attempt(ctx, observed, task_approval)
         if task_approval is not None:
             ran = ran._replace(withheld=tuple(task_approval.withheld), covered=tuple(task_approval.covered))
-        self._ran(ran)
-        return self._converged(ran) if isinstance(ran.looked, Nothing) else ran
+        self._report(ctx, ran)
+        return self._converged(ctx, ran) if isinstance(ran.looked, Nothing) else ran
 
-    def _converged(self, ran: RunResult) -> RunResult:
+    def _converged(self, ctx: ReconcileContext, ran: RunResult) -> RunResult:
         """Return a run after which nothing is left as the run that found so."""
         assert isinstance(ran.outcome, Again)
         found = RunResult(Converged(ran.outcome.execution.after_run(0)))
-        self._ran(found)
+        self._report(ctx, found)
         return found
+
+    def _report(self, ctx: ReconcileContext, ran: RunResult) -> None:
+        self._ran(ran)
+        if self._audience is not None and not isinstance(ran.outcome, Postponed | Refused):
+            self._audience.ended(ctx.snapshot.uid, ctx.execution.id, ctx.resolved.redactor, ran.outcome)
 
     async def _attempt(  # noqa: PLR0911 - one return for each way to end early
         self, ctx: ReconcileContext, observed: Observed | None, task_approval: TaskApproval | None
@@ -193,6 +203,7 @@ class Runs:
             ctx.work.stop,
             left=left,
             failed=progress.failed,
+            notify=self._listener(ctx),
             withhold=task_approval,
             then=None if ctx.options.sleep else partial(self._look_again, ctx, task_approval, looked),
         )
@@ -203,6 +214,11 @@ class Runs:
             raise
         await progress.end()
         return _ended(ctx, run, outcome)._replace(looked=looked[0] if looked else None)
+
+    def _listener(self, ctx: ReconcileContext) -> Callable[[Event], None] | None:
+        if self._audience is None:
+            return None
+        return self._audience.listener(ctx.snapshot.uid, ctx.execution.id, ctx.resolved.redactor)
 
     def _look_again(
         self, ctx: ReconcileContext, task_approval: TaskApproval | None, looked: list[Observed], run: Run
