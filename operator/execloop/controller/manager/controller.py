@@ -54,6 +54,7 @@ _LOST = 30.0  # should a reconcile end in a way that none of the rules names
 _SAVES = 20
 _LEAVE = 30.0
 _POLL = 0.05
+_LINE = 2
 
 
 @dataclass(slots=True)
@@ -69,12 +70,15 @@ class Operator:
     drift: DriftWatches
     references: References
     places: asyncio.Semaphore
+    """Of reconciles at one moment."""
+    spare: asyncio.Semaphore
+    """Further places, for edits alone: they wait for no list, retry or check."""
     unlisted: set[str | None]
     """Namespaces, None for all of them, whose Plans were not listed yet."""
     audience: Audience | None = None
     working: set[asyncio.Task[None]] = field(default_factory=set)
-    in_place: set[Key] = field(default_factory=set)
-    """Keys in work that hold a place."""
+    in_place: dict[Key, asyncio.Semaphore] = field(default_factory=dict)
+    """Keys in work that hold a place, and of which."""
     _saving: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SAVES))
 
     def __post_init__(self) -> None:
@@ -115,10 +119,10 @@ class Operator:
             trust_secrets_policy=settings.trust_secrets_policy,
             audience=audience,
         )
-        # Plan code has its own bound; what takes long must not use up this one.
-        places = asyncio.Semaphore(settings.workers + settings.max_threads)
+        # Plan code that takes long gives its place up. More at a time would only wait in line before an edit.
+        places, spare = asyncio.Semaphore(_LINE * settings.workers), asyncio.Semaphore(settings.workers)
         queue, unlisted = WorkQueue[Key](waited=metrics.waited), set(settings.namespaces or (None,))
-        parts = (reconciler, drift, references, places, unlisted, audience)
+        parts = (reconciler, drift, references, places, spare, unlisted, audience)
         operator = cls(leadership, metrics, connection, cache, queue, code, suspects, *parts)
         return operator
 
@@ -197,13 +201,19 @@ class Operator:
 
     async def dispatch(self) -> None:
         """A task for each key in work."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._dispatch(self.places, Priority.CHECK))
+            group.create_task(self._dispatch(self.spare, Priority.EDIT))
+
+    async def _dispatch(self, places: asyncio.Semaphore, worst: Priority) -> None:
         while True:
-            await self.places.acquire()
-            key = await self.queue.get()
-            self.in_place.add(key)
+            await places.acquire()
+            key = await self.queue.get(worst)
+            self.in_place[key] = places
             task = asyncio.create_task(self._work(key))
             self.working.add(task)
             task.add_done_callback(partial(self._done, key))
+            await asyncio.sleep(0)  # one at a time, so that the watch and what is under way are not late by all of them
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self.working.discard(task)
@@ -211,9 +221,9 @@ class Operator:
 
     def give_place_up(self, key: Key) -> None:
         """Its plan code takes long: others begin meanwhile, however many of these there are."""
-        if key in self.in_place:
-            self.in_place.remove(key)
-            self.places.release()
+        places = self.in_place.pop(key, None)
+        if places is not None:
+            places.release()
 
     async def _work(self, key: Key) -> None:
         state, done = self.cache.get(key), partial(self._reconciled, time.perf_counter())
@@ -296,7 +306,7 @@ class Operator:
         """Continue with the Plans of these uids that are known: they were to be left, or are new to this process."""
         self.drift.relist()
         for key in self._keys(ours):
-            self.queue.add(key)
+            self.queue.add(key, priority=Priority.CHECK)
 
     def _keys(self, uids: Callable[[str], bool]) -> list[Key]:
         return [key for key in self.cache if (state := self.cache.get(key)) is not None and uids(state.uid)]

@@ -32,15 +32,15 @@ _PATIENCE = 1.0
 _RETRIES_PER_SECOND = 20
 _LONGEST_RETRY = 300.0
 _ASYNC_SHARES = (0.02, 0.2)
-"""Of `long_call`: after which a call gives its place up, and after which it counts as long."""
+"""Of `long_call`: after which a call gives its place up, and after which its key needs none the next time."""
 
 
 class PlanHost:
     """`workers` bounds the blocking calls at one moment, and so the async ones; `max_threads` all threads of plan code.
 
     A blocking call of over `long_call` seconds gives its place up, not its thread; an async call, which costs little
-    while it waits, after a fiftieth of that. `on_long` is called with the key of a call that takes long: `long_call`,
-    or for async code a fifth of it; such async code needs no place the next time. Use it from one event loop.
+    while it waits, after a fiftieth of that. `on_long` is then called with its key. Async code that takes a fifth of
+    `long_call` needs no place the next time. Use it from one event loop.
     `on_free` is called with a key that was barred and is not any more, or that was refused a thread and may get one;
     `note` with the key of each call that begins, and what it returns once nothing of that call can run any more.
     `beat`: seconds between two looks at the plans' event loop, which is given up when it has not turned for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from execloop.controller.plancode.errors import OutOfTime
@@ -24,7 +25,7 @@ class Places:
 
     On a loop that is late a call takes long because it waits for its turn, not for the world. There it keeps its place
     for up to `long` seconds, so that no more calls begin than can be served. `on_long` is called with the key of a call
-    of over `long` seconds; with `remembers` such a key needs no place the next time.
+    that gives its place up so. With `remembers` a key whose call took over `long` seconds needs no place the next time.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class Places:
     async def call(self, key: Hashable, call: Callable[[], Awaitable[T]], within: float | None) -> T:
         """Await a call in a place. Raises OutOfTime after `within` seconds, not counting the wait for the place."""
         known = key in self._known
-        place = None if known else await self._take()
+        place = None if known else await self._take(partial(self._on_long, key))
         loop = asyncio.get_running_loop()
         began = loop.time()
-        timer = loop.call_later(0.0 if known else self._long, self._on_long, key)
+        if place is None:
+            loop.call_soon(self._on_long, key)
         try:
             async with asyncio.timeout(within) as scope:
                 return await call()
@@ -53,19 +55,18 @@ class Places:
                 raise OutOfTime(f"not ended within {within:g} s") from None
             raise
         finally:
-            timer.cancel()
             if place is not None:
                 place.give_up()
             if self._remembers:
                 self._remember(key, long=loop.time() - began >= self._long)
 
-    async def _take(self) -> _Place:
+    async def _take(self, on_long: Callable[[], None]) -> _Place:
         self.waiting += 1
         try:
             await self._free.acquire()
         finally:
             self.waiting -= 1
-        return _Place(self._free, self._hold, self._long)
+        return _Place(self._free, self._hold, self._long, on_long)
 
     def _remember(self, key: Hashable, *, long: bool) -> None:
         if not long:
@@ -75,8 +76,8 @@ class Places:
 
 
 class _Place:
-    def __init__(self, free: asyncio.Semaphore, hold: float, most: float) -> None:
-        self._free, self._hold = free, hold
+    def __init__(self, free: asyncio.Semaphore, hold: float, most: float, on_long: Callable[[], None]) -> None:
+        self._free, self._hold, self._on_long = free, hold, on_long
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + most
         self._held = True
@@ -98,3 +99,4 @@ class _Place:
             self._wait()
         else:
             self.give_up()
+            self._on_long()

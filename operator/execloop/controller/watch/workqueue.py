@@ -82,14 +82,14 @@ class WorkQueue(Generic[K]):
         """Take a key out, unless it is added again."""
         self._entries.pop(key, None)
 
-    def pop(self) -> K | None:
-        """A key that is due, now in work; None when there is none."""
+    def pop(self, worst: int = Priority.CHECK) -> K | None:
+        """A key that is due and of this priority or a better one, now in work; None when there is none."""
         now = self._clock()
         while self._waiting and self._waiting[0][0] <= now:
             due, number, key = heapq.heappop(self._waiting)
             if self._stands(key, number):
                 heapq.heappush(self._ready.setdefault(self._entries[key].priority, []), (due, number, key))
-        lines = self._lines()
+        lines = self._lines(worst)
         if not lines:
             return None
         self._pops += 1
@@ -112,9 +112,9 @@ class WorkQueue(Generic[K]):
         if after is not None:
             self.add(key, after, priority)
 
-    def next_due(self) -> float | None:
-        """Seconds until a key is due; None when nothing waits."""
-        if self._lines():
+    def next_due(self, worst: int = Priority.CHECK) -> float | None:
+        """Seconds until a key may be due that `pop` takes; None when nothing waits."""
+        if self._lines(worst):
             return 0.0
         while self._waiting and not self._stands(self._waiting[0][2], self._waiting[0][1]):
             heapq.heappop(self._waiting)
@@ -134,25 +134,26 @@ class WorkQueue(Generic[K]):
         """Until no key is in work."""
         await self._idle.wait()
 
-    async def get(self) -> K:
-        while (key := self.pop()) is None:
+    async def get(self, worst: int = Priority.CHECK) -> K:
+        """Wait for what `pop` takes."""
+        while (key := self.pop(worst)) is None:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), self.next_due())
+                await asyncio.wait_for(self._changed.wait(), self.next_due(worst))
             except TimeoutError:
                 continue
         if self._waiting or self._ready:
             self._changed.set()  # another worker may have slept through what came meanwhile
         return key
 
-    def _lines(self) -> list[list[tuple[float, int, K]]]:
-        """Return what is due by priority, each line begun by a key that stands."""
+    def _lines(self, worst: int) -> list[list[tuple[float, int, K]]]:
+        """Return what is due, a line for each priority up to `worst`, each begun by a key that stands."""
         for priority, line in tuple(self._ready.items()):
             while line and not self._stands(line[0][2], line[0][1]):
                 heapq.heappop(line)
             if not line:
                 del self._ready[priority]
-        return list(self._ready.values())
+        return [line for priority, line in self._ready.items() if priority <= worst]
 
     def _wait(self, key: K, due: float, number: int) -> None:
         if len(self._waiting) > 2 * len(self._entries) + _SLACK:

@@ -5,6 +5,7 @@ import copy
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from execloop.controller.plancode.crashes.suspicion import Suspicion
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
 from execloop.controller.watch.references import References
-from execloop.controller.watch.workqueue import WorkQueue
+from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.kube import ApiError, LeaseLost
 from tests.controlling import NAMESPACE, PLANS, Controller
 
@@ -35,7 +36,7 @@ class Operating:
         self.control = control
         self.queue = WorkQueue[Key](control.clock.monotonic)
         self.leadership: Leadership = NoElection()
-        self.places = 10
+        self.places, self.spare = 10, 5
         self.suspects = Suspects(Journal(Path("unused")), control.clock.monotonic)
         self.unlisted: set[str | None] = {None}
         self.metrics = Metrics(CollectorRegistry())
@@ -55,6 +56,7 @@ class Operating:
                 drift=drift,
                 references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
                 places=asyncio.Semaphore(self.places),
+                spare=asyncio.Semaphore(self.spare),
                 unlisted=self.unlisted,
             )
             await main(operator)
@@ -492,13 +494,51 @@ class TestPlaces:
 
         async def main(operator: Operator) -> None:
             await operator.places.acquire()
-            operator.in_place.add(KEY)
+            operator.in_place[KEY] = operator.places
             for _ in range(2):  # each call of it says so
                 operator.give_place_up(KEY)
             await operator.places.acquire()
             assert operator.places.locked()
 
         operating.run(main)
+
+    @pytest.mark.parametrize(
+        ("priority", "begun"), [(Priority.EDIT, True), (Priority.WORK, False), (Priority.CHECK, False)]
+    )
+    def test_only_an_edit_begins_when_the_places_for_all_are_taken(
+        self, operating: Operating, priority: Priority, begun: bool
+    ) -> None:
+        operating.places = 0
+        operating.queue.add(KEY, priority=priority)
+
+        async def main(operator: Operator) -> None:
+            dispatching = asyncio.create_task(operator.dispatch())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            dispatching.cancel()
+            with suppress(asyncio.CancelledError):
+                await dispatching
+
+        operating.run(main)
+        assert (operating.queue.pop() is None) is begun
+
+    def test_the_loop_turns_between_the_begins_of_two_reconciles(self, operating: Operating) -> None:
+        for name in "abcdefgh":
+            operating.queue.add(Key(NAMESPACE, name), priority=Priority.CHECK)
+        waiting = [len(operating.queue)]
+
+        async def main(operator: Operator) -> None:
+            dispatching = asyncio.create_task(operator.dispatch())
+            while waiting[-1]:
+                await asyncio.sleep(0)
+                waiting.append(len(operating.queue))
+            await operating.queue.idle()
+            dispatching.cancel()
+            with suppress(asyncio.CancelledError):
+                await dispatching
+
+        operating.run(main)
+        assert {before - after for before, after in pairwise(waiting)} <= {0, 1}
 
 
 class TestDrain:

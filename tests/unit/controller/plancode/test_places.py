@@ -96,14 +96,39 @@ def test_it_keeps_it_for_so_long_and_no_longer(moment: Moment) -> None:
     assert LONG <= moment.began["b"] - moment.began["a"] <= LONG + 3 * HOLD
 
 
-def test_a_call_that_takes_long_is_told_and_the_wait_for_a_place_is_no_part_of_its_time(moment: Moment) -> None:
+def test_a_call_that_gives_its_place_up_is_told_and_the_wait_for_a_place_is_no_part_of_its_time(
+    moment: Moment,
+) -> None:
     async def main(places: Places) -> None:
-        first = moment.call(places, "a", 2 * LONG)
+        first = moment.call(places, "a", 2 * HOLD)
         second = moment.call(places, "b", HOLD / 2, within=HOLD)
         await asyncio.gather(first, second)
 
     moment.of(main)
     assert moment.long == ["a"]
+
+
+def test_a_call_that_needs_no_place_is_told_at_once() -> None:
+    moment = Moment(remembers=True)
+
+    async def main(places: Places) -> None:
+        await moment.call(places, "a", 2 * LONG)
+        moment.long.clear()
+        await moment.call(places, "a", HOLD / 2)
+
+    moment.of(main)
+    assert moment.long == ["a"]
+
+
+def test_on_a_loop_that_is_late_a_short_call_is_not_told(moment: Moment) -> None:
+    async def main(places: Places) -> None:
+        call = moment.call(places, "a", HOLD / 2)
+        await asyncio.sleep(HOLD / 4)
+        moment.busy(2 * HOLD)
+        await call
+
+    moment.of(main)
+    assert moment.long == []
 
 
 def test_a_call_has_so_much_time(moment: Moment) -> None:

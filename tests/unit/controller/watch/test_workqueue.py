@@ -18,10 +18,10 @@ def queue(clock: FakeClock) -> WorkQueue[str]:
     return WorkQueue(clock.monotonic)
 
 
-def popped(queue: WorkQueue[str]) -> str:
+def popped(queue: WorkQueue[str], worst: int = 2) -> str:
     """Every key that is due, in order."""
     keys = ""
-    while (key := queue.pop()) is not None:
+    while (key := queue.pop(worst)) is not None:
         keys += key
     return keys
 
@@ -59,6 +59,14 @@ class TestOrder:
         for key in "cab":
             queue.add(key)
         assert popped(queue) == "cab"
+
+    @pytest.mark.parametrize(("worst", "taken"), [(0, "a"), (1, "ab"), (2, "abc")])
+    def test_who_asks_for_a_priority_gets_that_or_a_better_one(
+        self, queue: WorkQueue[str], worst: int, taken: str
+    ) -> None:
+        for priority, key in enumerate("abc"):
+            queue.add(key, priority=priority)
+        assert popped(queue, worst) == taken
 
 
 class TestAdding:
