@@ -132,6 +132,10 @@ bench-scale: venv ## Measure how the operator's own work and memory grow with th
 	$(BIN)/python -m benchmarks.operator.memory
 	$(BIN)/python -m benchmarks.scale
 
+.PHONY: bench-flux
+bench-flux: venv ## Measure `manifests` beside Flux's kustomize-controller (built at the first run), write docs/benchmarks/flux.md and .svg
+	$(BIN)/python -m benchmarks.flux
+
 .PHONY: recovery
 recovery: venv ## Kill, stop and cut off the operator on a real API server, and write docs/reliability.md (12 minutes)
 	@$(BIN)/python -m tests.faults.recovery $(TRIALS)

@@ -1,11 +1,11 @@
-"""The table, and the plot: a few lines of SVG need no library."""
+"""The table, and the plot."""
 
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING
 
+from benchmarks import picture
 from benchmarks.engine.contenders import CONTENDERS
 from benchmarks.engine.sitting import TURNS
 
@@ -110,47 +110,13 @@ def _left_out(results: Mapping[str, Result]) -> Iterator[str]:
             yield f"\n{CONTENDERS[result.name].title} is left out: {result.missing}.\n"
 
 
-# -- the plot
-
-LEFT, TOP, ROW, WIDTH = 290, 56, 26, 560
-STYLE = (
-    "<style>text{font:13px system-ui,sans-serif;fill:#222}.h{font-weight:600;font-size:15px}.g{stroke:#ddd}"
-    ".a{fill:#777;font-size:11px}.ours{fill:#2a6fdb}.hand{fill:#999}.peer{fill:#d9a441}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}.g{stroke:#444}.a{fill:#999}}</style>"
-)
-
-
 def as_svg(results: Mapping[str, Result], machine: str) -> str:
-    shown = _charted(results)
-    low = math.floor(math.log10(min(result.processor for result in shown)))
-    high = math.ceil(math.log10(max(result.processor for result in shown)))
-    scale = WIDTH / (high - low)
-    height = TOP + ROW * len(shown) + 34
-    grid = "".join(_gridline(low, exponent, scale, height) for exponent in range(low, high + 1))
-    bars = "".join(_bar(results, result, row, low, scale) for row, result in enumerate(shown))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 150} {height}" role="img">'
-        f"<title>What a task costs</title>{STYLE}"
-        f'<text class="h" x="12" y="24">What a task costs, and how many times the loop by hand</text>'
-        f'<text class="a" x="12" y="42">{escape(machine)}; logarithmic scale</text>{grid}{bars}</svg>\n'
-    )
+    title = "What a task costs, and how many times the loop by hand"
+    shown = [_bar(results, result) for result in _charted(results)]
+    return picture.bars(title, f"{machine}; logarithmic scale", [picture.Group("", shown)], _time)
 
 
-def _gridline(low: int, exponent: int, scale: float, height: int) -> str:
-    x = LEFT + (exponent - low) * scale
-    return (
-        f'<line class="g" x1="{x:.0f}" y1="{TOP - 6}" x2="{x:.0f}" y2="{height - 28}"/>'
-        f'<text class="a" x="{x:.0f}" y="{height - 12}" text-anchor="middle">{_time(10.0**exponent)}</text>'
-    )
-
-
-def _bar(results: Mapping[str, Result], result: Result, row: int, low: int, scale: float) -> str:
-    y = TOP + row * ROW
-    width = (math.log10(result.processor) - low) * scale
+def _bar(results: Mapping[str, Result], result: Result) -> picture.Bar:
     kind = "ours" if result.name.startswith("ours") else "peer" if CONTENDERS[result.name].needs else "hand"
-    told = f"{_time(result.processor)}, {_ratio(results, result)} times"
-    return (
-        f'<text x="{LEFT - 10}" y="{y + 15}" text-anchor="end">{escape(_label(result))}</text>'
-        f'<rect class="{kind}" x="{LEFT}" y="{y + 2}" width="{width:.1f}" height="{ROW - 8}" rx="3"/>'
-        f'<text x="{LEFT + width + 8:.0f}" y="{y + 15}">{told}</text>'
-    )
+    text = f"{_time(result.processor)}, {_ratio(results, result)} times"
+    return picture.Bar(_label(result), result.processor, text, kind)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.cluster import Cluster
 
-__all__ = ["CONTENDERS", "Contender", "Unavailable"]
+__all__ = ["CONTENDERS", "Contender", "Unavailable", "go_program", "pinned"]
 
 _HERE = Path(__file__).parent
 _MODULE = _HERE / "controller_runtime"
@@ -56,11 +56,16 @@ def _same_work(_cluster: Cluster) -> list[str]:
 
 @functools.cache
 def _built() -> Path:
-    """In the user's cache; Go itself knows whether that is still up to date."""
-    program = cache() / "benchmarks" / "controller-runtime"
+    return go_program("controller-runtime", _MODULE, ".")
+
+
+def go_program(name: str, module: Path, package: str) -> Path:
+    """Build a program into the user's cache; Go itself knows whether it is still up to date. Raises Unavailable."""
+    program = cache() / "benchmarks" / name
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
-    command = [str(find_go()), "build", "-trimpath", "-ldflags=-s -w", f"-o={program}", "."]
-    done = subprocess.run(command, cwd=_MODULE, env=environment, capture_output=True, text=True, check=False)
+    flags = ["-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w"]
+    command = [str(find_go()), "build", *flags, f"-o={program}", package]
+    done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"it cannot be built: {done.stderr.strip().rpartition(chr(10))[2]}")
     return program
@@ -76,16 +81,16 @@ def _execloop(cluster: Cluster) -> list[str]:
     return [sys.executable, "-m", "execloop.cli", "operator", *options]
 
 
-def _pinned(module: str) -> str:
-    """The version in go.mod."""
-    line = next(line for line in (_MODULE / "go.mod").read_text().splitlines() if f"{module} v" in line)
+def pinned(folder: Path, module: str) -> str:
+    """The version in the go.mod of that folder."""
+    line = next(line for line in (folder / "go.mod").read_text().splitlines() if f"{module} v" in line)
     return line.split()[-1].removeprefix("v")
 
 
 CONTENDERS = {
     "floor": Contender("floor: one status PATCH a Plan, nothing else", _floor),
     "controller-runtime": Contender(
-        f"controller-runtime {_pinned('sigs.k8s.io/controller-runtime')} (Go), 10 workers",
+        f"controller-runtime {pinned(_MODULE, 'sigs.k8s.io/controller-runtime')} (Go), 10 workers",
         _controller_runtime,
         ("noop", "configmaps"),
         reacts=True,

@@ -9,23 +9,37 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from execloop.kube import Connection
+from execloop.controller.api.v1alpha1 import API_VERSION, KIND
+from execloop.kube import MERGE_PATCH, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 
     from tests.cluster import Cluster
 
-__all__ = ["NAMESPACE", "WRITES", "Server"]
+__all__ = ["CONFIG_MAPS", "NAMESPACE", "PLANS", "WRITES", "Server", "at_once"]
 
 NAMESPACE = "execloop-benchmark"
 WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY"})
-_PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
-_CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+PLANS = f"/apis/execloop.dev/v1alpha1/namespaces/{NAMESPACE}/plans"
+CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 # Of what a contender may write. The control plane writes too, to Leases for example.
-_COUNTED = frozenset({"plans", "configmaps", "events"})
+_COUNTED = frozenset({"plans", "configmaps", "events", "kustomizations", "gitrepositories"})
 _AT_ONCE = 32
 _PATIENCE = 600.0
+
+
+async def at_once(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Await them all, so many at one moment."""
+    waiting = iter(calls)
+
+    async def work() -> None:
+        for call in waiting:
+            await call
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(work())
 
 
 class Server:
@@ -49,40 +63,57 @@ class Server:
 
     async def clean(self) -> None:
         """No contender holds anything by a finalizer, so that all is gone when this returns."""
-        for path in (_PLANS, _CONFIG_MAPS):
-            await self._connection.request("DELETE", path, query={"propagationPolicy": "Background"})
+        for path in (PLANS, CONFIG_MAPS):
+            await self.delete_all(path)
+
+    async def delete_all(self, path: str) -> None:
+        await self._connection.request("DELETE", path, query={"propagationPolicy": "Background"})
 
     async def fill(self, names: Iterable[str], plan: str, count: int) -> None:
-        gate = asyncio.Semaphore(_AT_ONCE)
+        await at_once(self.create(name, plan, count) for name in names)
 
-        async def create(name: str) -> None:
-            async with gate:
-                await self.create(name, plan, count)
-
-        await asyncio.gather(*map(create, names))
-
-    async def create(self, name: str, plan: str, count: int) -> None:
+    async def create(self, name: str, plan: str, count: int, labels: Mapping[str, str] | None = None) -> None:
         spec = {"plan": plan, "parameters": {"count": count}, "sleepBetweenRuns": "0s"}
-        body = {"apiVersion": "execloop.dev/v1alpha1", "kind": "Plan", "metadata": {"name": name}, "spec": spec}
-        await self._connection.request("POST", _PLANS, body=body)
+        metadata = {"name": name, "labels": labels or {}}
+        await self.post(PLANS, {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec})
 
-    async def version(self) -> str:
-        """Where a watch of Plans begins now."""
-        answer = await self._connection.request("GET", _PLANS, query={"limit": "1"})
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._connection.request("POST", path, body=body)
+
+    async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._connection.request("PUT", path, body=body)
+
+    async def strip(self, path: str) -> None:
+        """Remove the finalizers of one object."""
+        body = {"metadata": {"finalizers": None}}
+        await self._connection.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def edit(self, names: Iterable[str], spec: Mapping[str, object], path: str = PLANS) -> None:
+        """Merge this into the spec of each."""
+
+        async def merge(name: str) -> None:
+            place, body = f"{path}/{name}", {"spec": spec}
+            await self._connection.request("PATCH", place, body=body, content_type=MERGE_PATCH)
+
+        await at_once(map(merge, names))
+
+    async def version(self, path: str = PLANS) -> str:
+        """Where a watch begins now."""
+        answer = await self._connection.request("GET", path, query={"limit": "1"})
         return str(answer["metadata"]["resourceVersion"])
 
-    async def ready(self, version: str) -> AsyncGenerator[tuple[str, float], None]:
-        """Plans and when they became ready, on the monotonic clock; each once, without an end."""
+    async def ready(self, version: str, labels: str = "", path: str = PLANS) -> AsyncGenerator[tuple[str, float], None]:
+        """Plans with these labels and when they became ready, on the monotonic clock; each once, without an end."""
         seen: set[str] = set()
-        async with asyncio.timeout(_PATIENCE), aclosing(self._events(version)) as events:
+        async with asyncio.timeout(_PATIENCE), aclosing(self._events(version, labels, path)) as events:
             async for plan in events:
                 name, conditions = plan["metadata"]["name"], plan.get("status", {}).get("conditions", ())
                 if name not in seen and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
                     seen.add(name)
                     yield name, time.monotonic()
 
-    async def _events(self, version: str) -> AsyncGenerator[dict[str, Any], None]:
-        query = {"watch": "1", "resourceVersion": version}
-        async with aclosing(self._connection.stream(_PLANS, query)) as lines:
+    async def _events(self, version: str, labels: str, path: str) -> AsyncGenerator[dict[str, Any], None]:
+        query = {"watch": "1", "resourceVersion": version, "labelSelector": labels}
+        async with aclosing(self._connection.stream(path, query)) as lines:
             async for line in lines:
                 yield line["object"]
