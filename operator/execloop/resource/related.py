@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from execloop._plans.entry import Entry
+from execloop._plans.entry import Entry, apart
 from execloop.resource.fields import API, KIND, state, status
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ async def related(kube: Kube, plan: Plan) -> dict[Reference, Plan | None]:
 async def inventory(kube: Kube, plan: Plan) -> list[tuple[str, str]]:
     """Return the objects that a Plan owns, and how each is; `?` where that cannot be read."""
     found: list[tuple[str, str]] = []
-    for text in status(plan).get("inventory") or ():
-        entry = Entry.parse(str(text))
+    for text in apart(map(str, status(plan).get("inventory") or ())):
+        entry = Entry.parse(text)
         found.append((entry.label, "?" if len(found) >= _MOST else await _health(kube, entry)))
     return found
 

@@ -32,6 +32,10 @@ def test_what_cannot_be_read_has_a_question_mark() -> None:
     assert owned("Gadget.example.com/a/b", "nonsense", {"kind": "Old"})[0] == ("Gadget a/b", "?")
 
 
+def test_objects_of_one_kind_and_namespace_may_share_an_entry() -> None:
+    assert owned("ConfigMap/a/here/gone") == [("ConfigMap a/here", "Current"), ("ConfigMap a/gone", "NotFound")]
+
+
 def test_only_so_many_are_read() -> None:
     found = owned(*(f"ConfigMap/a/c-{number}" for number in range(201)))
     assert [state for _, state in found[-2:]] == ["NotFound", "?"]

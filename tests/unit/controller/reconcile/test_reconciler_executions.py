@@ -322,8 +322,12 @@ class TestKept:
 
     @pytest.mark.parametrize(
         ("state", "why"),
-        [({"a": object()}, "JSON values only"), ({"a": "x" * 20_000}, "at most 16384 are kept")],
-        ids=["no JSON", "too much"],
+        [
+            ({"a": object()}, "JSON values only"),
+            ({"a": "x" * 20_000}, "at most 16384 are kept"),
+            ({"parts": {"web": {"k": "x" * 20_000}, "b": 1}}, "(most of them in parts.web.k)"),
+        ],
+        ids=["no JSON", "too much", "too much of one part"],
     )
     def test_what_cannot_be_kept_stalls_the_plan_and_says_why(
         self, control: Controller, state: dict[str, Any], why: str

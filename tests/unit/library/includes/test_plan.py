@@ -225,6 +225,16 @@ class TestKept:
         converge(operated)
         assert operated.end().state == {"parts": {"a": {"done": 1}, "b": {"done": 2}}}
 
+    def test_names_that_do_not_fit_are_refused_with_the_include_before_anything_is_applied(self) -> None:
+        many = [f"web:ConfigMap/default/{'x' * 200}-{number}" for number in range(150)]
+        world = World(stored=tuple(many))
+        new = [configmap(f"{'y' * 200}-{number}") for number in range(20)]
+        with pytest.raises(
+            FatalError, match=r"^api: the names of 170 objects have 3\d{4} bytes, at most 32768 are kept"
+        ):
+            asked(Operated(world, WEB, include("api", *new), order="parallel"))
+        assert world.names() == []
+
     def test_the_state_of_an_include_that_left_is_forgotten(self) -> None:
         world = World(state={"parts": {"a": {"done": 1}, "b": {"done": 2}}})
         operated = Operated(world, work("b", want=2))

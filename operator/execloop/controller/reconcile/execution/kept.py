@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from execloop._engine.errors import FatalError
 from execloop._engine.execution import Failed
 from execloop._plans.inventory import Inventory
+from execloop.controller.status.explain import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 MOST_BYTES: Final = 16 * 1024
+_LONGEST_PATH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,25 @@ def checked(state: Mapping[str, Any], redactor: Redactor) -> Kept | Unkept:
     except (TypeError, ValueError, RecursionError, RuntimeError) as error:
         return Unkept(FatalError(f"context.state must hold JSON values only ({type(error).__name__})"))
     if size > MOST_BYTES:
-        return Unkept(FatalError(f"context.state has {size} bytes, at most {MOST_BYTES} are kept: keep less of it"))
+        most = f"at most {MOST_BYTES} are kept: keep less of it, or spread the work over several Plans"
+        return Unkept(FatalError(f"context.state has {size} bytes{_mostly(state)}, {most}"))
     if redactor.text(text) != text:
         return Unkept(FatalError("context.state holds a value of a Secret: keep a name or a hash in its place"))
     return Kept(json.loads(text) or None)
+
+
+def _mostly(state: Mapping[str, Any]) -> str:
+    """Return where most of a state is, by its keys: for a plan of plans that is one of them."""
+    path: list[str] = []
+    inner: Any = state
+    while isinstance(inner, dict) and inner:
+        sizes = {key: len(json.dumps(value).encode()) for key, value in inner.items()}
+        largest = max(sizes, key=lambda key: sizes[key])
+        if 2 * sizes[largest] <= sum(sizes.values()):
+            break
+        path.append(str(largest))
+        inner = inner[largest]
+    return f" (most of them in {cut('.'.join(path), _LONGEST_PATH)})" if path else ""
 
 
 def inventory_of(ctx: ReconcileContext) -> Inventory:
@@ -99,7 +116,7 @@ def with_inventory(ctx: ReconcileContext) -> ReconcileContext:
     made = ctx.work.plan_context
     if made is None:
         return ctx
-    inventory = made.inventory.snapshot() or None
+    inventory = made.inventory.stored() or None
     return ctx if inventory is None and ctx.snapshot.status.inventory is None else ctx.with_status(inventory=inventory)
 
 
@@ -109,7 +126,7 @@ def changes(ctx: ReconcileContext) -> bool:
     if made is None:
         return False
     try:
-        return made.inventory.snapshot() != (status.inventory or ()) or made.state != (status.kept or {})
+        return made.inventory.stored() != (status.inventory or ()) or made.state != (status.kept or {})
     except BaseException:  # noqa: BLE001 - a value of the plan's author compares as it likes
         return True
 
