@@ -91,13 +91,14 @@ class Controller:
         self.cache = Cache()
         self.code = PlanHost(self.workers, self.max_threads)
         kube = self.cluster.kube
+        self.references = References(kube, (), lambda _key, _metadata: None)
         self.reconciler = assemble(
             Validator(Registry(self._registered()), Access()),
             self.cache,
             self.code,
             kube,
             Clients(self.cluster.connection),
-            References(kube, (), lambda _key, _metadata: None),
+            self.references,
             lambda _key, _uid, _plan: None,
             Times(lambda: self.clock.now() + self.skew, self.clock.monotonic, lambda: self.chance),
             refusal=self._refusal,

@@ -1,68 +1,58 @@
-"""What docs/waiting.md says of each way to wait, with a status that no operator has brought up to date yet."""
+"""Plans that wait for objects: what they cost meanwhile, and what wakes them, on a real API server."""
 
-import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from execloop.cli.group import execloop
 from tests.cluster import Cluster
-from tests.cluster.errors import KubectlFailed
-from tests.integration.conftest import Kubectl
-from tests.integration.operating import Plans, manifest
+from tests.faults.proxy import Asked, Proxy, reset
+from tests.integration.operating import Plans, manifest, operating
 
-READY = {"type": "Ready", "status": "True", "reason": "Converged", "message": "no tasks remain"}
-SINCE = "2026-01-01T12:00:00Z"
+PLANS = ("a", "b", "c")
+SETTLED_SECONDS = 4.0
+"""After which each Plan was looked at twice, and its watch is open."""
+QUIET_SECONDS = 6.0
+"""In which a Plan without a watch would be looked at again."""
+
+
+def asks_for_the_source(asked: Asked) -> bool:
+    return asked.path.endswith("/configmaps/source")
+
+
+def watches_sources(asked: Asked) -> bool:
+    return asked.path.endswith("/configmaps") and asked.watches
 
 
 @pytest.fixture
-def old(plans: Plans, kubectl: Kubectl) -> None:
-    """A Plan that is Ready for its generation 1."""
-    plans.apply(manifest("old", "marks"))
-    condition = {**READY, "observedGeneration": 1, "lastTransitionTime": SINCE}
-    patch = {"status": {"observedGeneration": 1, "conditions": [condition]}}
-    kubectl("patch", "plan", "old", "--subresource=status", "--type=merge", f"--patch={json.dumps(patch)}")
+def proxy(cluster: Cluster, crd: None, namespace: str, plans: Plans, tmp_path: Path) -> Iterator[Proxy]:
+    """One before an operator with three Plans that wait for a ConfigMap."""
+    with (
+        Proxy.before(cluster, tmp_path) as proxy,
+        operating(cluster, [namespace], tmp_path, kubeconfig=proxy.kubeconfig),
+    ):
+        source = [{"kind": "ConfigMap", "name": "source"}]
+        plans.apply(*(manifest(name, "marks", parametersFrom=source) for name in PLANS))
+        waits = ("False", "ParametersNotFound")
+        plans.until(lambda: all(plans.condition(name) == waits for name in PLANS), "they wait")
+        time.sleep(SETTLED_SECONDS)
+        yield proxy
 
 
-def wait_for(kubectl: Kubectl, condition: str) -> bool:
-    try:
-        kubectl("wait", f"--for={condition}", "plan/old", "--timeout=1s")
-    except KubectlFailed as error:
-        if "timed out" not in str(error):
-            raise
-        return False
-    return True
+def test_they_cost_no_request_and_a_change_wakes_each(proxy: Proxy, plans: Plans) -> None:
+    began = time.monotonic()
+    time.sleep(QUIET_SECONDS)
+    assert proxy.count(asks_for_the_source, since=began) == 0
+    plans.kubectl("create", "configmap", "source")
+    for name in PLANS:
+        plans.wait(name, seconds=5)
+    assert proxy.count(asks_for_the_source, since=began) <= 2 * len(PLANS)
 
 
-def execloop_wait(cluster: Cluster, namespace: str) -> int:
-    place = [f"--kubeconfig={cluster.kubeconfig}", f"--namespace={namespace}"]
-    return CliRunner().invoke(execloop, ["wait", "old", "--timeout=1s", *place]).exit_code
-
-
-JSONPATH = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}=True'
-
-
-@pytest.mark.usefixtures("old")
-def test_a_plan_that_is_ready_ends_every_wait(kubectl: Kubectl, cluster: Cluster, namespace: str) -> None:
-    assert wait_for(kubectl, "condition=Ready")
-    assert wait_for(kubectl, JSONPATH)
-    assert execloop_wait(cluster, namespace) == 0
-
-
-@pytest.mark.usefixtures("old")
-def test_after_a_change_of_the_spec_only_the_wait_by_jsonpath_ends_too_early(
-    kubectl: Kubectl, cluster: Cluster, namespace: str
-) -> None:
-    kubectl("patch", "plan", "old", "--type=merge", '--patch={"spec": {"errorsToTolerate": 9}}')
-    assert not wait_for(kubectl, "condition=Ready")
-    assert wait_for(kubectl, JSONPATH)
-    assert execloop_wait(cluster, namespace) == 124
-
-
-@pytest.mark.usefixtures("old")
-def test_after_a_request_only_the_command_waits_for_the_answer(
-    kubectl: Kubectl, cluster: Cluster, namespace: str
-) -> None:
-    kubectl("annotate", "plan", "old", "execloop.dev/requestedAt=now")
-    assert wait_for(kubectl, "condition=Ready")
-    assert execloop_wait(cluster, namespace) == 124
+def test_what_is_made_while_the_watch_is_broken_wakes_them_when_it_works_again(proxy: Proxy, plans: Plans) -> None:
+    with proxy.failing(watches_sources, reset()):
+        assert proxy.cut(watches_sources)
+        plans.kubectl("create", "configmap", "source")
+    for name in PLANS:
+        plans.wait(name, seconds=20)

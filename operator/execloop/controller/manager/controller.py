@@ -127,7 +127,7 @@ class Operator:
         return operator
 
     def free(self, key: Key) -> None:
-        """Reconcile a Plan whose code may run again: it was barred, or was refused a thread."""
+        """Reconcile a Plan whose code may run again, or that no watch reports any longer what it waits for."""
         self.queue.add(key, priority=Priority.WORK)
 
     def drifted(self, key: Key) -> None:
@@ -368,6 +368,7 @@ def _watches(
         referred,
         metrics.restarts("references"),
         sees_all_plans=settings.sees_all_plans,
+        unwatched=lambda key: operator().free(key),
     )
     return drift, references
 

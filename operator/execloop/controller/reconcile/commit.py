@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from execloop.controller.status.events import EventRecorder, PlanEvent
     from execloop.controller.status.writer import StatusWriter
     from execloop.controller.timing import Times
-    from execloop.controller.watch.cache import Cache, PlanState, UnderWay
+    from execloop.controller.watch.cache import Cache, Key, PlanState, UnderWay
     from execloop.controller.watch.references import Reference, References
     from execloop.controller.watch.snapshot import Snapshot
 
@@ -113,6 +113,10 @@ class Commit:
     def refer(self, work: UnderWay, references: tuple[Reference, ...]) -> None:
         """Watch what a Plan refers to, and nothing else, while its run lasts."""
         self._references.refer(work.snapshot.key, references)
+
+    def reported(self, key: Key) -> frozenset[Reference]:
+        """Return those of a Plan's references of which every change from now on makes it due."""
+        return self._references.reported(key)
 
     async def save(self, work: UnderWay) -> None:
         """Write the status as it is held, unless another operator wrote meanwhile. Raises ApiError."""

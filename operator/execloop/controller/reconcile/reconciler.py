@@ -22,7 +22,7 @@ from execloop.controller.reconcile.standstill import refused, settled, suspended
 from execloop.controller.reconcile.suspension import ANNOTATIONS, Active, Lifted, Suspended, suspension_of
 from execloop.controller.status.conditions import Retrying, Stalled
 from execloop.controller.status.events import EXPIRED, FINISHED, UNDONE
-from execloop.controller.timing import backoff
+from execloop.controller.timing import backoff, to_its_place
 from execloop.controller.watch.snapshot import FINALIZER
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 _AFTER_RESTART = 300.0
 _LOOK_AGAIN = 30.0
+_SLOW_LOOK = 600.0
+"""The same where an event reports what a Plan waits for."""
 _NAMES_SHOWN = 5
 
 
@@ -76,6 +78,7 @@ class Reconciler:
         if state is None or self.closing or state.under_way is not None:
             return AT_REST
         with state.working(self._stop(), self._times) as work:
+            work.reported = self._commit.reported(key)
             if not await self._commit.catch_up(work):
                 return AT_ONCE
             decision = await self._decide(work)
@@ -108,11 +111,24 @@ class Reconciler:
             return suspended(snapshot, standing, now, references, work_done=False)
         if isinstance(resolved, Retrying):
             return self._wait(work, resolved, references)
-        return refused(snapshot, resolved, now, LookAfter(_LOOK_AGAIN), references)
+        by_event = resolved.reason != "AccessDenied"  # that ends with a policy, which no Plan refers to
+        seconds = self._until_look(work, references, _LOOK_AGAIN, by_event=by_event)
+        return refused(snapshot, resolved, now, LookAfter(seconds), references)
 
     def _wait(self, work: UnderWay, state: Retrying, references: tuple[Reference, ...]) -> Decision:
-        seconds = backoff(1.0, _LOOK_AGAIN, work.state.wait(), self._chance)
+        soon = backoff(1.0, _LOOK_AGAIN, work.state.wait(), self._chance)
+        seconds = self._until_look(work, references, soon, by_event=not state.unreported)
         return waiting(work.snapshot, state, work.state.now, seconds, references)
+
+    def _until_look(self, work: UnderWay, references: tuple[Reference, ...], soon: float, *, by_event: bool) -> float:
+        """Return the seconds until a Plan that waits is looked at, if no event makes it due before.
+
+        Many where an event reports the end of the wait: if all references were watched before this look began,
+        nothing that happens after it is missed.
+        """
+        if by_event and work.reported.issuperset(references):
+            return to_its_place(work.snapshot.uid, _SLOW_LOOK, self._times.monotonic())
+        return soon
 
     async def _execution(self, ctx: ReconcileContext) -> Decision | None:
         """Begin an execution, continue the one at hand, or look after a Plan at rest."""

@@ -52,6 +52,8 @@ class Retrying:
 
     reason: str
     message: str
+    unreported: bool = False
+    """Whether its end changes no object that the Plan refers to: a right, or a service account."""
 
 
 @dataclass(frozen=True, slots=True)

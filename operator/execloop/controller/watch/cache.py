@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from execloop.controller.parameters.merge import Version
     from execloop.controller.timing import Times
     from execloop.controller.watch.packed import Conditions
+    from execloop.controller.watch.references import Reference
     from execloop.controller.watch.snapshot import ExecutionIdentity
 
 __all__ = ["FINALIZER", "Cache", "Change", "Key", "PlanState", "UnderWay"]
@@ -48,6 +49,8 @@ class UnderWay:
     """That of the plan that was made last; None before one was made."""
     known: set[ExecutionIdentity] = field(default_factory=set)
     """The executions that this process read or wrote, and None: any other in the status is another operator's."""
+    reported: frozenset[Reference] = frozenset()
+    """What the Plan refers to and is watched since before the reconcile began: a later change makes the Plan due."""
 
     def inform(self, inputs: str, versions: tuple[Version, ...]) -> None:
         """Take what the references came to."""

@@ -40,8 +40,9 @@ class _Group(NamedTuple):
 
 
 class _Watched(NamedTuple):
+    watch: Watch
     task: asyncio.Task[None]
-    references: set[Reference]
+    references: dict[Reference, None]
 
 
 class References:
@@ -49,7 +50,8 @@ class References:
 
     `changed(key, metadata)` learns of each change. Where a watch is not allowed the Plan looks again with backoff.
     `sees_all_plans`: whether the watch of Plans reports every Plan anyway. `from_the_start`: whether what a watch finds
-    first counts as a change. With `most_watches` other objects are not watched.
+    first counts as a change. With `most_watches` other objects are not watched. `unwatched(key)` learns of each Plan
+    that refers to objects which may not be watched any longer.
     """
 
     def __init__(
@@ -62,23 +64,27 @@ class References:
         sees_all_plans: bool = True,
         from_the_start: bool = True,
         most_watches: int | None = None,
+        unwatched: Callable[[Key], None] = lambda _key: None,
     ) -> None:
+        self._unwatched = unwatched
         self._kube, self._namespaces, self._changed = kube, frozenset(namespaces), changed
         self._sees_all_plans = sees_all_plans
         self._restarted, self._from_the_start, self._most = restarted, from_the_start, most_watches
-        self._of: dict[Key, frozenset[Reference]] = {}
-        self._to: dict[Reference, set[Key]] = {}
+        self._of: dict[Key, dict[Reference, None]] = {}
+        self._to: dict[Reference, dict[Key, None]] = {}
         self._groups: dict[_Group, _Watched] = {}
 
     def refer(self, key: Key, references: Iterable[Reference]) -> None:
         """From now on a Plan refers to these, and to no others."""
-        now, before = frozenset(references), self._of.get(key, frozenset())
+        now, before = dict.fromkeys(references), self._of.get(key, {})
         if now == before:
             return
-        for reference in now - before:
-            self._add(key, reference)
-        for reference in before - now:
-            self._remove(key, reference)
+        for reference in now:
+            if reference not in before:
+                self._add(key, reference)
+        for reference in before:
+            if reference not in now:
+                self._remove(key, reference)
         if now:
             self._of[key] = now
         else:
@@ -87,33 +93,44 @@ class References:
     def forget(self, key: Key) -> None:
         self.refer(key, ())
 
+    def reported(self, key: Key) -> frozenset[Reference]:
+        """Return those of a Plan's references of which every change from now on is reported."""
+        return frozenset(reference for reference in self._of.get(key, ()) if self._is_reported(reference))
+
+    def _is_reported(self, reference: Reference) -> bool:
+        if self._watched_anyway(reference):
+            return True
+        watched = self._groups.get(_group(reference))
+        return watched is not None and reference in watched.references and watched.watch.follows
+
     def changed(self, reference: Reference, metadata: dict[str, Any]) -> None:
         """Call back for each Plan that refers to an object that changed, whichever watch reported it."""
         for key in tuple(self._to.get(reference, ())):
             self._changed(key, metadata)
 
     def _add(self, key: Key, reference: Reference) -> None:
-        self._to.setdefault(reference, set()).add(key)
+        self._to.setdefault(reference, {})[key] = None
         if self._watched_anyway(reference):
             return
-        group = _Group(reference.api_version, reference.kind, reference.namespace)
+        group = _group(reference)
         if group not in self._groups:
             if self._most is not None and len(self._groups) >= self._most:
                 logger.warning("%s is not watched: %d watches are the most", reference, self._most)
                 return
-            task = asyncio.get_running_loop().create_task(self._watch(group))
-            self._groups[group] = _Watched(task, set())
-        self._groups[group].references.add(reference)
+            watch = self._watch(group)
+            task = asyncio.get_running_loop().create_task(watch.run())
+            self._groups[group] = _Watched(watch, task, {})
+        self._groups[group].references[reference] = None
 
     def _remove(self, key: Key, reference: Reference) -> None:
-        self._to[reference].discard(key)
+        del self._to[reference][key]
         if self._to[reference]:
             return
         del self._to[reference]
-        group = _Group(reference.api_version, reference.kind, reference.namespace)
+        group = _group(reference)
         watched = self._groups.get(group)
         if watched is not None:
-            watched.references.discard(reference)
+            watched.references.pop(reference, None)
             if not watched.references:
                 self._groups.pop(group).task.cancel()
 
@@ -124,7 +141,7 @@ class References:
         plan = self._sees_all_plans and (reference.api_version, reference.kind) == (API_VERSION, KIND)
         return plan and (not self._namespaces or reference.namespace in self._namespaces)
 
-    async def _watch(self, group: _Group) -> None:
+    def _watch(self, group: _Group) -> Watch:
         api_version, kind, namespace = group
 
         def event(event: EventType, metadata: dict[str, Any]) -> None:  # noqa: ARG001 - each kind of change counts
@@ -134,7 +151,7 @@ class References:
             place = metadata.get("namespace", namespace)
             self.changed(Reference(api_version, kind, place, metadata["name"]), metadata)
 
-        denied = partial(self._denied, kind, namespace)
+        denied = partial(self._denied, group)
         watch = Watch(
             self._kube,
             api_version,
@@ -145,14 +162,23 @@ class References:
             on_denied=denied,
             restarted=self._restarted,
         )
-        await watch.run()
+        return watch
 
-    def _denied(self, kind: str, namespace: str, error: ApiError) -> None:
+    def _denied(self, group: _Group, error: ApiError) -> None:
+        _, kind, namespace = group
         message = "%s in %s may not be watched, so Plans that refer to them look again at their interval: %s"
         logger.warning(message, kind, namespace or "all namespaces", error)
+        watched = self._groups.get(group)
+        for reference in tuple(watched.references) if watched is not None else ():
+            for key in tuple(self._to.get(reference, ())):
+                self._unwatched(key)
 
     async def close(self) -> None:
         tasks = [watched.task for watched in self._groups.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _group(reference: Reference) -> _Group:
+    return _Group(reference.api_version, reference.kind, reference.namespace)

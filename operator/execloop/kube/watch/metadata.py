@@ -76,6 +76,11 @@ class Watch:
         """Whether it has listed, and was not refused since."""
         return self._current and not self._denied
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is `current`, and every change from now on is reported: a watch is open."""
+        return self.current and self._stream.follows
+
     async def run(self) -> None:
         """Continue until it is cancelled, whatever the server does."""
         await self._stream.run()

@@ -150,7 +150,7 @@ class ObjectWatch(Watch):
 
     @property
     def _answers(self) -> bool:
-        return self.current and self._stream.follows and self._at > 0 and self._writes.trusted(self._last_list)
+        return self.follows and self._at > 0 and self._writes.trusted(self._last_list)
 
     @property
     def _at(self) -> int:

@@ -1,6 +1,7 @@
 """What a Plan refers to: parameters from ConfigMaps and Secrets, other objects that come first, a service account."""
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -45,7 +46,10 @@ class TestParameters:
         found = parameters_of(control, parametersFrom=[{"kind": "ConfigMap", "name": "c", "key": "values.yaml"}])
         assert found == {"size": 2, "list": [1]}
 
-    def test_what_is_not_there_is_waited_for_longer_and_longer(self, control: Controller) -> None:
+    def test_what_is_not_there_and_not_watched_is_waited_for_longer_and_longer(
+        self, control: Controller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(control.references, "reported", lambda _key: frozenset())
         control.apply(parametersFrom=[{"kind": "ConfigMap", "name": "c"}])
         waits = [control.reconcile() for _ in range(7)]
         assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30])
@@ -299,3 +303,90 @@ class TestServiceAccount:
         assert set(control.cluster.acted_as) == {"team/deployer"}
         assert control.contexts[0].kube is not None
         assert len(control.cluster.acted_as) == before + 1
+
+
+MISSING_MAP: dict[str, Any] = {"parametersFrom": [{"kind": "ConfigMap", "name": "c"}]}
+DEPLOYMENT: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+
+
+class TestLooks:
+    """How soon a Plan that waits is looked at when no event makes it due before."""
+
+    @pytest.fixture
+    def looks(self, control: Controller) -> Callable[..., float]:
+        """Return a function that returns the seconds until the third look at a Plan."""
+
+        def third(**spec: Any) -> float:
+            control.apply(**spec)
+            delays = [control.reconcile() for _ in range(3)]
+            return delays[-1] or 0.0
+
+        return third
+
+    @pytest.mark.parametrize(
+        ("reason", "spec"),
+        [
+            ("ParametersNotFound", MISSING_MAP),
+            ("DependencyNotReady", {"dependsOn": [{"name": "first"}]}),
+            ("DependencyNotReady", {"dependsOn": [DEPLOYMENT]}),
+            ("DependencyCycle", {"dependsOn": [{"name": "a"}]}),
+        ],
+    )
+    def test_what_an_event_reports_is_looked_at_each_ten_minutes(
+        self, control: Controller, looks: Callable[..., float], reason: str, spec: dict[str, Any]
+    ) -> None:
+        assert 60 <= looks(**spec) <= 660
+        assert control.conditions() == waits_for(reason)
+
+    def test_a_source_that_is_wrong_is_looked_at_each_ten_minutes(
+        self, control: Controller, looks: Callable[..., float]
+    ) -> None:
+        control.put("ConfigMap", "c", {"values.yaml": "["})
+        assert 60 <= looks(parametersFrom=[{"kind": "ConfigMap", "name": "c", "key": "values.yaml"}]) <= 660
+        assert control.conditions()["Stalled"] == ("True", "InvalidParameters")
+
+    @pytest.mark.parametrize(
+        ("reason", "spec"),
+        [
+            ("ServiceAccountNotFound", {"serviceAccountName": "deployer"}),
+            ("DependencyNotReady", {"dependsOn": [{"apiVersion": "x.example.com/v1", "kind": "Thing", "name": "x"}]}),
+        ],
+    )
+    def test_what_no_event_reports_is_looked_at_soon(
+        self, control: Controller, looks: Callable[..., float], reason: str, spec: dict[str, Any]
+    ) -> None:
+        assert looks(**spec) <= 30
+        assert control.conditions() == waits_for(reason)
+
+    def test_a_right_that_is_missing_is_looked_for_soon(self, control: Controller) -> None:
+        control.apply(**MISSING_MAP)
+        for _ in range(3):
+            control.cluster.fail_next(403, "Forbidden")
+            assert (control.reconcile() or 0) <= 30
+
+    def test_without_the_policy_a_secret_is_looked_for_soon(
+        self, control: Controller, looks: Callable[..., float]
+    ) -> None:
+        control.unguard_secrets()
+        assert looks(parametersFrom=[{"kind": "Secret", "name": "s"}]) <= 30
+
+    def test_the_first_look_is_followed_by_another_since_its_watch_began_later(self, control: Controller) -> None:
+        control.apply(**MISSING_MAP)
+        assert control.reconcile() == 1
+        assert (control.reconcile() or 0) >= 60
+
+    def test_another_source_is_looked_at_twice_again(self, control: Controller) -> None:
+        control.apply(**MISSING_MAP)
+        control.reconcile()
+        control.reconcile()
+        control.edit(parametersFrom=[{"kind": "ConfigMap", "name": "another"}])
+        assert (control.reconcile() or 0) <= 30
+        assert (control.reconcile() or 0) >= 60
+
+    def test_plans_that_wait_together_are_looked_at_at_different_times(self, control: Controller) -> None:
+        delays = set()
+        for name in ("a", "b", "c"):
+            control.apply(name=name, **MISSING_MAP)
+            control.reconcile(name)
+            delays.add(control.reconcile(name))
+        assert len(delays) == 3

@@ -38,6 +38,7 @@ class FakeWatch:
     ) -> None:
         self.about = (api_version, kind, label, namespace)
         self.tell, self.on_denied = on_event, on_denied
+        self.follows = False
 
     async def run(self) -> None:
         self.running.append(self)
@@ -59,8 +60,13 @@ class Referring:
 
     def __init__(self, *namespaces: str, sees_all_plans: bool = True) -> None:
         self.told: list[Key] = []
+        self.unwatched: list[Key] = []
         self.references = References(
-            FakeCluster().kube, namespaces, lambda key, _: self.told.append(key), sees_all_plans=sees_all_plans
+            FakeCluster().kube,
+            namespaces,
+            lambda key, _: self.told.append(key),
+            sees_all_plans=sees_all_plans,
+            unwatched=self.unwatched.append,
         )
 
     async def refer(self, key: Key, *references: Reference) -> None:
@@ -184,3 +190,42 @@ class TestWatches:
 )
 def test_a_reference_is_told_as_kind_and_name(reference: Reference, text: str) -> None:
     assert str(reference) == text
+
+
+class TestReported:
+    @in_event_loop
+    async def test_a_change_is_reported_while_its_watch_follows(self, running: list[FakeWatch]) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP, SECRET)
+        assert referring.references.reported(A) == set()
+        running[0].follows = True
+        assert referring.references.reported(A) == {MAP}
+        running[0].follows = False
+        assert referring.references.reported(A) == set()
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_the_watch_of_plans_reports_plans_of_the_operators_namespaces(self) -> None:
+        referring = Referring("team")
+        await referring.refer(A, PLAN, ELSEWHERE)
+        assert referring.references.reported(A) == {PLAN}
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_nothing_is_reported_to_a_plan_that_does_not_refer_to_it(self, running: list[FakeWatch]) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP)
+        running[0].follows = True
+        assert referring.references.reported(B) == set()
+        await referring.refer(B, MAP)
+        assert referring.references.reported(B) == {MAP}
+        await referring.references.close()
+
+    @in_event_loop
+    async def test_each_plan_learns_that_a_watch_is_not_allowed_any_longer(self, running: list[FakeWatch]) -> None:
+        referring = Referring()
+        await referring.refer(A, MAP)
+        await referring.refer(B, MAP, SECRET)
+        running[0].on_denied(ApiError(403, "Forbidden", "no"))
+        assert referring.unwatched == [A, B]
+        await referring.references.close()

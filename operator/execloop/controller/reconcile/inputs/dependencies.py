@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.controller.status.conditions import Retrying
@@ -31,6 +31,13 @@ _NAMED = 5
 _ABSENT = frozenset({"NoSuchKind", "NotFound"})
 
 
+class _Why(NamedTuple):
+    """Why a dependency is not met."""
+
+    text: str
+    forbidden: bool = False
+
+
 class Dependencies:
     def __init__(self, clients: Clients, cache: Cache) -> None:
         self._clients, self._cache = clients, cache
@@ -43,7 +50,8 @@ class Dependencies:
         key = snapshot.key
         if validated.account and not await self._clients.has_account(key.namespace, validated.account):
             account = f"{key.namespace}/{validated.account}"
-            return Retrying("ServiceAccountNotFound", f"waits for ServiceAccount {account} (not found)")
+            message = f"waits for ServiceAccount {account} (not found)"
+            return Retrying("ServiceAccountNotFound", message, unreported=True)
         if not validated.spec.depends_on:
             return None
         if cycle := self._cycle(key):
@@ -52,9 +60,10 @@ class Dependencies:
         if not waits:
             return None
         more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
-        return Retrying("DependencyNotReady", "; ".join(waits[:_NAMED]) + more)
+        message = "; ".join(why.text for why in waits[:_NAMED]) + more
+        return Retrying("DependencyNotReady", message, unreported=any(why.forbidden for why in waits))
 
-    async def _why_not(self, snapshot: Snapshot, validated: Validated, one: Reference) -> str | None:
+    async def _why_not(self, snapshot: Snapshot, validated: Validated, one: Reference) -> _Why | None:
         known = None
         if _is_plan(one) and validated.account is None:  # an account may see less than the operator
             known = self._cache.get(Key(one.namespace, one.name))
@@ -67,16 +76,16 @@ class Dependencies:
                 found = await kube.get(one.api_version, one.kind, one.name, one.namespace or None)
             except ApiError as error:
                 if error.forbidden:
-                    return f"{one} may not be read: {error.message}"
+                    return _Why(f"{one} may not be read: {error.message}", forbidden=True)
                 if error.reason in _ABSENT:
-                    return f"{one}: {error.message}"
+                    return _Why(f"{one}: {error.message}")
                 raise
         if found is None:
-            return f"{one} not found"
+            return _Why(f"{one} not found")
         health = kstatus.compute(found)
         if health.state == "Current":
             return None
-        return f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}"
+        return _Why(f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}")
 
     def _cycle(self, key: Key) -> tuple[Key, ...]:
         """Return the Plans on a way from this one back to itself; empty when there is none. Looks at each once."""

@@ -68,7 +68,7 @@ class ParameterSources:
                 if not error.forbidden:
                     raise
                 message = f"{one.kind} {key.namespace}/{one.name} may not be read: {error.message}"
-                return Retrying("ParametersNotFound", message)
+                return Retrying("ParametersNotFound", message, unreported=True)
         return sources
 
     def _merge(
