@@ -85,6 +85,8 @@ def up(folder: Path, *, least: bool = False) -> Cluster:
     try:
         chain.start(folder, detached=True, least=least)
     except BaseException:
+        with suppress(OSError, StartFailed):
+            down(folder)  # etcd may write for a moment after its supervisor has ended
         shutil.rmtree(folder, ignore_errors=True)
         raise
     cluster = Cluster.from_json((folder / "cluster.json").read_text())

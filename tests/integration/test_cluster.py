@@ -160,7 +160,7 @@ def test_ctrl_c_while_a_cluster_starts_ends_what_has_started(place: Path) -> Non
         with watched(place / "left") as lives:
             starting.send_signal(signal.SIGINT)
             assert starting.communicate()[1] == "interrupted; nothing is left running\n"
-            assert not lives()
+            wait_until(lambda: not lives(), seconds=30, what="the control plane's end")
     assert starting.returncode == 128 + signal.SIGINT
     assert not any(place.iterdir())
 
@@ -184,7 +184,7 @@ def test_the_command_leaves_one_cluster_running_until_it_is_told_to_end_it(place
         assert subprocess.run(tool, capture_output=True, text=True, check=True).stdout == "ok"
         with watched(folder) as lives:
             run("down", folder)
-            assert not lives()
+            wait_until(lambda: not lives(), seconds=30, what="the control plane's end")
         assert not any(place.iterdir())
     finally:
         run("down", folder)
@@ -197,7 +197,7 @@ def test_the_command_ends_what_outlived_a_killed_supervisor(place: Path) -> None
         os.kill(int((folder / "supervisor").read_text()), signal.SIGKILL)
         assert lives()
         run("down", folder)
-        assert not lives()
+        wait_until(lambda: not lives(), seconds=30, what="the control plane's end")
     assert not any(place.iterdir())
 
 

@@ -121,11 +121,16 @@ def chromium() -> Iterator[Chrome]:
 @pytest.fixture
 def browser(chromium: Chrome, site: Served) -> Chrome:
     """Signed in by the form, in light colours and as wide as a desk."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     look(chromium)
     chromium.delete_all_cookies()
     chromium.get(f"{site.address}/login")
     chromium.find_element("id", "token").send_keys(TOKEN)
     chromium.find_element("css selector", "button.primary").click()
+    WebDriverWait(chromium, 30).until(
+        lambda _: chromium.find_elements("id", "filters")
+    )  # before another page is opened
     return chromium
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from aiohttp import web
 from execloop.kube import ConfigurationError
 from execloop.page.access.identity import Person
 from execloop.page.access.origin import on_loopback
+from execloop.page.listening import listen
 from execloop.page.metrics import PageMetrics
 from execloop.page.presentation import Presentation
 from execloop.page.views.authentication import document
@@ -96,21 +96,14 @@ async def _serve(record: Record, settings: PageSettings, ready: Future[Any]) -> 
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            ready.set_exception(ConfigurationError(f"--page {settings.host}:{settings.port}: {reason}"))
+            ready.set_result((await listen(runner, settings), stop, loop))
+        except ConfigurationError as error:
+            ready.set_exception(error)
             return
-        ready.set_result((_address(*runner.addresses[0][:2]), stop, loop))
         await stop.wait()
         await _last_look(site)
     finally:
         await runner.cleanup()
-
-
-def _address(host: str, port: int) -> str:
-    """Return the address that was bound: `localhost` may be two, with a free port each."""
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 async def _last_look(site: RunSite) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from execloop.kube import ConfigurationError
 from execloop.page.access.authenticator import Authenticator
 from execloop.page.access.identity import Identities
 from execloop.page.access.proxy import Proxy
 from execloop.page.access.rights import Rights
 from execloop.page.access.session import Sessions, read_key
+from execloop.page.listening import listen
 from execloop.page.metrics import PageMetrics
 from execloop.page.plans.store import Store, watch
 from execloop.page.presentation import Presentation
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from execloop.page.settings import PageSettings
 
 __all__ = ["Page", "application", "build", "serve"]
+
+logger = logging.getLogger(__name__)
 
 _FAREWELL_SECONDS = 0.5
 _MOST_BODY_BYTES = 64 * 1024
@@ -74,11 +76,7 @@ async def serve(
     runner = web.AppRunner(application(site), access_log=None, shutdown_timeout=_FAREWELL_SECONDS)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise ConfigurationError(f"--page {settings.host or ''}:{settings.port}: {reason}") from None
+        logger.info("the page: %s", await listen(runner, settings))
         yield runner.addresses[0][1]
     finally:
         for one in watching:
