@@ -75,6 +75,19 @@ def test_the_example_of_the_page_migrates_a_database(
     assert applied == [("001-item", f"{namespace}/shop-schema"), ("002-name", f"{namespace}/shop-schema")]
 
 
+def test_a_new_migration_in_the_configmap_is_applied_at_once(
+    plans: Plans, kubectl: Kubectl, namespace: str, postgres: Postgres, database: str
+) -> None:
+    configmap, plan = example()
+    plan["spec"]["interval"] = "1h"
+    apply(kubectl, *rights(namespace), secret(postgres.dsn(database)), configmap, plan)
+    plans.wait("shop-schema")
+    configmap["data"]["003-colour.sql"] = "alter table item add column colour text"
+    apply(kubectl, configmap)
+    names = "SELECT name FROM execloop_migrations ORDER BY id"
+    plans.until(lambda: len(postgres.execute(names, database)) == 3, "it is applied")
+
+
 def test_an_approval_is_for_the_exact_text(
     plans: Plans, kubectl: Kubectl, namespace: str, postgres: Postgres, database: str
 ) -> None:

@@ -101,6 +101,12 @@ class Sql:
             frozenset(parameters.accept),
         )
 
+    @property
+    def reads(self) -> tuple[tuple[str, str, str, str], ...]:
+        """The ConfigMap with the migrations."""
+        name = self._parameters.config_map
+        return () if name is None else (("v1", "ConfigMap", self._context.namespace, name),)
+
     async def create(self) -> list[Task | Wait]:
         migrations = await read(self._parameters, self._context)
         found, places = _Found(), asyncio.Semaphore(_AT_ONCE)

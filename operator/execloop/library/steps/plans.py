@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from execloop._engine.errors import InvalidParameters
+from execloop._engine.errors import FatalError, InvalidParameters
+from execloop._engine.waits import Wait
 from execloop.library.parts.context import part_of
 from execloop.library.steps.do import plan_named
 from execloop.library.steps.errors import StepError
 
 if TYPE_CHECKING:
     from execloop._engine.tasks import Task
-    from execloop._engine.waits import Wait
     from execloop._plans.context import Context
     from execloop.library.steps.look.instance import Instance
 
@@ -24,7 +24,9 @@ async def ask(instance: Instance, given: Any, context: Context) -> list[Task | W
     """Return what the plan of an action asks for; nothing when what it keeps true is true.
 
     Raises:
-        StepError: What the expressions gave does not fit the plan.
+        FatalError: No further attempt can help.
+        StepError: What the expressions gave does not fit the plan, or it could not look.
+        Wait: It can do nothing at the moment.
 
     """
     action = instance.step.do.action
@@ -38,7 +40,12 @@ async def ask(instance: Instance, given: Any, context: Context) -> list[Task | W
     again = instance.step.check is not None or context.retry == instance.step.name
     retry = instance.step.name if action == "job" and again else ""
     plan: Any = definition.make(parsed, part_of(context, instance.label, retry=retry))
-    found: list[Task | Wait] = await plan.create()
+    try:
+        found: list[Task | Wait] = await plan.create()
+    except (FatalError, Wait):
+        raise
+    except Exception as error:  # of a database, say: what one step has wrong keeps the others from nothing
+        raise StepError(str(error)) from error
     return found
 
 
