@@ -80,9 +80,9 @@ class Run:
         withhold: Withhold | None = None,
     ) -> None:
         _check_plan(plan)
-        started_at = clock.now() if execution.started_at is None else execution.started_at
         self.plan, self.options, self.clock = plan, options, clock
-        self.execution = replace(execution, started_at=started_at)
+        begun = execution.started_at is not None
+        self.execution = execution if begun else replace(execution, started_at=clock.now())
         self.stop = stop or Stop()
         self.notify = notify
         self.walk: Walk | None = None

@@ -6,7 +6,7 @@ import functools
 import inspect
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from types import FunctionType, MappingProxyType
+from types import FunctionType, MappingProxyType, MethodType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -248,8 +248,9 @@ _known: dict[type, _Traits] = {}
 
 def is_async(function: Any) -> bool:
     """Return whether a function is `async def`, an object whose `__call__` is, or one that is marked `is_async`."""
-    if type(function) is FunctionType and not function.__dict__:  # most tasks; a mark would be in there
-        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+    plain = function.__func__ if type(function) is MethodType else function
+    if type(plain) is FunctionType and not plain.__dict__:  # most tasks; a mark would be in there
+        return bool(plain.__code__.co_flags & inspect.CO_COROUTINE)
     if getattr(function, "is_async", False) is True:
         return True
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - not whether, but how

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import InvalidParameters, ParameterProblem
 from execloop._plans.context import Context
-from execloop._plans.parameters import EXTRA, declared, validate, validate_leniently
+from execloop._plans.parameters.code_free import is_code_free
+from execloop._plans.parameters.validation import EXTRA, declared, fitted, validate, validate_leniently
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,11 @@ class Definition:
         """Return whether a parameter may have this name."""
         return self.declared is None or name in self.declared
 
+    @property
+    def code_free(self) -> bool:
+        """Whether `parse` runs no code of the plan's author."""
+        return is_code_free(self.parameters)
+
     def parse(
         self, raw: dict[str, Any], *, lenient: bool = False, plans: Callable[[str], Definition] | None = None
     ) -> Any:
@@ -82,6 +88,14 @@ class Definition:
             message = f"the plan {self.name!r} takes no parameters"
             raise InvalidParameters.of(ParameterProblem((str(name),), message, EXTRA) for name in raw)
         return {}
+
+    def fit(self, raw: dict[str, Any]) -> Any:
+        """Return what `parse` returns, quickly. Raises ValueError, which does not say why, where something is wrong."""
+        if self.parameters is not None:
+            return fitted(self.parameters, raw)
+        if raw and not self.unchecked:
+            raise ValueError(self.name)
+        return raw if self.unchecked else {}
 
     def make(self, parameters: Any = None, context: Context | None = None) -> Plan:
         """Return the plan, made from parameters that `parse` returned."""

@@ -46,6 +46,7 @@ def _nanoseconds(text: str) -> int:
     return nanoseconds
 
 
+@lru_cache(maxsize=4096)
 def format_duration(seconds: float) -> str:
     """Return the shortest usual form: `10m`, `1h30m`, `1.5s`, `500ms`; precise to the nanosecond."""
     nanoseconds = min(round(Fraction(seconds) * 10**9), LONGEST)

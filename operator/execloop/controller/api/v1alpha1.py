@@ -388,7 +388,10 @@ class PlanStatus(Model):
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of this type; None without one."""
-        return next((condition for condition in self.conditions if condition.type == kind), None)
+        for condition in self.conditions:
+            if condition.type == kind:
+                return condition
+        return None
 
     @property
     def message(self) -> str:

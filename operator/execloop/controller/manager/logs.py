@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["configure"]
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class _Redacting(logging.Formatter):
     def text(self, record: logging.LogRecord) -> str:
@@ -40,7 +42,7 @@ class _Json(_Redacting):
             line["plan"] = plan
         if traceback := self.traceback(record):
             line["exception"] = traceback
-        return json.dumps(line, ensure_ascii=False)
+        return _encode(line)
 
 
 class _Plain(_Redacting):
@@ -55,6 +57,7 @@ class _Plain(_Redacting):
 def configure(form: Literal["json", "plain"], level: str) -> None:
     # No line says them, and they are a third of what a line costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as the HOWTO of logging has it
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if form == "json" else _Plain())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -93,12 +93,9 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """What has not happened yet counts as 0: a rate over a missing series would miss the first."""
-        for result in get_args(Result):
-            self._reconciles.labels(result)
-        for outcome in (*_OUTCOMES.values(), _ERRORS):
-            self._runs.labels(outcome)
-        for outcome in ("succeeded", "failed"):
-            self._tasks.labels(outcome)
+        self._of_result = {result: self._reconciles.labels(result) for result in get_args(Result)}
+        self._of_outcome = {outcome: self._runs.labels(outcome) for outcome in (*_OUTCOMES.values(), _ERRORS)}
+        self._succeeded, self._failed = (self._tasks.labels(outcome) for outcome in ("succeeded", "failed"))
         for source in _SOURCES.values():
             self._cached_reads.labels(source)
         for watch, reason in product(get_args(Watched), get_args(Restart)):
@@ -108,13 +105,14 @@ class Metrics:
         self._queue_wait.observe(seconds)
 
     def reconciled(self, result: Result, seconds: float) -> None:
-        self._reconciles.labels(result).inc()
+        self._of_result[result].inc()
         self._reconcile_seconds.observe(seconds)
 
     def ran(self, ran: RunResult) -> None:
-        self._runs.labels(_name(ran.outcome)).inc()
-        self._tasks.labels("succeeded").inc(ran.attempted - ran.failed)
-        self._tasks.labels("failed").inc(ran.failed)
+        self._of_outcome[_name(ran.outcome)].inc()
+        if ran.attempted:
+            self._succeeded.inc(ran.attempted - ran.failed)
+            self._failed.inc(ran.failed)
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes

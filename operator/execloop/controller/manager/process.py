@@ -23,6 +23,7 @@ from execloop.controller.manager.leadership import Leadership, NoElection, elect
 from execloop.controller.manager.metrics import Metrics
 from execloop.controller.manager.preflight import missing_rights, problem
 from execloop.controller.manager.probes import Probes, serve
+from execloop.controller.manager.tuning import collect_nothing_loaded
 from execloop.controller.manager.turns import take_turns
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.plans import PlanWatch
@@ -190,6 +191,7 @@ class Process:
     async def _lead(self) -> int:
         operator, end = self._operator, asyncio.Event()
         self._leads = True
+        collect_nothing_loaded()
         self._crashes.begin()
         self.probes.unready, self.probes.unwell = (lambda: self._plans.problem or operator.unready()), operator.stuck
         self._metrics.observe_watches(self._plans.up)

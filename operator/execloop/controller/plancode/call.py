@@ -56,7 +56,8 @@ class Call:
     def end_thread(self) -> None:
         with self._lock:
             self._threads -= 1
-        self._changed(self)
+        if self.left:  # the caller that sets this looks again whether the call is quiet
+            self._changed(self)
 
     @contextmanager
     def in_thread(self) -> Iterator[None]:

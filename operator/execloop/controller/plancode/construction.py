@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import InvalidParameters
@@ -49,6 +50,17 @@ class DeferredPlan:
         self._returned, self._teardown, self._lenient = returned, teardown, lenient
         self._parsed: Any = None
         self._valid = False
+
+    def prepare_here(self) -> bool:
+        """Validate as `prepare` does, where that runs no code of the author; return whether it is done.
+
+        What does not fit the model is left to `prepare`: to say why may take long.
+        """
+        if not self._valid and self._definition.code_free:
+            with suppress(ValueError, RecursionError):
+                self._parsed = self._definition.fit(self._raw)
+                self._valid = True
+        return self._valid
 
     def prepare(self) -> None:
         """Validate the parameters with the plan's own model, once. Raises Refusal."""

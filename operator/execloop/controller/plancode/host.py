@@ -198,8 +198,10 @@ class PlanHost:
             self._bar(call)
 
     def _bar(self, call: Call) -> None:
-        call.left = True
         self.barred.add(call.key)
+        call.left = True
+        if call.quiet:  # its last thread ended before it could see that
+            self._changed(call)
 
     def _release(self, call: Call) -> None:
         """Free its key, unless another call has it already."""

@@ -18,6 +18,7 @@ from execloop._engine.runtime.clock import SYSTEM_CLOCK
 from execloop._engine.tasks import AnyTask, Children, is_async, needs_approval
 from execloop._engine.waits import Wait, waits_of
 from execloop.controller.plancode.asked import Asked, ask
+from execloop.controller.plancode.call import CALL
 from execloop.controller.plancode.construction import DeferredPlan, Refusal
 from execloop.controller.plancode.errors import Escaped, NotNow, OutOfTime
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancelled",
+    "NextLook",
     "Nothing",
     "Observed",
     "Postponed",
@@ -40,7 +42,6 @@ __all__ = [
     "RunResult",
     "TasksLeft",
     "drive",
-    "look",
     "observe",
 ]
 
@@ -154,14 +155,44 @@ async def observe(
         return _unanswered(execution, error)
 
 
-def look(plan: Plan, execution: Execution, asks: Callable[[AnyTask], bool]) -> Observed:
-    """Ask a sync plan on this thread, and run nothing; `asks` as for `observe`."""
-    try:
-        return _taken(plan, plan.create(), asks)
-    except Exception as error:  # noqa: BLE001 - any error of the plan's code
-        return _unanswered(execution, error)
-    except BaseException as error:  # noqa: BLE001 - as `PlanHost.call` raises it
-        return _not_created(execution, Escaped(error))
+@dataclass(slots=True)
+class NextLook:
+    """After a run the plan is asked again at once, where its code runs anyway.
+
+    `of` returns the plan to ask and its execution; None where the next run has more to do before its tasks. `asks` as
+    for `observe`; `asynchronous` says how the plan is asked. `found` is its answer, None when it was not asked.
+    """
+
+    of: Callable[[Run], tuple[DeferredPlan, Execution] | None]
+    asks: Callable[[AnyTask], bool]
+    asynchronous: bool
+    found: Observed | None = None
+
+    def blocking(self, run: Run) -> None:
+        """Ask a sync plan, on this thread."""
+        if self.asynchronous or (asked := self.of(run)) is None:
+            return
+        plan, execution = asked
+        try:
+            self.found = _taken(plan, plan.create(), self.asks)
+        except BaseException as error:  # noqa: BLE001 - as `PlanHost.call` raises it
+            self.found = _unanswered(execution, error if isinstance(error, Exception) else Escaped(error))
+
+    async def awaiting(self, run: Run) -> None:
+        """Ask an async plan, on this loop, unless the run has left tasks behind: they end first."""
+        call = CALL.get()
+        alone = call is None or len(call.tasks) <= 1
+        if not (self.asynchronous and alone) or (asked := self.of(run)) is None:
+            return
+        plan, execution = asked
+        if not plan.prepare_here():
+            return
+        try:
+            self.found = _taken(plan, await cast("Any", plan.create()), self.asks)
+        except BaseException as error:
+            if _being_cancelled():
+                raise
+            self.found = _unanswered(execution, error if isinstance(error, Exception) else Escaped(error))
 
 
 def _taken(plan: Plan, created: object, asks: Callable[[AnyTask], bool]) -> Nothing | TasksLeft:
@@ -186,8 +217,8 @@ def _left(execution: Execution, options: Options) -> float | None:
 
 
 async def _prepare(code: PlanHost, key: Key, plan: Plan, left: float | None) -> None:
-    """Validate the parameters of an async plan in a thread: a model that blocks must not hold the plans' loop."""
-    if isinstance(plan, DeferredPlan):
+    """Validate the parameters of an async plan; a model with code in a thread, so that it cannot hold any loop up."""
+    if isinstance(plan, DeferredPlan) and not plan.prepare_here():
         await code.call(key, plan.prepare, within=left)
 
 
@@ -243,13 +274,13 @@ def drive(
     failed: Callable[[], None] | None = None,
     notify: Callable[[Event], None] | None = None,
     withhold: Withhold | None = None,
-    then: Callable[[Run], None] | None = None,
+    then: NextLook | None = None,
 ) -> tuple[Run, Coroutine[Any, Any, Outcome | Postponed | Refused]]:
     """Return the run, and what drives it; progress can be read from the run meanwhile.
 
     `left` are the seconds to the deadline, else the system's clock says how many. `failed` is called at each error, in
     whatever thread it happens, and `notify` with each event. `withhold` tells the tasks that must not run now. `then`
-    is called after a run of blocking code, in its thread.
+    asks the plan again.
     """
 
     def classify(error: BaseException) -> Exception:
@@ -267,7 +298,7 @@ def drive(
 
 
 async def _outcome(
-    code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None
+    code: PlanHost, key: Key, run: Run, left: float | None, then: NextLook | None
 ) -> Outcome | Postponed | Refused:
     """Drive a run to its end, and return how it ended."""
     try:
@@ -290,15 +321,15 @@ async def _outcome(
     return outcome
 
 
-async def _drive(code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None) -> None:
+async def _drive(code: PlanHost, key: Key, run: Run, left: float | None, then: NextLook | None) -> None:
     if is_async(run.plan.create):
         await _prepare(code, key, run.plan, left)
     elif await _blocking(code, key, run, left, then):
         return
-    await _awaiting(code, key, run, left)
+    await _awaiting(code, key, run, left, then)
 
 
-async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None, then: Callable[[Run], None] | None) -> bool:
+async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None, then: NextLook | None) -> bool:
     """Drive in a thread until the deadline; return whether that was all."""
     asked = run.clock.monotonic()
 
@@ -306,19 +337,21 @@ async def _blocking(code: PlanHost, key: Key, run: Run, left: float | None, then
         _put_off(run, asked)
         finished = run.blocking()
         if finished and then is not None:
-            then(run)
+            then.blocking(run)
         return finished
 
     return await code.call(key, begin, within=left)
 
 
-async def _awaiting(code: PlanHost, key: Key, run: Run, left: float | None) -> None:
+async def _awaiting(code: PlanHost, key: Key, run: Run, left: float | None, then: NextLook | None) -> None:
     """Drive on the plans' loop. The run itself ends at its deadline; code that eats its cancellation is left then."""
     asked = run.clock.monotonic()
 
     async def begin() -> None:
         _put_off(run, asked)
         await run.on_loop(code.threads)
+        if then is not None:
+            await then.awaiting(run)
 
     await code.on_loop(key, begin, within=None if left is None else left + _GRACE)
 

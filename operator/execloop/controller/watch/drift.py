@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from execloop._plans.whole import Whole
@@ -80,6 +81,15 @@ class _Managed:
         return name in self.names[kind]
 
 
+class _Said(NamedTuple):
+    """What a plan declared."""
+
+    uid: str
+    kinds: _Kinds = MappingProxyType({})
+    problem: str = ""
+    reads: tuple[Reference, ...] = ()
+
+
 class _Watched(NamedTuple):
     watches: Mapping[str, Watch]
     """By namespace; the empty one is all of them."""
@@ -115,6 +125,8 @@ class DriftWatches:
         self._reads = Reads(kube, namespaces, drifted, restarted)
         self._watches: dict[WatchedKind, _Watched] = {}
         self._whole: dict[tuple[str, str], Mapping[str, Mapping[str, ObjectWatch]]] = {}
+        self._said: dict[Key, _Said] = {}
+        """What each Plan's plan declared last; none of those that never declared anything."""
 
     def declare(self, key: Key, uid: str, plan: object) -> None:
         """Take a plan's attribute `watches`: (apiVersion, kind), or with namespace and name. From any thread.
@@ -122,7 +134,10 @@ class DriftWatches:
         A built-in plan also has `reads`: objects that it does not own.
         """
         kinds, problem = _read(key, getattr(plan, "watches", None) or ())
-        self._loop.call_soon_threadsafe(self._declare, key, uid, kinds, problem, read_by(key, plan))
+        said = _Said(uid, kinds, problem, tuple(read_by(key, plan)))
+        if self._said.get(key, _Said(uid)) != said:  # the calls of one Plan's code are one after the other
+            self._said[key] = said
+            self._loop.call_soon_threadsafe(self._declare, key, *said)
 
     def version(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
         """Return what `Context.version` says. From any thread."""
@@ -147,6 +162,7 @@ class DriftWatches:
                 watch.relist()
 
     def forget(self, key: Key) -> None:
+        self._said.pop(key, None)
         self._reads.forget(key)
         managed = self._managed.pop(key, None)
         if managed is not None:
@@ -155,6 +171,7 @@ class DriftWatches:
 
     def _declare(self, key: Key, uid: str, kinds: _Kinds, problem: str, reads: Sequence[Reference] = ()) -> None:
         if not self._exists(key, uid):
+            self._said.pop(key, None)
             return
         self._reads.declare(key, reads)
         before = self._managed.get(key, _Managed("", {}))

@@ -9,6 +9,7 @@ from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from execloop import Context, ExecutionTimeout, FatalError, Options, Task, ToleranceExceeded, plan, task
 from execloop._engine.execution import Again, Converged, CreateFailed, Execution, Failed, Interrupted, Outcome
@@ -19,6 +20,7 @@ from execloop.controller.plancode.construction import DeferredPlan, deferred
 from execloop.controller.plancode.errors import LoopGivenUp
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.plancode.runner import (
+    NextLook,
     Nothing,
     Observed,
     Postponed,
@@ -318,6 +320,63 @@ class TestDrive:
         assert seen == [(2, 3)]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+class TestNextLook:
+    """After a run without a pause the plan is asked again in the same call of its code."""
+
+    def asked(
+        self,
+        control: Controller,
+        found: Callable[[], Any],
+        work: Callable[[], Any] = lambda: None,
+        *,
+        asynchronous: bool,
+    ) -> tuple[Observed | None, int]:
+        """Drive a run of one task, then a look; return what that found, and the calls of plan code."""
+        calls: list[object] = []
+        call, on_loop = control.code.call, control.code.on_loop
+        control.code.call = lambda *given, **options: calls.append(0) or call(*given, **options)  # type: ignore[method-assign, func-returns-value]
+        control.code.on_loop = lambda *given, **options: calls.append(0) or on_loop(*given, **options)  # type: ignore[method-assign, func-returns-value]
+        first = AnswersAsync(lambda: [Perform("x", work)]) if asynchronous else Answers(lambda: [task("x", work)])
+
+        def blocking() -> Any:
+            return found()
+
+        async def awaited() -> Any:
+            return found()
+
+        definition = definition_of(plan("again")(awaited if asynchronous else blocking))
+        assert definition is not None
+        then = NextLook(lambda _run: (plan_of(definition), FRESH), lambda _task: True, asynchronous)
+        control.run(drive(control.code, KEY, first, FRESH, Options(sleep_between_runs=0), Stop(), then=then)[1])
+        return then.found, len(calls)
+
+    def test_it_finds_what_is_left_in_one_call(self, control: Controller, asynchronous: bool) -> None:
+        assert self.asked(control, list, asynchronous=asynchronous) == (Nothing(), 1)
+        found, _ = self.asked(control, lambda: [task("y", list)], asynchronous=asynchronous)
+        assert isinstance(found, TasksLeft)
+        assert [one.name for one in found.asked] == ["y"]
+
+    def test_an_error_is_a_create_that_failed(self, control: Controller, asynchronous: bool) -> None:
+        assert self.asked(control, raising(DOWN), asynchronous=asynchronous) == (CreateFailed(FRESH, DOWN), 1)
+
+    @pytest.mark.parametrize("error", FATAL)
+    def test_what_would_end_the_process_is_fatal(
+        self, control: Controller, asynchronous: bool, error: BaseException
+    ) -> None:
+        found, _ = self.asked(control, raising(error), asynchronous=asynchronous)
+        assert isinstance(found, Failed)
+        assert isinstance(found.error, FatalError)
+
+    def test_a_run_that_leaves_tasks_behind_ends_first(self, control: Controller, asynchronous: bool) -> None:
+        if not asynchronous:
+            return
+        left: list[asyncio.Task[None]] = []
+        work = lambda: left.append(asyncio.create_task(asyncio.sleep(60)))  # noqa: E731
+        assert self.asked(control, list, work, asynchronous=True) == (None, 1)
+        assert left[0].cancelled()
+
+
 def test_a_plan_that_was_asked_already_is_not_asked_again(control: Controller) -> None:
     script = ScriptedPlan(["x"])
     observed = control.run(observe(control.code, KEY, script, FRESH))
@@ -359,6 +418,10 @@ class TestUnmade:
         assert plan_of(definition).name == definition.name
 
 
+class Plain(BaseModel):
+    count: int
+
+
 class Model:
     """A parameter model whose code does what it is told to."""
 
@@ -385,6 +448,19 @@ class TestParameters:
         threads: list[Thread] = []
         self.observed(control, kind, lambda: threads.append(current_thread()))
         assert threads[0] is not current_thread()
+
+    def test_one_without_code_validates_an_async_plan_s_parameters_in_no_thread(
+        self, control: Controller, kind: type[Blocking]
+    ) -> None:
+        definition = definition_of(kind)
+        assert definition is not None
+        made = deferred(replace(definition, parameters=Plain), {"count": 1}, Context("a"), str, lambda _plan: None)
+        assert made.prepare_here()
+        odd = deferred(replace(definition, parameters=Plain), {"cuont": 1}, Context("a"), str, lambda _plan: None)
+        assert not odd.prepare_here()
+        refused = control.run(observe(control.code, KEY, odd, FRESH))
+        assert isinstance(refused, Refused)
+        assert "did you mean count?" in refused.message
 
     def test_what_it_refuses_is_refused(self, control: Controller, kind: type[Blocking]) -> None:
         found = self.observed(control, kind, raising(ValueError("the secret")))

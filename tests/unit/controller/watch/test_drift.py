@@ -95,6 +95,17 @@ class TestWatches:
         await watching.close()
 
     @in_event_loop
+    async def test_a_declaration_counts_again_once_its_plan_was_forgotten(self, made: list[FakeWatch]) -> None:
+        watching = Watching()
+        for _ in range(2):
+            await watching.declare(A, Manages(MAPS))
+            watching.watches.forget(A)
+        await watching.declare(A, Manages())
+        await watching.declare(A, Manages(MAPS))
+        assert len(made) == 3
+        await watching.close()
+
+    @in_event_loop
     async def test_a_plan_that_went_while_its_code_ran_leaves_nothing(self, made: list[FakeWatch]) -> None:
         watching = Watching()
         watching.watches = DriftWatches(FakeCluster().kube, (), watching.drifted.append, exists=lambda *_: False)

@@ -17,6 +17,7 @@ from execloop._plans.context import Context, Version, connected
 from execloop.controller.plancode.construction import DeferredPlan, deferred
 from execloop.controller.plancode.logger import PlanLogger
 from execloop.controller.plancode.runner import (
+    NextLook,
     Nothing,
     Observed,
     Postponed,
@@ -25,7 +26,6 @@ from execloop.controller.plancode.runner import (
     RunResult,
     TasksLeft,
     drive,
-    look,
     observe,
 )
 from execloop.controller.reconcile.execution import executions, kept
@@ -192,7 +192,7 @@ class Runs:
         state, left = ctx.work.state, self._left(ctx)
         if isinstance(plan, DeferredPlan):
             state.observing()
-        looked: list[Observed] = []
+        then = self._then(ctx, task_approval)
         progress = ProgressWrites(lambda: _progress_due(ctx, run), lambda: self._write_progress(ctx, run))
         run, coroutine = drive(
             self._code,
@@ -205,7 +205,7 @@ class Runs:
             failed=progress.failed,
             notify=self._listener(ctx),
             withhold=task_approval,
-            then=None if ctx.options.sleep else partial(self._look_again, ctx, task_approval, looked),
+            then=then,
         )
         try:
             outcome = await coroutine
@@ -213,27 +213,37 @@ class Runs:
             progress.cancel()
             raise
         await progress.end()
-        return _ended(ctx, run, outcome)._replace(looked=looked[0] if looked else None)
+        return _ended(ctx, run, outcome)._replace(looked=None if then is None else then.found)
 
     def _listener(self, ctx: ReconcileContext) -> Callable[[Event], None] | None:
         if self._audience is None:
             return None
         return self._audience.listener(ctx.snapshot.uid, ctx.execution.id, ctx.resolved.redactor)
 
-    def _look_again(
-        self, ctx: ReconcileContext, task_approval: TaskApproval | None, looked: list[Observed], run: Run
-    ) -> None:
-        """Ask the plan again in the thread of a run, where the next run would do nothing else before its tasks."""
+    def _then(self, ctx: ReconcileContext, task_approval: TaskApproval | None) -> NextLook | None:
+        """Return how the plan is asked again after a run; None with a pause between them."""
+        definition = ctx.validated.definition
+        asynchronous = definition.teardown_asynchronous if ctx.teardown else definition.asynchronous
+        if ctx.options.sleep or (asynchronous and not definition.code_free):
+            return None
+        return NextLook(partial(self._next_look, ctx, task_approval), _asked(ctx), asynchronous)
+
+    def _next_look(
+        self, ctx: ReconcileContext, task_approval: TaskApproval | None, run: Run
+    ) -> tuple[DeferredPlan, Execution] | None:
+        """Return the plan to ask after a run; None where the next run would do something else before its tasks."""
         outcome, made = run.settle(), ctx.work.plan_context
         if made is None or changes(ctx) or (task_approval is not None and task_approval.withheld):
-            return
+            return None
         match outcome:
             case Again(execution, failed=0, waiting=()):
                 state = ctx.work.state
                 state.recover(done=not made.inventory.recover)
                 state.observing()
                 after = ctx.with_status(execution=executions.taken_back(ctx.execution, execution))
-                looked.append(look(self._deferred_plan(after), execution, _asked(ctx)))
+                return self._deferred_plan(after), execution
+            case _:
+                return None
 
     async def _write_progress(self, ctx: ReconcileContext, run: Run) -> None:
         with suppress(ApiError):  # the next write says it; the work continues

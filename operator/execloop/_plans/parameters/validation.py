@@ -17,7 +17,7 @@ from execloop._engine.errors import InvalidParameters, ParameterProblem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["declared", "unknown", "validate", "validate_leniently"]
+__all__ = ["declared", "fitted", "unknown", "validate", "validate_leniently"]
 
 Location = tuple[int | str, ...]
 Context: TypeAlias = "Mapping[str, Any] | None"
@@ -27,13 +27,18 @@ _OF_EXTRA = ("Extra inputs are not permitted", "Unexpected keyword argument")
 NAMES_SHOWN = 10
 
 
+def fitted(model: Any, raw: Mapping[str, Any], context: Context = None) -> Any:
+    """Return the parameters as the model makes them. Raises ValueError, as the model does."""
+    return _validator(model)(raw, context=context)
+
+
 def validate(model: Any, raw: Mapping[str, Any], context: Context = None) -> Any:
     """Return the parameters as the model makes them. Raises InvalidParameters with all problems, and no values.
 
     `context` is what a Pydantic model's validators may ask (`ValidationInfo.context`).
     """
     try:
-        return _validator(model)(raw, context=context)
+        return fitted(model, raw, context)
     except ValueError as error:
         raise InvalidParameters.of(_problems(model, error)) from None
 

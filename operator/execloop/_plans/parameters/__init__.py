@@ -1,0 +1,1 @@
+"""The parameters of a plan, and the model that validates them."""
