@@ -9,6 +9,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
@@ -55,12 +56,14 @@ class WorkQueue(Generic[K]):
     ) -> None:
         self._clock, self._waited = clock, waited
         self._entries: dict[K, _Entry] = {}
-        self._waiting: list[tuple[float, int, K]] = []
+        self._waiting: dict[int, list[tuple[float, int, K]]] = {}
+        """Heaps by priority, as `_ready`, of what is not due yet."""
         self._ready: dict[int, list[tuple[float, int, K]]] = {}
         self._pops = 0
         self._in_work: set[K] = set()
         self._numbers = itertools.count()
-        self._changed = asyncio.Event()
+        self._changed: dict[int, asyncio.Event] = {}
+        """By the worst priority that is waited for."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -76,7 +79,7 @@ class WorkQueue(Generic[K]):
             due, priority = min(due, before.due), min(priority, before.priority)
         self._entries[key] = _Entry(due, priority, number)
         if key not in self._in_work:
-            self._wait(key, due, number)
+            self._wait(key, self._entries[key])
 
     def forget(self, key: K) -> None:
         """Take a key out, unless it is added again."""
@@ -85,10 +88,11 @@ class WorkQueue(Generic[K]):
     def pop(self, worst: int = Priority.CHECK) -> K | None:
         """A key that is due and of this priority or a better one, now in work; None when there is none."""
         now = self._clock()
-        while self._waiting and self._waiting[0][0] <= now:
-            due, number, key = heapq.heappop(self._waiting)
-            if self._stands(key, number):
-                heapq.heappush(self._ready.setdefault(self._entries[key].priority, []), (due, number, key))
+        for priority, waiting in self._waiting.items():
+            while waiting and waiting[0][0] <= now:
+                due, number, key = heapq.heappop(waiting)
+                if self._stands(key, number):
+                    heapq.heappush(self._ready.setdefault(priority, []), (due, number, key))
         lines = self._lines(worst)
         if not lines:
             return None
@@ -108,17 +112,21 @@ class WorkQueue(Generic[K]):
             self._idle.set()
         entry = self._entries.get(key)
         if entry is not None:
-            self._wait(key, entry.due, entry.number)
+            self._wait(key, entry)
         if after is not None:
             self.add(key, after, priority)
 
     def next_due(self, worst: int = Priority.CHECK) -> float | None:
-        """Seconds until a key may be due that `pop` takes; None when nothing waits."""
+        """Seconds until `pop` may find a key; None when none of these priorities waits."""
         if self._lines(worst):
             return 0.0
-        while self._waiting and not self._stands(self._waiting[0][2], self._waiting[0][1]):
-            heapq.heappop(self._waiting)
-        return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else None
+        dues = []
+        for priority, waiting in self._waiting.items():
+            while waiting and not self._stands(waiting[0][2], waiting[0][1]):
+                heapq.heappop(waiting)
+            if waiting and priority <= worst:
+                dues.append(waiting[0][0])
+        return max(0.0, min(dues) - self._clock()) if dues else None
 
     def depth(self) -> int:
         """Keys that are due, and not in work."""
@@ -136,14 +144,14 @@ class WorkQueue(Generic[K]):
 
     async def get(self, worst: int = Priority.CHECK) -> K:
         """Wait for what `pop` takes."""
+        changed = self._changed.setdefault(worst, asyncio.Event())
         while (key := self.pop(worst)) is None:
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), self.next_due(worst))
-            except TimeoutError:
-                continue
-        if self._waiting or self._ready:
-            self._changed.set()  # another worker may have slept through what came meanwhile
+            changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.next_due(worst)):
+                    await changed.wait()
+        if self._ready or any(self._waiting.values()):
+            changed.set()  # another worker may have slept through what came meanwhile
         return key
 
     def _lines(self, worst: int) -> list[list[tuple[float, int, K]]]:
@@ -155,14 +163,20 @@ class WorkQueue(Generic[K]):
                 del self._ready[priority]
         return [line for priority, line in self._ready.items() if priority <= worst]
 
-    def _wait(self, key: K, due: float, number: int) -> None:
-        if len(self._waiting) > 2 * len(self._entries) + _SLACK:
-            self._waiting = [(e.due, e.number, k) for k, e in self._entries.items() if k not in self._in_work]
-            heapq.heapify(self._waiting)
+    def _wait(self, key: K, entry: _Entry) -> None:
+        if sum(map(len, self._waiting.values())) > 2 * len(self._entries) + _SLACK:
+            self._waiting.clear()
             self._ready.clear()  # what is due comes again from those that wait
+            for other, its in self._entries.items():
+                if other not in self._in_work:
+                    self._waiting.setdefault(its.priority, []).append((its.due, its.number, other))
+            for waiting in self._waiting.values():
+                heapq.heapify(waiting)
         else:
-            heapq.heappush(self._waiting, (due, number, key))
-        self._changed.set()
+            heapq.heappush(self._waiting.setdefault(entry.priority, []), (entry.due, entry.number, key))
+        for worst, changed in self._changed.items():
+            if entry.priority <= worst:
+                changed.set()
 
     def _stands(self, key: K, number: int) -> bool:
         """Whether that entry of a heap is the key's latest: one that was replaced or forgotten stays in its heap."""

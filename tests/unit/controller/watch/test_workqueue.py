@@ -194,7 +194,7 @@ class TestTimes:
             queue.pop()
             queue.done("a", after=86_400)
             clock.advance(1)
-        assert len(queue._waiting) + len(queue._ready) < 100
+        assert sum(map(len, (*queue._waiting.values(), *queue._ready.values()))) < 100
 
 
 class TestWaiting:
@@ -214,6 +214,16 @@ class TestWaiting:
             return await queue.get()
 
         assert (run_virtually(clock, main), clock.now()) == ("b", 3)
+
+    @pytest.mark.parametrize(("priority", "due"), [(0, 1), (1, 2), (2, 2)])
+    def test_who_waits_for_edits_sleeps_through_all_else(self, clock: FakeClock, priority: int, due: float) -> None:
+        async def main() -> str:
+            queue = WorkQueue[str](clock.monotonic)
+            queue.add("other", after=1, priority=priority)
+            queue.add("edit", after=2)
+            return await queue.get(0)
+
+        assert (run_virtually(clock, main), clock.now()) == ("other" if priority == 0 else "edit", due)
 
     def test_each_of_several_workers_gets_a_key(self, clock: FakeClock) -> None:
         async def main() -> list[str]:
