@@ -123,9 +123,21 @@ lock: venv ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras \
 	  --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
+.PHONY: bench
+bench: venv ## Measure all of it in one sitting (25 minutes on 2 cores), and write the pages of docs/benchmarks
+	$(BIN)/python -m benchmarks
+
 .PHONY: bench-operator
-bench-operator: venv ## Measure the operator beside others, and write docs/benchmarks/operator.md
+bench-operator: venv ## Measure the operator beside others, write docs/benchmarks/operator.md and .svg
 	$(BIN)/python -m benchmarks.operator
+
+.PHONY: bench-crowd
+bench-crowd: venv ## Measure 10,000 Plans on one operator, and a new Plan beside them (4 minutes)
+	$(BIN)/python -m benchmarks.crowd
+
+.PHONY: bench-100k
+bench-100k: venv ## The same with 100,000 Plans: memory, start and rest (half an hour, 4 GiB)
+	$(BIN)/python -m benchmarks.crowd --plans 100000
 
 .PHONY: bench-scale
 bench-scale: venv ## Measure how the operator's own work and memory grow with the number of Plans; no cluster is needed

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from benchmarks.flux.artifact import archive, serving, source_status
 from benchmarks.flux.controllers import CONTROLLERS, definitions
@@ -18,8 +19,8 @@ from benchmarks.flux.measure import measured
 from benchmarks.flux.report import Sitting, as_markdown, as_svg
 from benchmarks.flux.subjects import GIT_REPOSITORIES, SOURCE, objects, source
 from benchmarks.operator.contenders import Unavailable
-from benchmarks.operator.server import NAMESPACE, Server
-from benchmarks.pages import ROOT, load, machine, publish, tell
+from benchmarks.operator.server import Server, install
+from benchmarks.pages import load, machine, publish, tell
 from tests.cluster import Cluster, NoCluster, provide
 
 _RESTS = ("flux-10", "execloop")
@@ -27,16 +28,12 @@ _RESTS = ("flux-10", "execloop")
 
 def prepare(cluster: Cluster, sitting: Sitting) -> list[str]:
     """Install what the controllers need; return those that can run here."""
-    files = [ROOT / "crds" / "execloop.dev_plans.yaml"]
-    missing = ""
+    missing, files = "", list[Path]()
     try:
         files += definitions()
     except Unavailable as reason:
         missing = str(reason)
-    options = [f"--filename={file}" for file in files]
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", *options)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *options)
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    install(cluster, *files)
     found = []
     for name, (contender, _) in CONTROLLERS.items():
         try:

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.operator.contenders import CONTENDERS, Unavailable
 from benchmarks.operator.measure import backlog, reaction
 from benchmarks.operator.report import Sitting, as_markdown
-from benchmarks.operator.server import NAMESPACE, Server
+from benchmarks.operator.server import NAMESPACE, Server, install
 from tests.cluster import Cluster, NoCluster, provide
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +30,7 @@ CREATIONS = 50
 
 def prepare(cluster: Cluster, names: list[str], sitting: Sitting) -> list[str]:
     """The contenders that can run here."""
-    crds = f"--filename={ROOT / 'crds' / 'execloop.dev_plans.yaml'}"
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", crds)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", crds)
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    install(cluster)
     found = []
     for name in names:
         try:

@@ -9,15 +9,17 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.pages import ROOT
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.kube import MERGE_PATCH, Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+    from pathlib import Path
 
     from tests.cluster import Cluster
 
-__all__ = ["CONFIG_MAPS", "NAMESPACE", "PLANS", "WRITES", "Server", "at_once"]
+__all__ = ["CONFIG_MAPS", "NAMESPACE", "PLANS", "WRITES", "Server", "at_once", "install"]
 
 NAMESPACE = "execloop-benchmark"
 WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY"})
@@ -27,6 +29,14 @@ CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 _COUNTED = frozenset({"plans", "configmaps", "events", "kustomizations", "gitrepositories"})
 _AT_ONCE = 32
 _PATIENCE = 600.0
+
+
+def install(cluster: Cluster, *further: Path) -> None:
+    """Install the CRD of Plans and further ones, and make the namespace."""
+    options = [f"--filename={file}" for file in (ROOT / "crds" / "execloop.dev_plans.yaml", *further)]
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", *options)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *options)
+    cluster.kubectl("create", "namespace", NAMESPACE)
 
 
 async def at_once(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
@@ -53,13 +63,27 @@ class Server:
     def requests(self) -> Counter[tuple[str, str]]:
         """Until now, by (verb, resource/subresource)."""
         count: Counter[tuple[str, str]] = Counter()
-        for line in self.cluster.kubectl("get", "--raw=/metrics").splitlines():
+        for line in self._metrics():
             if line.startswith("apiserver_request_total{"):
                 label = dict(re.findall(r'(\w+)="([^"]*)"', line))
                 if label["resource"] in _COUNTED:
                     resource = "/".join(filter(None, (label["resource"], label["subresource"])))
                     count[label["verb"], resource] += int(float(line.rsplit(" ", 1)[1]))
         return count
+
+    def memory(self) -> tuple[float, float]:
+        """MiB that the API server has in memory, and that etcd has on disk."""
+        sizes = {"process_resident_memory_bytes": 0.0, "apiserver_storage_size_bytes": 0.0}
+        for line in self._metrics():
+            name, _, value = line.partition(" ")
+            name = name.partition("{")[0]
+            if name in sizes:
+                sizes[name] += float(value) / 2**20
+        resident, stored = sizes.values()
+        return resident, stored
+
+    def _metrics(self) -> list[str]:
+        return self.cluster.kubectl("get", "--raw=/metrics").splitlines()
 
     async def clean(self) -> None:
         """No contender holds anything by a finalizer, so that all is gone when this returns."""
@@ -102,10 +126,12 @@ class Server:
         answer = await self._connection.request("GET", path, query={"limit": "1"})
         return str(answer["metadata"]["resourceVersion"])
 
-    async def ready(self, version: str, labels: str = "", path: str = PLANS) -> AsyncGenerator[tuple[str, float], None]:
+    async def ready(
+        self, version: str, labels: str = "", path: str = PLANS, seconds: float = _PATIENCE
+    ) -> AsyncGenerator[tuple[str, float], None]:
         """Plans with these labels and when they became ready, on the monotonic clock; each once, without an end."""
         seen: set[str] = set()
-        async with asyncio.timeout(_PATIENCE), aclosing(self._events(version, labels, path)) as events:
+        async with asyncio.timeout(seconds), aclosing(self._events(version, labels, path)) as events:
             async for plan in events:
                 name, conditions = plan["metadata"]["name"], plan.get("status", {}).get("conditions", ())
                 if name not in seen and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
