@@ -281,7 +281,7 @@ def test_the_example_of_the_page_works_with_the_rights_that_it_names(
     plans: Plans, kubectl: Kubectl, namespace: str
 ) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", _PAGE.read_text(), re.DOTALL)
-    example, role = (yaml.safe_load(block) for block in blocks if "apiVersion" in block)
+    example, *_, role = (yaml.safe_load(block) for block in blocks if "apiVersion" in block)
     kubectl("create", "serviceaccount", "shop")
     kubectl("apply", "--filename=-", input=json.dumps(role))
     kubectl("create", "rolebinding", "shop", "--role=shop", f"--serviceaccount={namespace}:shop")

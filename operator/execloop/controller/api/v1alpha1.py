@@ -383,8 +383,8 @@ class PlanStatus(Model):
     history: tuple[HistoryEntry, ...] = ()
     """Executions that ended, newest first."""
     inventory: tuple[str, ...] | None = None
-    """Objects that the Plan owns, for a plan that owns any, each as kind.group/namespace/name; at most 32 KiB.
-    Where they would be more, those of one kind and namespace are one entry: kind.group/namespace/name/name/…"""
+    """Objects that the Plan owns, for a plan that owns any, each as kind.group/namespace/name; at most 32 KiB. Where
+    they would be more, those of one kind and namespace are one entry, with all their names after one another."""
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of this type; None without one."""

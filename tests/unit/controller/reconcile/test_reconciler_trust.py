@@ -383,7 +383,9 @@ class TestDurable:
     def test_the_errors_of_a_run_under_way_are_written_soon_after_the_first(
         self, control: Controller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("execloop.controller.reconcile.execution.progress.QUICK", 0.001)
+        monkeypatch.setattr(
+            "execloop.controller.reconcile.execution.progress.QUICK", 0.05
+        )  # the walk has counted the error by then
         written = Event()
         control.script({"x": DOWN, "y": lambda: written.wait(30)})
         control.apply()
