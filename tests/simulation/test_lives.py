@@ -27,6 +27,8 @@ def test_no_rule_is_broken_in_any_life(half: int) -> None:
     [
         (500222, "1,2,4,5,6,7,8"),  # create() failed after the deadline while an approval was looked for, uncounted
         (30269, "1,2,3,4,7,8,10,11,12,13,14,15,16,17,19,20"),  # an error of an interrupted teardown was not written
+        # an edit was taken back after a kill, and Ready was written though the world had half of the edit
+        (1430209, "1,3,4,5,6,7,8,12,13,14,15,17,18,19,20"),
         # the list for a range that was taken failed, and its Plans were forgotten
         (881050, "1,2,4,6,7,8,9,10,11,12,14,15,16,17,18,19,20"),
     ],

@@ -359,6 +359,23 @@ async def test_a_guarded_connection_reads_and_asks_before_it_writes() -> None:
 
 
 @in_event_loop
+async def test_a_guarded_connection_asks_again_before_it_tries_again() -> None:
+    held = [True]
+
+    def permit() -> None:
+        if not held.pop():
+            raise LeaseLost("no")
+        held.append(False)
+
+    async with serving(script := Script(answer(429, Retry_After="0"), answer())) as server:
+        guarded = Connection(Cluster(server, TOKEN)).guarded(permit)
+        with pytest.raises(LeaseLost, match="no"):
+            await guarded.request("PATCH", PODS, body={})
+        await guarded.close()
+    assert len(script.requests) == 1
+
+
+@in_event_loop
 async def test_each_attempt_is_told() -> None:
     told = []
     async with serving(Script(answer(429, Retry_After="0"), answer(), answer(404), hang_up)) as server:

@@ -194,8 +194,10 @@ class Reconciler:
         """Return when a Plan at rest is observed; at once when what it manages has changed."""
         state, interval, now = ctx.work.state, ctx.spec.interval, self._times.monotonic()
         again = next_observation(ctx, self._chance)
-        for_good = ctx.spec.mode == "Once" or ctx.execution.result == PLAN_CRASHES
-        if for_good and isinstance(again, AtRest):
+        crashes = ctx.execution.result == PLAN_CRASHES
+        if not crashes and not state.seen and _missed_an_edit(ctx):
+            return AT_ONCE
+        if (crashes or ctx.spec.mode == "Once") and isinstance(again, AtRest):
             return AT_REST
         if state.look_again:
             return AT_ONCE
@@ -302,6 +304,11 @@ def _begins(ctx: ReconcileContext) -> bool:
         return True
     requested = snapshot.requested_at
     return requested is not None and requested != snapshot.status.last_handled_reconcile_at
+
+
+def _missed_an_edit(ctx: ReconcileContext) -> bool:
+    """Return whether the inputs may have changed and changed back: a process that died may have worked on others."""
+    return ctx.snapshot.generation > ctx.snapshot.status.observed_generation + 1
 
 
 def _time_to_live(ctx: ReconcileContext) -> float | None:

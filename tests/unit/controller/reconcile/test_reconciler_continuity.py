@@ -203,6 +203,27 @@ class TestRestart:
         assert control.reconcile() == pytest.approx(delay)
         assert (script.runs, len(control.written)) == (observed, 1)
 
+    @pytest.mark.parametrize("mode", ["Reconcile", "Once"])
+    def test_two_edits_that_came_to_nothing_are_a_reason_to_look_at_once(self, control: Controller, mode: str) -> None:
+        control.apply(interval="1h", mode=mode, errorsToTolerate=5)
+        control.settle()
+        for tolerated in (6, 5):  # a process that died may have worked on the first
+            control.edit(errorsToTolerate=tolerated)
+        control.start()
+        script = control.script(["undo"])
+        control.settle()
+        assert (script.performed, control.results()) == (["undo"], ["Converged", "Converged"])
+        assert control.status()["observedGeneration"] == 3
+
+    def test_one_edit_that_came_to_nothing_is_not(self, control: Controller) -> None:
+        control.apply(interval="1h")
+        control.settle()
+        control.edit(interval="2h")
+        control.start()
+        script = control.script()
+        control.reconcile()
+        assert script.runs == 0
+
     def test_after_that_look_they_are_at_their_places_in_the_interval(self, control: Controller) -> None:
         control.apply(interval="1h")
         control.settle()
