@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,3 +107,27 @@ def test_the_number_of_ranges_changes_in_a_rolling_step(start: Start, plans: Pla
     plans.until(lambda: len(new.owned(RANGES)) == RANGES, "the new one has all ranges")
     plans.apply(manifest("b", "marks"))
     plans.wait("b")
+
+
+def test_a_replica_that_lost_one_lease_ends_with_all_its_ranges(start: Start, plans: Plans) -> None:
+    both = [start(f"--shards={RANGES}", "--lease-duration=15s") for _ in range(2)]
+    plans.until(lambda: sorted(len(one.owned(RANGES)) for one in both) == [2, 2], "each has two ranges")
+    taken = min(both[0].owned(RANGES))
+    thief = json.dumps({"spec": {"holderIdentity": "somebody"}})
+    plans.kubectl("patch", "lease", f"execloop-{RANGES}-{taken}", "--type=merge", f"--patch={thief}")
+    assert both[0].operator.process.wait(timeout=30) != 0
+    assert f"execloop-{RANGES}-{taken}: somebody holds it; exiting" in both[0].operator.said()
+    plans.until(lambda: both[1].owned(RANGES) == set(range(RANGES)), "the other has all ranges", seconds=90)
+
+
+def test_operators_that_are_split_by_labels_converge_their_own_plans(start: Start, plans: Plans) -> None:
+    def labelled(name: str, team: str) -> dict[str, Any]:
+        body = manifest(name, "marks")
+        return {**body, "metadata": {**body["metadata"], "labels": {"team": team}}}
+
+    start("--selector=team=red", "--lease-name=red")
+    plans.apply(labelled("red", "red"), labelled("blue", "blue"))
+    plans.wait("red")
+    assert "state" not in plans.status("blue")
+    start("--selector=team!=red", "--lease-name=others")
+    plans.wait("blue")

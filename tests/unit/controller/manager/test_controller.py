@@ -329,6 +329,13 @@ class TestOwned:
         operating.see(None)
         assert (operating.due(), len(control.cache)) == (None, 0)
 
+    def test_of_a_plan_of_another_replica_the_metadata_alone_is_read(
+        self, control: Controller, operating: Operating, uid: str
+    ) -> None:
+        operating.leadership = Sharing(uid)
+        operating.see("ADDED", {"metadata": {"namespace": NAMESPACE, "name": "a", "uid": uid}})
+        assert (operating.due(), len(control.cache)) == (None, 0)
+
     def test_a_name_that_went_to_another_replica_s_plan_is_forgotten(
         self, control: Controller, operating: Operating
     ) -> None:
