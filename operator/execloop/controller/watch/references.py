@@ -20,6 +20,9 @@ __all__ = ["Reference", "References"]
 
 logger = logging.getLogger(__name__)
 
+_SHARES = 10
+"""Of the watches at most; a namespace has one."""
+
 
 class Reference(NamedTuple):
     api_version: str
@@ -114,13 +117,20 @@ class References:
             return
         group = _group(reference)
         if group not in self._groups:
-            if self._most is not None and len(self._groups) >= self._most:
-                logger.warning("%s is not watched: %d watches are the most", reference, self._most)
+            if self._is_full(group.namespace):
+                logger.warning("%s is not watched: there are as many watches as there may be", reference)
                 return
             watch = self._watch(group)
             task = asyncio.get_running_loop().create_task(watch.run())
             self._groups[group] = _Watched(watch, task, {})
         self._groups[group].references[reference] = None
+
+    def _is_full(self, namespace: str) -> bool:
+        """Return whether there is no watch left, in all or for one namespace."""
+        if self._most is None:
+            return False
+        own = sum(group.namespace == namespace for group in self._groups)
+        return len(self._groups) >= self._most or own >= self._most // _SHARES
 
     def _remove(self, key: Key, reference: Reference) -> None:
         del self._to[reference][key]

@@ -144,13 +144,34 @@ def test_a_plan_that_reads_many_objects_has_the_first_of_them_watched() -> None:
     assert len(read_by(A, Reading(*many))) == 50
 
 
+@pytest.mark.parametrize(
+    ("most", "namespaces", "watched"),
+    [(30, ("red", "red", "red", "red", "blue"), ["red", "red", "red", "blue"]), (10, ("red", "blue"), ["red", "blue"])],
+    ids=["of a namespace", "a share of one"],
+)
 @in_event_loop
-async def test_watches_are_bounded(
-    made: list[FakeWatch], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_watches_are_bounded_and_one_namespace_takes_none_of_another(
+    made: list[FakeWatch],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    most: int,
+    namespaces: tuple[str, ...],
+    watched: list[str],
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_WATCHES", 1)
+    monkeypatch.setattr(module, "_MOST_WATCHES", most)
     operating = Operating()
-    await operating.declare(A, MAP, ("v1", "Secret", "team", "s"))
-    assert [watch.about for watch in made] == [("v1", "ConfigMap", "team")]
-    assert "Secret team/s is not watched: 1 watches are the most" in caplog.text
+    for number, namespace in enumerate(namespaces):
+        await operating.declare(Key(namespace, f"p{number}"), ("v1", f"Kind{number}", namespace, "c"))
+    assert [namespace for *_, namespace in (watch.about for watch in made)] == watched
+    assert ("Kind3 red/c is not watched" in caplog.text) == (len(watched) < len(namespaces))
+    await operating.watches.close()
+
+
+@in_event_loop
+async def test_watches_are_bounded_in_all(made: list[FakeWatch], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WATCHES", 10)
+    operating = Operating()
+    for number in range(12):
+        await operating.declare(Key(f"n{number}", "p"), ("v1", "ConfigMap", f"n{number}", "c"))
+    assert len(made) == 10
     await operating.watches.close()
