@@ -216,6 +216,7 @@ def _define(target: Any, name: str, parameters: Any, declared: dict[str, Any]) -
         same_work_runs=runs,
         same_work_seconds=limit,
         takes=takes,
+        reads_when_made=getattr(target, "_reads_when_made", False),
         unchecked=parameters is None and "parameters" in takes and not found[0].startswith("_"),
     )
     return factory

@@ -45,6 +45,8 @@ class Definition:
     """After so many runs and seconds with the same work the operator says that it does not converge; None: never."""
     takes: tuple[str, ...] = ARGUMENTS
     """Which of `parameters` and `context` the factory is called with."""
+    reads_when_made: bool = False
+    """Whether its constructor may block: a built-in plan that reads files there has `_reads_when_made`."""
     unchecked: bool = False
     """Whether the plan takes its parameters as a raw mapping, which nothing checks."""
 
@@ -60,9 +62,9 @@ class Definition:
         return self.declared is None or name in self.declared
 
     @property
-    def code_free(self) -> bool:
-        """Whether `parse` runs no code of the plan's author."""
-        return is_code_free(self.parameters)
+    def quick(self) -> bool:
+        """Whether neither its model nor its constructor can block: an async plan is then prepared in no thread."""
+        return not self.reads_when_made and is_code_free(self.parameters)
 
     def parse(
         self, raw: dict[str, Any], *, lenient: bool = False, plans: Callable[[str], Definition] | None = None

@@ -56,7 +56,7 @@ class DeferredPlan:
 
         What does not fit the model is left to `prepare`: to say why may take long.
         """
-        if not self._valid and self._definition.code_free:
+        if not self._valid and self._definition.quick:
             with suppress(ValueError, RecursionError):
                 self._parsed = self._definition.fit(self._raw)
                 self._valid = True
@@ -97,7 +97,7 @@ class DeferredPlan:
 
 
 class _DeferredAsyncPlan(DeferredPlan):
-    """The plan is made where its parameters are validated, in a thread: its constructor may read files too."""
+    """The plan is made where its parameters are validated: in a thread, unless neither can block."""
 
     _plan: Any = None
     _error: Exception | None = None

@@ -29,6 +29,8 @@ __all__ = ["Includes"]
 class Includes:
     """Everything that the included plans keep true is true. Its parameters are checked with the other plans known."""
 
+    _reads_when_made = True
+
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
         self._names = {include.name for include in parameters.includes}

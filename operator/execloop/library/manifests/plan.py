@@ -41,6 +41,8 @@ _AT_A_TIME = 10
 class Manifests:
     """Applies objects that are not as written down, waits until they are healthy, deletes what left the list."""
 
+    _reads_when_made = True
+
     def __init__(self, parameters: Parameters, context: Context) -> None:
         self._parameters, self._context = parameters, context
         self._wanted: Sequence[Wanted] = ()

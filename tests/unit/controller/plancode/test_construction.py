@@ -4,14 +4,17 @@ import asyncio
 import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, model_validator
 
 from execloop import Context
-from execloop._plans.definition import Definition
+from execloop._plans.definition import Definition, definition_of
 from execloop.controller.plancode.construction import Refusal, deferred
+from execloop.library.includes.plan import Includes
+from execloop.library.manifests.plan import Manifests
 from execloop.testing import ScriptedPlan
 
 
@@ -91,6 +94,14 @@ class TestConstructorOfAnAsynchronousPlan:
         assert asyncio.run(plan.create()) == []
         assert len(threads) == 1
         assert threads != [threading.get_ident()]
+
+    @pytest.mark.parametrize("built_in", [Manifests, Includes])
+    def test_one_that_reads_files_is_never_made_on_the_event_loop(self, built_in: object) -> None:
+        definition = definition_of(built_in)
+        assert definition is not None
+        assert definition.reads_when_made
+        plain = replace(definition, parameters=None)
+        assert not deferred(plain, {}, Context("a"), str, lambda _plan: None).prepare_here()
 
     def test_each_look_has_a_plan_of_its_own(self) -> None:
         threads: list[int] = []

@@ -224,7 +224,7 @@ class Runs:
         """Return how the plan is asked again after a run; None with a pause between them."""
         definition = ctx.validated.definition
         asynchronous = definition.teardown_asynchronous if ctx.teardown else definition.asynchronous
-        if ctx.options.sleep or (asynchronous and not definition.code_free):
+        if ctx.options.sleep or (asynchronous and not definition.quick):
             return None
         return NextLook(partial(self._next_look, ctx, task_approval), _asked(ctx), asynchronous)
 
