@@ -1,6 +1,6 @@
 """Measure the operator beside others that do the same, on a control plane of its own: one sitting, one at a time.
 
-    python -m benchmarks.operator                      write docs/benchmarks/operator.md
+    python -m benchmarks.operator                      write docs/benchmarks/operator.md and operator.svg
     python -m benchmarks.operator --quick              one round, no reaction, print alone
     python -m benchmarks.operator --quick execloop     of these contenders alone
 
@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
 import sys
 from pathlib import Path
 
 from benchmarks.operator.contenders import CONTENDERS, Unavailable
-from benchmarks.operator.measure import backlog, reaction
-from benchmarks.operator.report import Sitting, as_markdown
+from benchmarks.operator.measure import backlog, live, reaction
+from benchmarks.operator.report import Sitting, as_markdown, as_svg
 from benchmarks.operator.server import NAMESPACE, Server, install
+from benchmarks.pages import load, machine, publish, tell
 from tests.cluster import Cluster, NoCluster, provide
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "benchmarks" / "operator.md"
 TASKS = 3
 CREATIONS = 50
+LIVE_RATE = 100.0
 
 
 def prepare(cluster: Cluster, names: list[str], sitting: Sitting) -> list[str]:
@@ -60,13 +58,12 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
             if creations and CONTENDERS[name].reacts:
                 tell(f"one Plan at a time, {name}")
                 sitting.reactions[name] = await reaction(server, CONTENDERS[name], creations, sitting.idle_seconds)
+            if creations and CONTENDERS[name].lives:
+                tell(f"{LIVE_RATE:.0f} new Plans a second, {name}")
+                sitting.lives[name] = await live(server, CONTENDERS[name], LIVE_RATE, sitting.live_seconds)
         await server.clean()
     finally:
         await server.close()
-
-
-def tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -79,8 +76,7 @@ def main() -> int:
         parser.error(f"no contender is named {', '.join(sorted(unknown))}")
     if not Path("/proc/self/stat").exists():
         parser.error("CPU and memory are read from /proc: this needs Linux")
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    sitting = Sitting(machine, os.getloadavg()[0], given.plans, rounds=1 if given.quick else 3, idle_seconds=30.0)
+    sitting = Sitting(machine(), load(), given.plans, rounds=1 if given.quick else 3, idle_seconds=30.0)
     try:
         with provide() as cluster:
             names = prepare(cluster, given.contenders or list(CONTENDERS), sitting)
@@ -89,11 +85,7 @@ def main() -> int:
     except NoCluster as none:
         tell(str(none))
         return 1
-    page = as_markdown(sitting)
-    print(page)
-    if not given.quick:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(page)
+    publish("operator", as_markdown(sitting), as_svg(sitting), only_print=given.quick)
     return 0
 
 

@@ -26,6 +26,8 @@ __all__ = ["CONTENDERS", "Contender", "Unavailable", "go_program", "pinned"]
 _HERE = Path(__file__).parent
 _MODULE = _HERE / "controller_runtime"
 
+_FLOOR = "floor: one status PATCH a Plan, nothing else"
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -35,6 +37,11 @@ class Contender:
     plans: tuple[str, ...] = ("noop",)
     reacts: bool = False
     """Whether it is measured one Plan at a time, and at rest."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it keeps working: new Plans can be created beside it."""
+        return self.title != _FLOOR
 
     def environment(self, cluster: Cluster) -> Mapping[str, str]:
         return {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "TOKEN": cluster.token or ""}
@@ -88,7 +95,7 @@ def pinned(folder: Path, module: str) -> str:
 
 
 CONTENDERS = {
-    "floor": Contender("floor: one status PATCH a Plan, nothing else", _floor),
+    "floor": Contender(_FLOOR, _floor),
     "controller-runtime": Contender(
         f"controller-runtime {pinned(_MODULE, 'sigs.k8s.io/controller-runtime')} (Go), 10 workers",
         _controller_runtime,

@@ -1,4 +1,4 @@
-"""The measurements: a backlog, one Plan at a time, and rest."""
+"""The measurements: a backlog, new Plans at a steady rate, one Plan at a time, and rest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.operator.probes import probing
 from benchmarks.operator.process import running
 from benchmarks.operator.server import WRITES
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.operator.contenders import Contender
     from benchmarks.operator.server import Server
 
-__all__ = ["Backlog", "Reaction", "backlog", "reaction"]
+__all__ = ["Backlog", "Live", "Reaction", "backlog", "live", "reaction"]
 
 _SETTLES = 1.5
 _BETWEEN = 0.05
@@ -50,6 +51,30 @@ async def backlog(server: Server, contender: Contender, plan: str, count: int, n
         requests = server.requests() - before
     writes = sum(requests[verb, of] for verb in WRITES for of in ("plans", "plans/status"))
     return Backlog(number / (times[-1] - times[0]), writes / number, cpu_seconds, resident_mib)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Plans are created at a steady rate while the contender works."""
+
+    per_second: float
+    seconds: tuple[float, ...]
+    """From the request that creates a Plan to the watch event that shows it Ready."""
+    cpu_milliseconds: float
+    """A Plan, of the contender's process."""
+
+
+async def live(server: Server, contender: Contender, per_second: float, seconds: float) -> Live:
+    await server.clean()
+    with running(contender, server.cluster) as process:
+        await _one(server, "first")  # the contender has started when this one is ready
+        await asyncio.sleep(_SETTLES)
+        before = process.cpu_seconds()
+        async with probing(server, "live", per_second) as probes:
+            await asyncio.sleep(seconds)
+        cpu = process.cpu_seconds() - before
+    found = tuple(probe.seconds for probe in probes.found.values())
+    return Live(per_second, found, 1000 * cpu / len(found))
 
 
 @dataclass(frozen=True)

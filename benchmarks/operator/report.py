@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.operator.contenders import CONTENDERS
+from benchmarks.operator.measure import Backlog
+from benchmarks.picture import Bar, Group, bars
+from benchmarks.statistics import percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from benchmarks.operator.measure import Backlog, Reaction
+    from benchmarks.operator.measure import Live, Reaction
 
-__all__ = ["Sitting", "as_markdown"]
+__all__ = ["Sitting", "as_markdown", "as_svg"]
 
 _PREAMBLE = """\
 # What the operator costs
 
 {number:,} Plans wait, an operator starts, and all become Ready: how many Plans a second from the first to the last.
 Each contender has the API server to itself, one after the other in one sitting. {machine}, shared with the API server
-and its etcd. Of {rounds} rounds the best. Made by `make bench-operator`.
+and its etcd. Of {rounds} rounds the median, and the load average was {load:.1f} before the first. Made by
+`make bench-operator`.
+
+![Plans a second and processor time](operator.svg)
 
 """
 _NOT_QUIET = """\
@@ -49,6 +55,15 @@ reconcile. Then the writes, of any kind, while nothing changes.
 | | median | 90th percentile | writes in {idle:.0f} s at rest |
 |---|---:|---:|---:|
 """
+_LIVE = """\
+## New Plans at a steady rate
+
+{rate:.0f} new Plans `noop` a second for {seconds:.0f} s, while the contender works: from the request that creates a
+Plan to its Ready, and the CPU of the contender for each.
+
+| | Plans | median | 99th percentile | CPU a Plan |
+|---|---:|---:|---:|---:|
+"""
 _NONE = "-"
 _QUIET = 0.5
 
@@ -63,50 +78,91 @@ class Sitting:
     idle_seconds: float
     backlogs: dict[tuple[str, str], list[Backlog]] = field(default_factory=dict)
     """By plan and contender."""
+    live_seconds: float = 10.0
+    lives: dict[str, Live] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
 
 def as_markdown(sitting: Sitting) -> str:
-    preamble = _PREAMBLE.format(machine=sitting.machine, number=sitting.number, rounds=sitting.rounds)
+    preamble = _PREAMBLE.format(
+        machine=sitting.machine, number=sitting.number, rounds=sitting.rounds, load=sitting.load
+    )
     if sitting.load > _QUIET:
         preamble += _NOT_QUIET.format(load=sitting.load)
-    plans = dict.fromkeys(plan for plan, _ in sitting.backlogs)
-    tables = [line for plan in plans for line in _table(sitting, plan)]
-    return "".join([preamble, *tables, _NOTES, *_left_out(sitting), *_reaction(sitting)])
+    tables = [line for plan in _plans(sitting) for line in _table(sitting, plan)]
+    return "".join([preamble, *tables, _NOTES, *_left_out(sitting), *_live(sitting), *_reaction(sitting)])
 
 
-def _speed(sitting: Sitting, plan: str, name: str) -> float | None:
+def _plans(sitting: Sitting) -> Iterable[str]:
+    return dict.fromkeys(plan for plan, _ in sitting.backlogs)
+
+
+def _median(sitting: Sitting, plan: str, name: str) -> Backlog | None:
+    """Return the median of each figure over the rounds."""
     found = sitting.backlogs.get((plan, name))
-    return max(backlog.plans_per_second for backlog in found) if found else None
+    return Backlog(*map(statistics.median, zip(*map(astuple, found), strict=True))) if found else None
 
 
 def _table(sitting: Sitting, plan: str) -> Iterator[str]:
     yield f"## `{plan}`\n\n"
-    yield "| | Plans/s | of controller-runtime | of the floor | status writes | CPU s | memory MiB |\n"
-    yield "|---|---:|---:|---:|---:|---:|---:|\n"
-    for (of, name), found in sitting.backlogs.items():
-        if of != plan:
-            continue
-        best = max(found, key=lambda backlog: backlog.plans_per_second)
-        yield (
-            f"| {CONTENDERS[name].title} | {best.plans_per_second:.0f}"
-            f" | {_ratio(best.plans_per_second, _speed(sitting, plan, 'controller-runtime'))}"
-            f" | {_ratio(best.plans_per_second, _speed(sitting, plan, 'floor'))}"
-            f" | {max(backlog.status_writes for backlog in found):.2f}"
-            f" | {min(backlog.cpu_seconds for backlog in found):.1f}"
-            f" | {max(backlog.resident_mib for backlog in found):.0f} |\n"
-        )
+    yield "| | Plans/s | of the same work | of controller-runtime | CPU s | of the same work"
+    yield " | status writes | memory MiB |\n"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|\n"
+    same, light = _median(sitting, plan, "same-work"), _median(sitting, plan, "controller-runtime")
+    for of, name in sitting.backlogs:
+        found = _median(sitting, of, name)
+        if of == plan and found is not None:
+            yield (
+                f"| {CONTENDERS[name].title} | {found.plans_per_second:.0f}"
+                f" | {_ratio(found, same, 'plans_per_second')} | {_ratio(found, light, 'plans_per_second')}"
+                f" | {found.cpu_seconds:.2f} | {_ratio(found, same, 'cpu_seconds')}"
+                f" | {found.status_writes:.2f} | {found.resident_mib:.0f} |\n"
+            )
     yield "\n"
 
 
-def _ratio(value: float, base: float | None) -> str:
-    return _NONE if base is None else f"{value / base:.2f}"
+def _ratio(found: Backlog, base: Backlog | None, figure: str) -> str:
+    return _NONE if base is None else f"{getattr(found, figure) / getattr(base, figure):.2f}"
+
+
+def as_svg(sitting: Sitting) -> str:
+    groups = []
+    for plan in _plans(sitting):
+        found = {name: median for name in CONTENDERS if (median := _median(sitting, plan, name)) is not None}
+        speeds = {name: (each.plans_per_second, f"{each.plans_per_second:.0f}") for name, each in found.items()}
+        costs = {name: (each.cpu_seconds, f"{each.cpu_seconds:.1f} s") for name, each in found.items()}
+        groups += [_group(f"{plan}: Plans a second", speeds), _group(f"{plan}: processor time", costs)]
+    lives = {name: 1000 * percentile(each.seconds, 99) for name, each in sitting.lives.items()}
+    if lives:
+        latencies = {name: (value, f"{value:.0f} ms") for name, value in lives.items()}
+        groups.append(_group("new Plans at a steady rate: 99th percentile", latencies))
+    return bars(f"{sitting.number:,} Plans, and new ones", sitting.machine, groups)
+
+
+def _group(title: str, values: Mapping[str, tuple[float, str]]) -> Group:
+    return Group(title, [Bar(name, value, text, _kind(name)) for name, (value, text) in values.items()])
+
+
+def _kind(name: str) -> str:
+    return {"execloop": "ours", "floor": "hand"}.get(name, "peer")
 
 
 def _left_out(sitting: Sitting) -> Iterator[str]:
     for name, reason in sitting.missing.items():
         yield f"{CONTENDERS[name].title} is missing: {reason}.\n\n"
+
+
+def _live(sitting: Sitting) -> Iterator[str]:
+    if not sitting.lives:
+        return
+    rate = next(iter(sitting.lives.values())).per_second
+    yield _LIVE.format(rate=rate, seconds=sitting.live_seconds)
+    for name, found in sitting.lives.items():
+        middle, high = (1000 * percentile(found.seconds, share) for share in (50, 99))
+        yield f"| {CONTENDERS[name].title} | {len(found.seconds)} | {middle:.1f} ms | {high:.1f} ms"
+        yield f" | {found.cpu_milliseconds:.2f} ms |\n"
+    yield "\n"
 
 
 def _reaction(sitting: Sitting) -> Iterator[str]:
