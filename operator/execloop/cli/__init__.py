@@ -1,5 +1,6 @@
 """The command `execloop`. Importing it imports nothing else: each command imports what it needs when it is called."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,5 +16,9 @@ def main() -> None:
         if (hint := missing_extra(error)) is None:
             raise
         sys.exit(f"execloop: {hint}")
+    if "_EXECLOOP_COMPLETE" in os.environ:
+        from execloop.cli.shells import register  # noqa: PLC0415 - as above
+
+        register()
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     execloop(prog_name="kubectl execloop" if plugin else "execloop")

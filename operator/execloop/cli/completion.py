@@ -24,12 +24,9 @@ Examples:
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
     """Print the completion script of a SHELL. Names of Plans are asked of the cluster as you type."""
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 - the command starts without it
+    from execloop.cli.shells import SHELLS  # noqa: PLC0415 - the command starts without it
 
-    found = get_completion_class(shell)
-    if found is None:  # the choices above are those that click has
-        raise AssertionError(shell)
-    script = found(context.find_root().command, {}, "execloop", "_EXECLOOP_COMPLETE")
+    script = SHELLS[shell](context.find_root().command, {}, "execloop", "_EXECLOOP_COMPLETE")
     click.echo(script.source())
     return CONVERGED
 
