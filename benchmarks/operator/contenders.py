@@ -83,8 +83,8 @@ def _kopf(_cluster: Cluster) -> list[str]:
     return [sys.executable, "-m", "kopf", "run", *options, str(_HERE / "kopf_handlers.py")]
 
 
-def _execloop(cluster: Cluster) -> list[str]:
-    options = [f"--namespace={NAMESPACE}", f"--plans={_HERE / 'plans'}", f"--kubeconfig={cluster.kubeconfig}"]
+def _execloop(cluster: Cluster, plans: str = "plans") -> list[str]:
+    options = [f"--namespace={NAMESPACE}", f"--plans={_HERE / plans}", f"--kubeconfig={cluster.kubeconfig}"]
     return [sys.executable, "-m", "execloop.cli", "operator", *options]
 
 
@@ -107,4 +107,7 @@ CONTENDERS = {
     ),
     "kopf": Contender(f"Kopf {version('kopf')}, create, update and resume handlers", _kopf),
     "execloop": Contender("execloop", _execloop, ("noop", "configmaps"), reacts=True),
+    "execloop-cached": Contender(
+        "execloop, reads from its watch (`cached=True`)", functools.partial(_execloop, plans="cached"), ("configmaps",)
+    ),
 }
