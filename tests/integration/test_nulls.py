@@ -50,30 +50,48 @@ def test_kubectl_drops_a_null_and_the_api_server_keeps_it(
     assert plans.get("a")["spec"]["parameters"] == arrives
 
 
-@pytest.mark.usefixtures("operator")
-def test_manifests_leaves_a_field_out_that_is_null(plans: Plans, kubectl: Kubectl, send: Send) -> None:
-    """A server-side apply would make empty text of it."""
-    wanted = configmap("a", kept="1")
+def kept(name: str) -> dict[str, Any]:
+    """An object of `manifests` with a field that is null, and with an annotation that is."""
+    wanted = configmap(name, kept="1")
     wanted["data"]["empty"] = None
     wanted["metadata"]["annotations"] = {"empty": None}
-    send(manifest("a", "manifests", parameters={"objects": [wanted]}))
-    plans.wait("a")
-    found = json.loads(kubectl("get", "configmap", "a", "--output=json"))
-    assert found["data"] == {"kept": "1"}
-    assert "annotations" not in found["metadata"]
+    return wanted
 
 
-@pytest.mark.usefixtures("operator")
-def test_a_step_removes_what_an_expression_makes_null(plans: Plans, kubectl: Kubectl, send: Send) -> None:
-    old = {**configmap("a", old="1", kept="1"), "metadata": {"name": "a", "annotations": {"old": "1", "kept": "1"}}}
-    kubectl("create", "--filename=-", input=json.dumps(old))
+def removal(name: str) -> dict[str, Any]:
+    """Parameters of `steps` that remove an annotation and a field of an object that exists."""
     annotate = {"name": "annotate", "do": {"annotate": {"target": "a", "annotations": {"old": "${{ null }}"}}}}
     patch = {"name": "patch", "do": {"patch": {"target": "a", "patch": {"data": {"old": "${{ null }}"}}}}}
-    parameters = {"steps": [annotate, patch], "objects": reading(a="ConfigMap/a")}
-    send(manifest("a", "steps", parameters=parameters, errorBackoff={"initial": "200ms"}))
-    plans.wait("a")
-    found = json.loads(kubectl("get", "configmap", "a", "--output=json"))
-    assert (found["data"], found["metadata"]["annotations"]) == ({"kept": "1"}, {"kept": "1"})
+    return {"steps": [annotate, patch], "objects": reading(a=f"ConfigMap/{name}")}
+
+
+@pytest.fixture
+def api(operator: Operator) -> Iterator[Api]:
+    with serving() as made:
+        yield made
+
+
+def test_each_plan_does_the_same_however_it_was_applied(plans: Plans, kubectl: Kubectl, send: Send, api: Api) -> None:
+    """`manifests` leaves out what is null (a server-side apply would make empty text of it), `steps` removes what an
+    expression makes null, `http` expects and sends it.
+    """
+    existing = {
+        **configmap("b", old="1", kept="1"),
+        "metadata": {"name": "b", "annotations": {"old": "1", "kept": "1"}},
+    }
+    kubectl("create", "--filename=-", input=json.dumps(existing))
+    api.objects["/teams/red"] = {"id": "red", "owner": "jane"}
+    expect = {"id": "red", "owner": "${null}"}
+    send(manifest("manifests", "manifests", parameters={"objects": [kept("a")]}))
+    send(manifest("steps", "steps", parameters=removal("b"), errorBackoff={"initial": "200ms"}))
+    send(manifest("http", "http", parameters={"url": f"{api.url}/teams/red", "expect": expect}))
+    for name in ("manifests", "steps", "http"):
+        plans.wait(name)
+    applied, changed = (json.loads(kubectl("get", "configmap", name, "--output=json")) for name in ("a", "b"))
+    assert applied["data"] == {"kept": "1"}
+    assert "annotations" not in applied["metadata"]
+    assert (changed["data"], changed["metadata"]["annotations"]) == ({"kept": "1"}, {"kept": "1"})
+    assert api.objects["/teams/red"].get("owner") is None
 
 
 @pytest.mark.usefixtures("operator")
@@ -84,17 +102,3 @@ def test_a_step_that_a_null_left_with_nothing_to_do_says_how_to_write_it(plans: 
     plans.wait("a", "Stalled")
     assert "parameters.steps.0.do.annotate: " in plans.message("a")
     assert "write ${{ null }}: kubectl apply drops a null" in plans.message("a")
-
-
-@pytest.fixture
-def api(operator: Operator) -> Iterator[Api]:
-    with serving() as made:
-        yield made
-
-
-def test_http_expects_and_sends_a_null(plans: Plans, send: Send, api: Api) -> None:
-    api.objects["/teams/red"] = {"id": "red", "owner": "jane"}
-    expect = {"id": "red", "owner": "${null}"}
-    send(manifest("a", "http", parameters={"url": f"{api.url}/teams/red", "expect": expect}))
-    plans.wait("a")
-    assert api.objects["/teams/red"].get("owner") is None

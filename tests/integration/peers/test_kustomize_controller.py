@@ -44,6 +44,13 @@ def deployment(name: str) -> Object:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
+def job(name: str) -> Object:
+    """One that starts, and whose pod never runs."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
+    spec = {"template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
 KEEP = {"execloop.dev/prune": "disabled"}
 IGNORE_DATA = [{"kind": "ConfigMap", "name": "x", "paths": ["/data/ignored"]}]
 TORN_DOWN = ()
@@ -233,6 +240,13 @@ CASES = [
         (deployment("never"), configmap("after", {"execloop.dev/wave": "1"}, a="1")),
         {"ConfigMap/after": GONE},
         says="Deployment {namespace}/never: ",
+    ),
+    Case(
+        "WaitConditions, a Job that runs",
+        (job("never"), configmap("after", {"execloop.dev/wave": "1"}, a="1")),
+        (job("never"), configmap("after", {"execloop.dev/wave": "1"}, a="1")),
+        {"ConfigMap/after": GONE},
+        says="Job {namespace}/never: ",
     ),
     Case(
         "CancelHealthCheckOnNewRevision",

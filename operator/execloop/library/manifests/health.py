@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["HealthCheck", "brief"]
 
 _SHOWN, _LONGEST = 5, 180
+_JOB = "batch/v1", "Job"
 
 
 class HealthCheck:
     """Says how an object is: by an expression where one is given for it, else by the rules of kstatus.
 
-    Without `wait` it is enough that an object exists, except for what others need in order to be.
+    A Job is an exception: to kstatus it is as it should be once it has started, and here once it is complete, since
+    what comes after it needs what it did. Without `wait` it is enough that an object exists, except for what others
+    need in order to be.
     """
 
     def __init__(self, rules: Sequence[ReadyWhen], *, wait: bool) -> None:
@@ -38,7 +41,15 @@ class HealthCheck:
         if not self._wait:
             return Health("Current", "it exists")
         rule = next((one for one in self._rules if one.fits(live)), None)
-        return kstatus.compute(live) if rule is None else rule.health_of(live)
+        return _completed(live, kstatus.compute(live)) if rule is None else rule.health_of(live)
+
+
+def _completed(live: dict[str, Any], health: Health) -> Health:
+    if health.state != "Current" or (live.get("apiVersion"), live["kind"]) != _JOB or live["spec"].get("suspend"):
+        return health
+    conditions = (live.get("status") or {}).get("conditions") or ()
+    complete = any(one.get("type") == "Complete" and one.get("status") == "True" for one in conditions)
+    return health if complete else Health("InProgress", "the Job is not complete yet")
 
 
 def brief(messages: Iterable[str]) -> str:

@@ -106,6 +106,24 @@ class TestHealth:
         }
         assert HealthCheck([], wait=wait).of({"apiVersion": "example.com/v1", **pending}).state == state
 
+    @pytest.mark.parametrize(
+        ("spec", "conditions", "state"),
+        [
+            ({}, [], "InProgress"),
+            ({}, [{"type": "Complete", "status": "False"}], "InProgress"),
+            ({}, [{"type": "Complete", "status": "True"}], "Current"),
+            ({}, [{"type": "Failed", "status": "True", "message": "too often"}], "Failed"),
+            ({"suspend": True}, [{"type": "Suspended", "status": "True"}], "Current"),
+        ],
+        ids=["runs", "not complete", "complete", "failed", "suspended"],
+    )
+    def test_a_job_is_healthy_once_it_is_complete(
+        self, spec: dict[str, Any], conditions: list[dict[str, str]], state: str
+    ) -> None:
+        status = {"startTime": "2026-01-01T00:00:00Z", "conditions": conditions}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec, "status": status}
+        assert HealthCheck([], wait=True).of(job).state == state
+
     def test_a_namespace_or_a_definition_is_waited_for_all_the_same(self) -> None:
         definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
         assert HealthCheck([], wait=False).of({**definition, "metadata": {"name": "x"}}).state == "InProgress"
