@@ -61,6 +61,10 @@ class Life:
     created_per_second: float = 0.0
     empty_mib: float = 0.0
     """The operator's memory without a Plan."""
+    start_cpu: float = 0.0
+    """Of a process without a Plan, until it has nothing to do."""
+    start_seconds: float = 0.0
+    """Until it is ready without a Plan."""
     plans_per_second: float = 0.0
     backlog_cpu: float = 0.0
     backlog_mib: float = 0.0
@@ -70,6 +74,9 @@ class Life:
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """Seconds from the request to Ready of the new Plans, by what the operator did meanwhile."""
     checks_per_second: float = 0.0
+    check_cpu: float = 0.0
+    """Seconds for each check, with what the new Plans beside them took."""
+    empty_api_server_mib: float = 0.0
     api_server_mib: float = 0.0
     storage_mib: float = 0.0
 
@@ -88,10 +95,12 @@ async def live(server: Server, number: int, *, restarts: int, idle_seconds: floa
     life = Life(number)
     names = [f"plan-{index:06d}" for index in range(number)]
     await server.clean()
+    life.empty_api_server_mib, _ = server.memory()
+    began = time.monotonic()
     async with _operating(server) as (process, endpoints):
-        await _listed(endpoints)
+        life.start_seconds = await _listed(endpoints) - began
         await _quiet(process)
-        life.empty_mib = process.resident_mib()
+        life.empty_mib, life.start_cpu = process.resident_mib(), process.cpu_seconds()
     began = time.monotonic()
     await server.fill(names, "noop", 3)
     life.created_per_second = number / (time.monotonic() - began)
@@ -137,6 +146,8 @@ async def _restart(server: Server, life: Life, turn: int) -> None:
     ):
         listed = await _listed(endpoints)
         looked_at = await _quiet(process)
+        while await _reconciles(endpoints) < life.number:  # another process may have had the processor
+            looked_at = await _quiet(process)
         cpu, resident = process.cpu_seconds(), process.resident_mib()
     life.restarts.append(Restart(listed - began, looked_at - began, cpu, resident))
     tell(f"all looked at {looked_at - began:.1f} s after the start")
@@ -152,14 +163,16 @@ def _add(life: Life, phase: str, probes: Iterable[Probe]) -> None:
 async def _check(server: Server, life: Life, names: list[str]) -> None:
     """Each Plan is looked at every few seconds, because of its interval."""
     await server.edit(names, {"interval": f"{max(1, life.number // _CHECKS_PER_SECOND)}s"})
-    async with _operating(server) as (_, endpoints):
+    async with _operating(server) as (process, endpoints):
         async with asyncio.timeout(_PATIENCE):
             while (await _reconciles(endpoints)) < 2 * life.number:  # noqa: ASYNC110 - the edits are taken, the checks steady
                 await asyncio.sleep(1)
-        before, began = await _reconciles(endpoints), time.monotonic()
+        before, began, cpu = await _reconciles(endpoints), time.monotonic(), process.cpu_seconds()
         async with probing(server, "checks", _PER_SECOND) as probes:
             await asyncio.sleep(_PROBED)
-        life.checks_per_second = (await _reconciles(endpoints) - before) / (time.monotonic() - began)
+        checks = await _reconciles(endpoints) - before
+        life.checks_per_second = checks / (time.monotonic() - began)
+        life.check_cpu = (process.cpu_seconds() - cpu) / checks
     _add(life, "all Plans are checked again and again", probes.found.values())
 
 

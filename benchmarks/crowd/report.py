@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from benchmarks.crowd.measure import Life
 
-__all__ = ["as_markdown", "as_svg"]
+__all__ = ["as_json", "as_markdown", "as_svg"]
 
 _PAGE = """\
 # {number:,} Plans on one operator
@@ -46,6 +48,11 @@ _IDLE = "nothing else"
 def as_markdown(life: Life, name: str, machine: str, load: float, command: str) -> str:
     preamble = _PAGE.format(number=life.number, machine=machine, load=load, command=command, name=name)
     return "".join([preamble, *(f"| {what} | {value} |\n" for what, value in _figures(life)), *_fairness(life), _NOTES])
+
+
+def as_json(life: Life) -> str:
+    """Return the figures that the model of a million Plans begins with."""
+    return json.dumps(asdict(life) | {"latencies": {}}, indent=1) + "\n"
 
 
 def _figures(life: Life) -> Iterator[tuple[str, str]]:
