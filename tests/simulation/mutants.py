@@ -25,7 +25,7 @@ from execloop.controller.reconcile.context import ReconcileContext
 from execloop.controller.reconcile.execution import driver, executions, outcome, runs
 from execloop.controller.status import finalizer, writer
 from execloop.controller.timing import Timeline
-from execloop.controller.watch import cache
+from execloop.controller.watch import cache, references
 from execloop.kube.lease.census import Census
 from execloop.kube.lease.election import Candidate
 from execloop.kube.lease.shards import Shards
@@ -233,6 +233,10 @@ MUTANTS = (
         "wait for a watch that is silent", lambda: [patch.object(stream, "_bounded", lambda items, _silence: items)]
     ),
     Mutant("leave a status as another client made it", lambda: [patch.object(cache.PlanState, "observe", _observe)]),
+    Mutant(
+        "wake no Plan whose source has changed",
+        lambda: [patch.object(references.References, "changed", lambda _self, _reference, _metadata: None)],
+    ),
     Mutant("pause beyond the deadline", lambda: [patch.object(outcome, "_left", lambda *_: float("inf"))]),
 )
 
