@@ -47,15 +47,19 @@ def read(parameters: Parameters, context: Context) -> Iterator[tuple[str, str, s
     for step in parameters.steps:
         names = reads("objects", step.expressions) | ({step.target} if step.target else set())
         found = (parameters.reference(step, name) for name in sorted(names))
-        references = [each for each in found if each is not None and each.name is not None]
-        for values in _each(parameters, context, step) if references else ():
-            for each in references:
+        places = [
+            (each.api_version, each.kind, each.namespace, each.name) for each in found if each is not None and each.name
+        ]
+        if isinstance(migrations := (step.do.sql or {}).get("configMap"), str):
+            places.append(("v1", "ConfigMap", None, migrations))
+        for values in _each(parameters, context, step) if places else ():
+            for api_version, kind, given, name in places:
                 try:
-                    namespace, name = rendered([each.namespace or context.namespace, each.name], values)
+                    namespace, shown = rendered([given or context.namespace, name], values)
                 except CelError:  # it is known only when other objects are read
                     continue
-                if name and namespace == context.namespace:
-                    yield each.api_version, each.kind, namespace, name
+                if shown and namespace == context.namespace:
+                    yield api_version, kind, namespace, shown
 
 
 def _each(parameters: Parameters, context: Context, step: Step) -> Iterator[dict[str, Any]]:

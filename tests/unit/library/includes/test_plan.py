@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from execloop.library.manifests import Manifests
 from execloop.library.steps.plan import Steps
 from execloop.testing import converge, survive_failures
 from tests.unit.library.steps.world import UID, World, configmap
+from tests.volumes import put
 
 DEFINITION = definition_of(Includes)
 assert DEFINITION is not None
@@ -61,6 +63,7 @@ class Operated:
     """The plan as the operator drives it: made anew for each run, with what it kept."""
 
     name = "includes"
+    limits = Limits((), ("127.0.0.1",))
 
     def __init__(self, world: World, *includes: dict[str, Any], restarted: bool = False, **parameters: Any) -> None:
         self.world, self._restarted = world, restarted
@@ -79,7 +82,7 @@ class Operated:
             2,
             state=copy.deepcopy(world.state),
             inventory=Inventory(world.stored, recover=self._restarted or self._made is None),
-            limits=Limits((), ("127.0.0.1",)),
+            limits=self.limits,
             plans=known,
         )
         kube = Kube.for_plan(world.cluster.connection, namespace="default", name="a", uid=UID)
@@ -217,6 +220,18 @@ class TestRefusals:
     def test_two_includes_that_want_one_object_are_refused(self) -> None:
         with pytest.raises(FatalError, match="web and other both want ConfigMap default/web: keep one of them"):
             asked(Operated(World(), WEB, include("other", configmap("web"))))
+
+
+def test_objects_of_a_folder_are_watched_and_belong_to_the_include_that_reads_it(tmp_path: Path) -> None:
+    put(tmp_path, {"a.yaml": json.dumps(configmap("web"))})
+    files = {"name": "files", "plan": "manifests", "parameters": {"folder": str(tmp_path)}}
+    operated = Operated(World(), files, API)
+    operated.limits = Limits((tmp_path,))
+    assert ("v1", "ConfigMap", "default", "web") in operated.plan().watches
+    twice = Operated(World(), files, WEB)
+    twice.limits = Limits((tmp_path,))
+    with pytest.raises(FatalError, match="files and web both want ConfigMap default/web: keep one of them"):
+        asked(twice)
 
 
 class TestKept:

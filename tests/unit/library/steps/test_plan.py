@@ -418,9 +418,10 @@ def test_objects_that_are_only_read_are_watched_by_name_in_the_plans_own_namespa
         "objects": {"team": objects.pop("team")},
         "do": {"wait": "${{ item }}"},
     }
-    operated = Operated(World(), APPLY, one, each, token="horse")
+    sql = {"name": "sql", "do": {"sql": {"dsn": "sqlite:////x", "configMap": "migrations"}}}
+    operated = Operated(World(), APPLY, one, each, sql, token="horse")
     made = Steps(operated.parameters, operated.context())
-    assert {name for *_, name in made.reads} == {"read", "target", "x", "y"}
+    assert {name for *_, name in made.reads} == {"read", "target", "x", "y", "migrations"}
 
 
 def test_a_teardown_deletes_the_objects_of_all_items_at_once() -> None:
