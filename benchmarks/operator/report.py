@@ -146,7 +146,7 @@ def _group(title: str, values: Mapping[str, tuple[float, str]]) -> Group:
 
 
 def _kind(name: str) -> str:
-    return {"execloop": "ours", "floor": "hand"}.get(name, "peer")
+    return "hand" if name == "floor" else "ours" if name.startswith("execloop") else "peer"
 
 
 def _left_out(sitting: Sitting) -> Iterator[str]:
