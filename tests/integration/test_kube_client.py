@@ -61,6 +61,27 @@ async def test_what_is_created_is_marked_as_the_plans(kube: Kube, namespace: str
 
 
 @in_event_loop
+async def test_what_a_plan_owns_is_what_carries_its_label(kube: Kube, connection: Connection, namespace: str) -> None:
+    other = Kube.for_plan(connection, namespace=namespace, name="other", uid="uid-other")
+    await kube.create(config_map("created"))
+    await kube.apply(config_map("applied"))
+    await other.create(config_map("of-another"))
+    assert names(await kube.owned("v1", "ConfigMap")) == ["applied", "created"]
+
+
+@in_event_loop
+async def test_without_an_operator_it_is_what_was_written_by_its_manager(
+    kube: Kube, connection: Connection, namespace: str
+) -> None:
+    outside = Kube(connection, namespace=namespace)
+    await outside.create(config_map("created", k="1"))
+    await outside.apply(config_map("applied"))
+    await kube.create(config_map("of-a-plan"))
+    for cached in (False, True):
+        assert names(await outside.owned("v1", "ConfigMap", cached=cached)) == ["applied", "created"]
+
+
+@in_event_loop
 async def test_a_list_has_every_page(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_PAGE", 2)
     wanted = ["a", "b", "c", "d", "e"]

@@ -154,6 +154,32 @@ class TestDependencies:
         plans.until(lambda: "Gadget" in plans.message("a"), "it is named")
         assert plans.condition("a") == ("False", "DependencyNotReady")
 
+    def test_a_kind_that_is_served_later_is_found(self, plans: Plans, cluster: Cluster, namespace: str) -> None:
+        plural = f"gadgets-{namespace}"  # the cluster is shared
+        kind = f"Gadget{namespace.replace('-', '')}"
+        needs = [{"apiVersion": "example.com/v1", "kind": kind, "name": "g"}]
+        plans.apply(manifest("a", "marks", dependsOn=needs))
+        plans.until(lambda: kind in plans.message("a"), "it waits")
+        schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        definition = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.example.com"},
+            "spec": {
+                "group": "example.com",
+                "scope": "Namespaced",
+                "names": {"kind": kind, "plural": plural, "singular": plural},
+                "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+            },
+        }
+        try:
+            plans.apply(definition)
+            cluster.kubectl("wait", "--for=condition=Established", f"crd/{plural}.example.com", "--timeout=30s")
+            plans.apply({"apiVersion": "example.com/v1", "kind": kind, "metadata": {"name": "g"}})
+            plans.wait("a", seconds=40)  # a look follows after 30 s at most
+        finally:
+            cluster.kubectl("delete", "crd", f"{plural}.example.com", "--wait=false")
+
     def test_a_cycle_names_its_members_and_ends_with_its_cause(self, plans: Plans, namespace: str) -> None:
         plans.apply(
             manifest("a", "marks", dependsOn=[{"name": "b"}]),

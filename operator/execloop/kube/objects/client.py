@@ -157,7 +157,7 @@ class Kube:
 
         With `cached` the operator's watch may answer, for a kind that is `Whole` in the plan's `watches`: then it
         costs no request. It may lag behind the API server, not behind this Plan's writes by `context.kube`. Without
-        the operator no object has a label; then what was written by the name `execloop` counts.
+        the operator no object has a label; then those count of which the field manager `execloop` has a field.
 
         Raises ApiError as `list` does.
         """
