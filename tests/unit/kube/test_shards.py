@@ -133,6 +133,8 @@ def test_a_second_replica_gets_its_share_and_no_range_has_two_owners(world: Worl
         uid = "a uid"
         owner = first if range_of(uid, 4) in owned(first) else second
         assert [one.owns(uid) for one in (first, second)] == [owner is first, owner is second]
+        other = second if owner is first else first
+        assert (owner.holder(uid), other.holder(uid)) == ("", owner._me)
 
     world.live(main)
 
@@ -251,6 +253,19 @@ def test_two_divisions_that_begin_at_once_are_never_in_force_together(world: Wor
             await asyncio.sleep(0.1)
             assert not (both[0].held and both[1].held)
         assert any(one.held for one in both)
+
+    world.live(main)
+
+
+def test_a_standby_knows_who_holds_the_one_lease(world: World) -> None:
+    async def main() -> None:
+        first, second = world.undivided(), world.undivided()
+        await world.start(first)
+        await asyncio.sleep(5)
+        await world.start(second)
+        await asyncio.sleep(5)
+        assert first.held
+        assert (first.holder("a uid"), second.holder("a uid")) == ("", first._lease.holder)
 
     world.live(main)
 

@@ -75,7 +75,7 @@ class KnownRuns:
 
     def _elsewhere(self, holder: str) -> Known:
         if not holder:
-            return Known(why=_NOT_HERE, next="look at the page of the replica that holds the Lease")
+            return Known(why=_NOT_HERE, next="open the page of the replica that does; its Lease names it")
         pod = holder.rpartition("_")[0] or holder
         forward = f"open its page: `kubectl port-forward pod/{pod} {self.port}` in the operator's namespace"
         return Known(why=f"{_NOT_HERE} The replica `{pod}` does, and shows them.", next=forward)

@@ -34,7 +34,7 @@ def known(elsewhere: str | None, *, ran: bool = False, **execution: Any) -> tupl
         (None, False, {}, 0, "No task has run yet.", ""),
         (None, False, {"id": "e1", "runs": 0}, 0, "No task has run yet.", ""),
         (None, False, {"id": "e1", "runs": 3}, 0, "before this process began", "the next execution is shown here"),
-        ("", True, {"id": "e1", "runs": 3}, 0, "This replica does not reconcile", "holds the Lease"),
+        ("", True, {"id": "e1", "runs": 3}, 0, "This replica does not reconcile", "its Lease names it"),
         ("web-1_f3a", True, {"id": "e1"}, 0, "The replica `web-1` does", "kubectl port-forward pod/web-1 8090"),
     ],
 )
