@@ -264,6 +264,21 @@ class TestDependencies:
             assert control.conditions(name) == waits_for("DependencyCycle")
         assert message(control).startswith("these Plans wait for one another: team/a -> team/b -> team/c -> team/a; ")
 
+    def test_of_two_cycles_the_shorter_is_named(self, control: Controller) -> None:
+        for name, others in (("a", "xb"), ("x", "y"), ("y", "a"), ("b", "a")):
+            control.apply(name=name, dependsOn=[{"name": other} for other in others])
+        control.reconcile("a")
+        assert message(control).startswith("these Plans wait for one another: team/a -> team/b -> team/a; ")
+
+    def test_a_very_long_cycle_is_not_looked_for_to_its_end(
+        self, control: Controller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("execloop.controller.reconcile.inputs.dependencies._LOOKED_AT", 2)
+        for name, other in ("ab", "bc", "cd", "da"):
+            control.apply(name=name, dependsOn=[{"name": other}])
+        control.reconcile("a")
+        assert control.conditions() == waits_for("DependencyNotReady")
+
     def test_between_the_runs_of_an_execution_nobody_looks(self, control: Controller) -> None:
         control.apply(name="first")
         control.settle("first")

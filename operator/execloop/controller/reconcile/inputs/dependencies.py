@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
@@ -28,6 +29,8 @@ UNMET = frozenset({"ServiceAccountNotFound", "DependencyCycle", "DependencyNotRe
 """The reasons for which an execution may not begin yet."""
 
 _NAMED = 5
+_LOOKED_AT = 1000
+"""Plans; a longer cycle is not named, and its Plans wait with `DependencyNotReady`."""
 _ABSENT = frozenset({"NoSuchKind", "NotFound"})
 
 
@@ -88,11 +91,14 @@ class Dependencies:
         return _Why(f"{one} is not ready: {_reason(found) if _is_plan(one) else health.message}")
 
     def _cycle(self, key: Key) -> tuple[Key, ...]:
-        """Return the Plans on a way from this one back to itself; empty when there is none. Looks at each once."""
+        """Return the Plans on the shortest way from this one back to itself; empty when none is found.
+
+        It looks at the nearest Plans only: each that waits looks, so a chain of very many would take long.
+        """
         before: dict[Key, Key] = {}
-        pending = [key]
-        while pending:
-            at = pending.pop()
+        pending = deque([key])
+        while pending and len(before) < _LOOKED_AT:
+            at = pending.popleft()
             for dependency in self._plans(at):
                 if dependency == key:
                     way = [key, at]
