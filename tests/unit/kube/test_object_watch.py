@@ -265,6 +265,14 @@ class TestReads:
         assert watching.watch.owned(MINE, "") == watching.watch.owned(MINE, "team") != []
         assert watching.watch.owned(MINE, "other") == []
 
+    @pytest.mark.parametrize("other", [{"kind": "Scale"}, {"apiVersion": "v2"}])
+    def test_an_answer_of_another_form_is_not_read_in_place_of_the_object(self, other: dict[str, str]) -> None:
+        watching = Watching()
+        answer = config_map("a", MINE) | {"metadata": {"name": "a", "resourceVersion": "9999"}} | other
+        watching.watch.wrote(MINE, ("team", "a"), answer)
+        assert watching.watch.get(MINE, ("team", "a")) is None
+        assert watching.watch.owned(MINE, "team") is None
+
     def test_after_a_backup_was_restored_the_versions_begin_anew(self) -> None:
         watching = Watching()
         watching.watch.wrote(MINE, ("team", "a"), config_map("a", MINE) | {"metadata": {"resourceVersion": "9999"}})

@@ -90,8 +90,8 @@ class ObjectWatch(Watch):
         """Take note of a write by a Plan: the object that the server answered, or None where it did not say."""
         answer = answer or {}
         version = _number((answer.get("metadata") or {}).get("resourceVersion"))
-        whole = version is not None and answer.get("kind") == self._type["kind"]
-        text = _encode({**answer, **self._type}) if whole else None
+        readable = version is not None and self._type.items() <= answer.items()  # not a Scale, nor of another version
+        text = _encode(answer) if readable else None
         with self._lock:
             self._writes.forget(plan, place)
             if version is None or version > self._at:
