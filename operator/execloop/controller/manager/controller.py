@@ -167,6 +167,7 @@ class Operator:
         for key in self.cache:
             if (namespace is None or key.namespace == namespace) and key not in present:
                 self._gone(key)
+                self.references.changed(Reference(API_VERSION, KIND, *key), key._asdict())
         self.unlisted.discard(namespace)
         if not self.unlisted:
             known = {state.uid for state in map(self.cache.get, self.cache) if state is not None}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.controller.manager import controller as operator_module
 from execloop.controller.manager.controller import Operator
 from execloop.controller.manager.leadership import Leadership, NoElection
@@ -21,7 +22,7 @@ from execloop.controller.plancode.crashes.suspects import Suspects
 from execloop.controller.plancode.crashes.suspicion import Suspicion
 from execloop.controller.watch.cache import Key
 from execloop.controller.watch.drift import DriftWatches
-from execloop.controller.watch.references import References
+from execloop.controller.watch.references import Reference, References
 from execloop.controller.watch.workqueue import Priority, WorkQueue
 from execloop.kube import ApiError, LeaseLost
 from tests.controlling import NAMESPACE, PLANS, Controller
@@ -39,6 +40,8 @@ class Operating:
         self.places, self.spare = 10, 5
         self.suspects = Suspects(Journal(Path("unused")), control.clock.monotonic)
         self.unlisted: set[str | None] = {None}
+        self.woken: list[Key] = []
+        """Plans that refer to what has changed."""
         self.metrics = Metrics(CollectorRegistry())
 
     def run(self, main: Callable[[Operator], Coroutine[Any, Any, None]]) -> None:
@@ -54,7 +57,7 @@ class Operating:
                 suspects=self.suspects,
                 reconciler=self.control.reconciler,
                 drift=drift,
-                references=References(self.control.cluster.kube, (), lambda _key, _metadata: None),
+                references=References(self.control.cluster.kube, (), lambda key, _metadata: self.woken.append(key)),
                 places=asyncio.Semaphore(self.places),
                 spare=asyncio.Semaphore(self.spare),
                 unlisted=self.unlisted,
@@ -170,6 +173,18 @@ class TestListed:
         operating.hear_of_all("b")
         assert list(control.cache) == [Key(NAMESPACE, "b")]
         assert [operating.queue.pop(), operating.queue.pop()] == [Key(NAMESPACE, "b"), None]
+
+    def test_a_plan_that_depends_on_one_that_went_is_woken(self, control: Controller, operating: Operating) -> None:
+        control.apply()
+        operating.see(None)
+        other = Key(NAMESPACE, "b")
+
+        async def main(operator: Operator) -> None:
+            operator.references.refer(other, [Reference(API_VERSION, KIND, *KEY)])
+            operator.listed(NAMESPACE, {other})
+
+        operating.run(main)
+        assert operating.woken == [other]
 
     @pytest.mark.parametrize(("namespace", "left"), [("another", [KEY]), (None, [])])
     def test_a_list_speaks_of_its_own_namespace(
