@@ -16,6 +16,7 @@ from execloop._plans.registry import Registry
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND
 from execloop.controller.manager.builder import assemble
 from execloop.controller.manager.leadership import WhileHeld
+from execloop.controller.manager.tuning import loop_factory
 from execloop.controller.plancode.clients import Clients
 from execloop.controller.plancode.host import PlanHost
 from execloop.controller.reconcile.commit import AtRest
@@ -346,7 +347,7 @@ def _plan_host(settings: Settings, suspects: Suspects, operator: Callable[[], Op
     def long(key: Hashable) -> None:
         operator().give_place_up(Key(*key))  # type: ignore[misc]
 
-    return PlanHost(settings.workers, settings.max_threads, free, long, suspects.note)
+    return PlanHost(settings.workers, settings.max_threads, free, long, suspects.note, new_loop=loop_factory())
 
 
 def _watches(

@@ -45,7 +45,7 @@ class PlanHost:
     `note` with the key of each call that begins, and what it returns once nothing of that call can run any more.
     `beat`: seconds between two looks at the plans' event loop, which is given up when it has not turned for
     `long_call`. `patience`: seconds that a call which is cancelled, or leaves tasks behind, has to end before its key
-    is barred; `gaps`: seconds between two cancellations of one that does not end.
+    is barred; `gaps`: seconds between two cancellations of one that does not end. `new_loop` makes their event loop.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class PlanHost:
         patience: float = _PATIENCE,
         gaps: tuple[float, ...] = CANCELLATION_GAPS,
         clock: Callable[[], float] = time.monotonic,
+        new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
         self.threads = PlanThreads(max_threads, min(workers, max_threads // 2), self._thread_is_free)
         self.barred: set[Hashable] = set()
@@ -70,7 +71,7 @@ class PlanHost:
         self._async_places = Places(workers, hold, long, on_long, remembers=True)
         self._on_free, self._note = on_free, note
         self._long_call, self._beat, self._patience = long_call, beat, patience
-        self._gaps, self._clock = gaps, clock
+        self._gaps, self._clock, self._new_loop = gaps, clock, new_loop
         self._main: asyncio.AbstractEventLoop | None = None
         self._loop: PlansLoop | None = None
         self._calls: dict[Hashable, Call] = {}
@@ -149,7 +150,7 @@ class PlanHost:
     def _their_loop(self) -> PlansLoop:
         if self._loop is None:
             try:
-                self._loop = PlansLoop(self.threads, self._gaps)
+                self._loop = PlansLoop(self.threads, self._gaps, self._new_loop)
             except (OSError, RuntimeError) as error:  # no file descriptor, no thread
                 raise TooManyBlocked(f"no event loop for async plan code: {error}") from None
         return self._loop

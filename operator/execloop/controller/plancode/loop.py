@@ -38,8 +38,10 @@ _CLOSE = 1.0
 class PlansLoop:
     """Raises OSError or RuntimeError when the system gives no more descriptors or threads."""
 
-    def __init__(self, threads: PlanThreads, gaps: tuple[float, ...]) -> None:
-        self.loop = asyncio.new_event_loop()
+    def __init__(
+        self, threads: PlanThreads, gaps: tuple[float, ...], new_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        self.loop = new_loop()
         self.loop.set_task_factory(self._make_task)
         self.loop.set_default_executor(Executor(threads))
         self.loop.set_exception_handler(_say)
