@@ -49,7 +49,7 @@ class Presentation:
             lstrip_blocks=True,
         )
         environment.globals["asset"] = self._address
-        environment.filters.update(ago=_ago, span=span, took=_took, moment=moment)
+        environment.filters.update(ago=_ago, due=_due, span=span, took=_took, moment=moment)
 
     def render(self, template: str, **context: Any) -> str:
         """Return the HTML of a template."""
@@ -82,9 +82,20 @@ def _took(seconds: float) -> str:
 @pass_context
 def _ago(context: Context, text: object) -> Markup:
     """Return how long ago a time is, or how soon it comes; the browser keeps it up to date."""
+    return _time(text, age(text, context["now"]), "")
+
+
+@pass_context
+def _due(context: Context, text: object) -> Markup:
+    """Return how soon a time comes, or that it has come."""
+    found, now = moment(text), context["now"]
+    return _time(text, "due" if found is not None and found <= now else age(text, now), "data-due")
+
+
+def _time(text: object, words: str, mark: str) -> Markup:
     found = moment(text)
     if found is None:
         return Markup("&ndash;")
     exact = found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     shown = found.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, shown, age(text, context["now"]))
+    return Markup('<time datetime="{}" title="{}" {}>{}</time>').format(exact, shown, mark, words)

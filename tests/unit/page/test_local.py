@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from execloop.kube import ConfigurationError
 from execloop.page.local import RunSite, application, shown
+from execloop.page.presentation import Presentation
 from execloop.page.runs.record import Record
 from execloop.page.settings import PageSettings
 from execloop.page.views.guard import HEADERS
@@ -97,3 +98,11 @@ def test_a_port_that_is_taken_is_said() -> None:
         shown(a_record(), PageSettings(int(address.rstrip("/").rpartition(":")[2]), "127.0.0.1")),
     ):
         pass
+
+
+@pytest.mark.parametrize(("again", "words"), [("2026-01-01T00:00:20Z", ">in 20s<"), ("2025-12-31T23:59:59Z", ">due<")])
+def test_a_next_run_comes_or_is_due(again: str, words: str) -> None:
+    presentation = Presentation(lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    drawn = presentation._environment.from_string("{{ again | due }}").render(again=again, now=presentation._now())
+    assert words in drawn
+    assert "data-due" in drawn

@@ -140,3 +140,20 @@ async def test_a_task_is_seen_while_it_runs_and_the_plan_is_not_read_again_for_i
                     pass
             thread.join()
             assert cluster.requests == reads
+
+
+@in_event_loop
+async def test_a_right_that_is_taken_away_ends_an_open_page_while_tasks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("execloop.page.views.plan._SERVES", 0.2)
+    (cluster, uid), recent = a_cluster(), a_process()
+    async with (
+        page(cluster, here(recent)) as (client, _),
+        client.get("/live/plans/a/one/overview", headers=bearer("ann-token")) as answer,
+    ):
+        await answer.content.readuntil(b"\n\n")
+        cluster.users["ann-token"].may.clear()
+        ended = asyncio.create_task(answer.content.read())
+        async with asyncio.timeout(30):
+            while not ended.done():
+                await asyncio.to_thread(run, recent, uid, ["another"])
+                await asyncio.sleep(0.05)

@@ -14,7 +14,8 @@
   const refresh = () => {
     for (const time of document.querySelectorAll("time[datetime]")) {
       const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
-      const text = seconds >= 0 ? span(seconds) : `in ${span(-seconds)}`;
+      const past = "due" in time.dataset ? "due" : span(seconds);
+      const text = seconds >= 0 ? past : `in ${span(-seconds)}`;
       if (time.textContent !== text) time.textContent = text;
     }
   };
