@@ -29,9 +29,9 @@ _PER_SECOND = 20.0
 """New Plans beside the others."""
 _CHECKS_PER_SECOND = 1000
 _PROBED = 15.0
-_QUIET = 1.0
-_QUIET_CPU = 0.25
-_LOOK = 0.1
+_SETTLES = 2.0
+_LOOK = 0.5
+"""Between two looks: each costs the operator some milliseconds."""
 _RECONCILES = 'execloop_reconciles_total{result="requeued"}'
 _PATIENCE = 3600.0
 
@@ -99,7 +99,7 @@ async def live(server: Server, number: int, *, restarts: int, idle_seconds: floa
     began = time.monotonic()
     async with _operating(server) as (process, endpoints):
         life.start_seconds = await _listed(endpoints) - began
-        await _quiet(process)
+        await asyncio.sleep(_SETTLES)
         life.empty_mib, life.start_cpu = process.resident_mib(), process.cpu_seconds()
     began = time.monotonic()
     await server.fill(names, "noop", 3)
@@ -123,7 +123,7 @@ async def _converge(server: Server, life: Life, idle_seconds: float) -> None:
                 moments.append(moment)
                 if len(moments) == life.number:
                     break
-        await _quiet(process)
+        await asyncio.sleep(_SETTLES)
         requests = server.requests() - before
         life.plans_per_second = life.number / (moments[-1] - moments[0])
         life.status_writes = sum(requests[verb, "plans/status"] for verb in WRITES) / life.number
@@ -145,9 +145,7 @@ async def _restart(server: Server, life: Life, turn: int) -> None:
         probing(server, f"restart-{turn}", _PER_SECOND) as probes,
     ):
         listed = await _listed(endpoints)
-        looked_at = await _quiet(process)
-        while await _reconciles(endpoints) < life.number:  # another process may have had the processor
-            looked_at = await _quiet(process)
+        looked_at = await _reconciled(endpoints, life.number)
         cpu, resident = process.cpu_seconds(), process.resident_mib()
     life.restarts.append(Restart(listed - began, looked_at - began, cpu, resident))
     tell(f"all looked at {looked_at - began:.1f} s after the start")
@@ -164,9 +162,7 @@ async def _check(server: Server, life: Life, names: list[str]) -> None:
     """Each Plan is looked at every few seconds, because of its interval."""
     await server.edit(names, {"interval": f"{max(1, life.number // _CHECKS_PER_SECOND)}s"})
     async with _operating(server) as (process, endpoints):
-        async with asyncio.timeout(_PATIENCE):
-            while (await _reconciles(endpoints)) < 2 * life.number:  # noqa: ASYNC110 - the edits are taken, the checks steady
-                await asyncio.sleep(1)
+        await _reconciled(endpoints, 2 * life.number)  # the edits are taken, the checks steady
         before, began, cpu = await _reconciles(endpoints), time.monotonic(), process.cpu_seconds()
         async with probing(server, "checks", _PER_SECOND) as probes:
             await asyncio.sleep(_PROBED)
@@ -184,17 +180,13 @@ async def _listed(endpoints: Endpoints) -> float:
     """Return the moment at which the operator is ready, which it is once it has listed all Plans."""
     async with asyncio.timeout(_PATIENCE):
         while await asyncio.to_thread(endpoints.ready) != "ok":  # noqa: ASYNC110 - another process becomes ready
-            await asyncio.sleep(_LOOK / 4)
+            await asyncio.sleep(_LOOK / 20)
     return time.monotonic()
 
 
-async def _quiet(process: Running) -> float:
-    """Wait until the process has little to do for a second; return the moment at which that second began."""
-    busy, before = time.monotonic(), process.cpu_seconds()
-    while time.monotonic() - busy < _QUIET:
-        await asyncio.sleep(_LOOK)
-        now = process.cpu_seconds()
-        if now - before > _QUIET_CPU * _LOOK:
-            busy = time.monotonic()
-        before = now
-    return busy
+async def _reconciled(endpoints: Endpoints, number: int) -> float:
+    """Return the moment at which there were so many reconciles."""
+    async with asyncio.timeout(_PATIENCE):
+        while await _reconciles(endpoints) < number:  # noqa: ASYNC110 - another process works
+            await asyncio.sleep(_LOOK)
+    return time.monotonic()
