@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from execloop.controller.status.conditions import Stalled
 from execloop.controller.status.size import bounded
 from execloop.controller.status.state import finished
-from execloop.controller.status.transitions import line
+from execloop.controller.status.transitions import Shown, line, shown
 from execloop.controller.watch.snapshot import identity_of
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ class Commit:
     def _log(self, work: UnderWay, status: PlanStatus) -> None:
         """Log a transition, once its status is written."""
         state = work.state
-        found = line(state.logged or work.snapshot.stored, status)
-        state.log(status, "" if found is None else found.reason)
+        found = line(Shown(*(state.logged or shown(work.snapshot.stored))), status)
+        state.log(shown(status), "" if found is None else found.reason)
         if found is not None:
             logger.log(found.level, "%s", found.text, extra={"plan": str(state.key)})
 

@@ -94,8 +94,8 @@ class PlanState:
     """Whether a plan of this process has looked for what an ended one may have made and not written down."""
     ignored: str | None = None
     """The approval that does not match, once an Event said so."""
-    logged: PlanStatus | None = None
-    """The status of the last line of the log about this Plan; None before the first."""
+    logged: tuple[str | None, str] | None = None
+    """The state and the reason of the last status that was looked at for the log; None before the first."""
     logged_reason: str = ""
     """The reason in that line; empty when the last status was no transition."""
     timeline: Timeline | None = None
@@ -271,9 +271,9 @@ class PlanState:
         """Note whether the plan knows all that an ended process may have made and not written down."""
         self.recovered = done
 
-    def log(self, status: PlanStatus, reason: str) -> None:
-        """Remember what the log says of the Plan."""
-        self.logged, self.logged_reason = status, reason
+    def log(self, shown: tuple[str | None, str], reason: str) -> None:
+        """Remember what the log says of the Plan, and the reason of its line."""
+        self.logged, self.logged_reason = shown, reason
 
     def ignore(self, approve: str) -> bool:
         """Note an approval that does not match; return whether it is new."""
