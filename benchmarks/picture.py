@@ -15,7 +15,7 @@ _LEFT, _TOP, _ROW, _WIDTH = 290, 56, 26, 560
 _HEIGHT = 330
 _COLOURS = ("#2a6fdb", "#d9822b", "#2e9e5b", "#b1459b", "#7a6ff0", "#999", "#c0392b", "#16a0a0", "#8d6e3f", "#5c7080")
 _STYLE = (
-    "<style>text{font:13px system-ui,sans-serif;fill:#222}.h{font-weight:600;font-size:15px}.g{stroke:#ddd}"
+    "<style>text{font:13px system-ui,sans-serif;fill:#222}.h,.t{font-weight:600}.h{font-size:15px}.g{stroke:#ddd}"
     ".a{fill:#777;font-size:11px}.ours{fill:#2a6fdb}.hand{fill:#999}.peer{fill:#d9a441}.c{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.g{stroke:#444}.a{fill:#999}}</style>"
 )
@@ -53,7 +53,7 @@ def bars(title: str, note: str, groups: Sequence[Group], axis: Callable[[float],
     for row, (group, bar) in enumerate(rows):
         y = _TOP + row * _ROW
         if bar is None:
-            drawn += f'<text x="12" y="{y + 15}" font-weight="600">{escape(group.title)}</text>'
+            drawn += f'<text class="t" x="12" y="{y + 15}">{escape(group.title)}</text>'
             continue
         most = max(each.value for each in group.bars) or 1.0
         share = (math.log10(bar.value) - low) / (high - low) if axis else bar.value / most

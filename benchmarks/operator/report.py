@@ -67,6 +67,12 @@ Plan to its Ready, and the CPU of the contender for each.
 """
 _NONE = "-"
 _QUIET = 0.5
+_SHORT = {
+    "controller-runtime": "controller-runtime (Go)",
+    "same-work": "the same work in Go",
+    "kopf": "Kopf handlers",
+    "execloop-cached": "execloop, cached reads",
+}
 
 
 @dataclass
@@ -142,7 +148,9 @@ def as_svg(sitting: Sitting) -> str:
 
 
 def _group(title: str, values: Mapping[str, tuple[float, str]]) -> Group:
-    return Group(title, [Bar(name, value, text, _kind(name)) for name, (value, text) in values.items()])
+    return Group(
+        title, [Bar(_SHORT.get(name, name), value, text, _kind(name)) for name, (value, text) in values.items()]
+    )
 
 
 def _kind(name: str) -> str:
