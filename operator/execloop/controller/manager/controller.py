@@ -211,6 +211,9 @@ class Operator:
         while True:
             await places.acquire()
             key = await self.queue.get(worst)
+            if self.reconciler.closing:
+                self.queue.done(key)
+                return
             self.in_place[key] = places
             task = asyncio.create_task(self._work(key))
             self.working.add(task)
@@ -279,6 +282,7 @@ class Operator:
                 await asyncio.gather(*map(self._save, self.cache))
         except TimeoutError:
             logger.warning("not every status was saved within %.0f s", _GRACE)
+        await asyncio.sleep(0)  # a task that has ended is taken out in the next turn
         return not self.working
 
     async def leave(self, theirs: Callable[[str], bool]) -> bool:

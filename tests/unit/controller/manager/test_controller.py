@@ -605,6 +605,26 @@ class TestDrain:
         self.drain(operating)
         assert "not saved: Unreachable" in caplog.text
 
+    def test_plans_that_become_due_meanwhile_are_no_work_that_is_left(
+        self, control: Controller, operating: Operating
+    ) -> None:
+        control.apply()
+        operating.see()
+        left = []
+
+        async def main(operator: Operator) -> None:
+            dispatching, draining = (asyncio.create_task(one) for one in (operator.dispatch(), operator.drain()))
+            while not draining.done():
+                operator.queue.add(KEY, priority=Priority.EDIT)
+                await asyncio.sleep(0)
+            left.append(draining.result())
+            dispatching.cancel()
+            with suppress(asyncio.CancelledError):
+                await dispatching
+
+        operating.run(main)
+        assert left == [True]
+
     def test_nothing_more_begins(self, control: Controller, operating: Operating) -> None:
         control.apply()
         self.drain(operating)
