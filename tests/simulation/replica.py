@@ -183,7 +183,7 @@ class Replica:
 class _PlansLoop:
     """In place of the plans' own event loop in a thread of its own: the one loop that there is."""
 
-    def __init__(self, _threads: object, _gaps: object) -> None:
+    def __init__(self, _threads: object, _gaps: object, _new_loop: object) -> None:
         self.loop = asyncio.get_running_loop()
         self.calls: dict[Any, Any] = {}
         self._roots: dict[Any, asyncio.Task[Any]] = {}
