@@ -140,6 +140,20 @@ PANELS: tuple[Row | Panel, ...] = (
         "A few `silent` and `gone` are usual.",
         "ops",
     ),
+    Panel(
+        "Reads with cached=True",
+        ((_rate("execloop_cached_reads_total", "source"), "{{source}}"),),
+        "`live`: the watch could not answer, and the API server was asked.",
+        "reqps",
+        width=12,
+    ),
+    Panel(
+        "Held for cached reads",
+        (('execloop_cached_bytes{job=~"$job"}', "{{instance}}"),),
+        "At most 64 MiB in each replica.",
+        "bytes",
+        width=12,
+    ),
     Row("Page"),
     Panel(
         "Requests to the page",

@@ -117,7 +117,7 @@ def test_by_default_the_account_may_work_and_none_of_these(
     grant(cluster, namespace, chart.render({"watch": {"namespaces": [namespace]}}), *_RIGHTS)
     who = f"system:serviceaccount:{namespace}:execloop"
     assert may(cluster, who, "watch plans.execloop.dev", namespace)
-    assert may(cluster, who, "patch plans.execloop.dev --subresource=status", namespace)
+    assert may(cluster, who, "update plans.execloop.dev --subresource=status", namespace)
     assert may(cluster, who, "update leases.coordination.k8s.io/execloop", namespace)
     assert not may(cluster, who, "update leases.coordination.k8s.io/other", namespace)
     assert not may(cluster, who, "watch plans.execloop.dev", "default")

@@ -380,7 +380,7 @@ class PlanStatus(Model):
     """What a run would do, as the annotation execloop.dev/preview asked."""
     last_handled_reconcile_at: str | None = None
     """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
-    history: tuple[HistoryEntry, ...] = ()
+    history: Annotated[tuple[HistoryEntry, ...], Field(exclude_if=lambda entries: not entries)] = ()
     """Executions that ended, newest first."""
     inventory: tuple[str, ...] | None = None
     """Objects that the Plan owns, for a plan that owns any, each as kind.group/namespace/name; at most 32 KiB. Where
