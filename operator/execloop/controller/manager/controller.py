@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from execloop._plans.registry import Registry
@@ -56,6 +57,8 @@ _SAVES = 20
 _LEAVE = 30.0
 _POLL = 0.05
 _LINE = 2
+_BATCH = 8
+"""Reconciles that begin between two turns of the event loop: each turn costs, and each of them delays the others."""
 
 
 @dataclass(slots=True)
@@ -208,7 +211,7 @@ class Operator:
             group.create_task(self._dispatch(self.spare, Priority.EDIT))
 
     async def _dispatch(self, places: asyncio.Semaphore, worst: Priority) -> None:
-        while True:
+        for begun in count(1):
             await places.acquire()
             key = await self.queue.get(worst)
             if self.reconciler.closing:
@@ -218,7 +221,8 @@ class Operator:
             task = asyncio.create_task(self._work(key))
             self.working.add(task)
             task.add_done_callback(partial(self._done, key))
-            await asyncio.sleep(0)  # one at a time, so that the watch and what is under way are not late by all of them
+            if begun % _BATCH == 0:
+                await asyncio.sleep(0)  # the watch and what is under way must not be late by all of them
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self.working.discard(task)
