@@ -57,8 +57,7 @@ _SAVES = 20
 _LEAVE = 30.0
 _POLL = 0.05
 _LINE = 2
-_BATCH = 8
-"""Reconciles that begin between two turns of the event loop: each turn costs, and each of them delays the others."""
+_BATCH = 8  # a turn of the event loop costs something, and each reconcile that begins delays the others
 
 
 @dataclass(slots=True)
@@ -218,8 +217,7 @@ class Operator:
                 self.queue.done(key)
                 return
             self.in_place[key] = places
-            task = asyncio.create_task(self._work(key))
-            self.working.add(task)
+            self.working.add(task := asyncio.create_task(self._work(key)))
             task.add_done_callback(partial(self._done, key))
             if begun % _BATCH == 0:
                 await asyncio.sleep(0)  # the watch and what is under way must not be late by all of them

@@ -544,8 +544,8 @@ class TestPlaces:
         operating.run(main)
         assert (operating.queue.pop() is None) is begun
 
-    def test_the_loop_turns_between_the_begins_of_two_reconciles(self, operating: Operating) -> None:
-        for name in "abcdefgh":
+    def test_at_most_eight_reconciles_begin_between_two_turns_of_the_loop(self, operating: Operating) -> None:
+        for name in "abcdefghijklmnopqrst":
             operating.queue.add(Key(NAMESPACE, name), priority=Priority.CHECK)
         waiting = [len(operating.queue)]
 
@@ -560,7 +560,7 @@ class TestPlaces:
                 await dispatching
 
         operating.run(main)
-        assert {before - after for before, after in pairwise(waiting)} <= {0, 1}
+        assert max(before - after for before, after in pairwise(waiting)) == 8
 
 
 class TestDrain:
