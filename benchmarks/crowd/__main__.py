@@ -1,6 +1,6 @@
 """Measure many Plans on one operator, on a control plane of its own.
 
-python -m benchmarks.crowd                     10,000; write docs/benchmarks/plans-10000.md and .svg
+python -m benchmarks.crowd                     10,000; write docs/benchmarks/plans-10000.md, .svg and .json
 python -m benchmarks.crowd --plans 100000      100,000, one restart, no checks: about half an hour
 """
 
@@ -11,9 +11,9 @@ import asyncio
 import sys
 
 from benchmarks.crowd.measure import Life, live
-from benchmarks.crowd.report import as_markdown, as_svg
+from benchmarks.crowd.report import as_json, as_markdown, as_svg
 from benchmarks.operator.server import NAMESPACE, Server, install
-from benchmarks.pages import load, machine, publish, tell
+from benchmarks.pages import DOCS, load, machine, publish, tell
 from tests.cluster import Cluster, NoCluster, provide
 
 _MANY = 30_000
@@ -48,6 +48,8 @@ def main() -> int:
     publish(
         name, as_markdown(life, name, machine(), before, command), as_svg(life, machine()), only_print=given.only_print
     )
+    if not given.only_print:
+        (DOCS / f"{name}.json").write_text(as_json(life))
     return 0
 
 
