@@ -91,7 +91,7 @@ FORBIDDEN = [
     "create pods",
     "update plans.execloop.dev",
     "create plans.execloop.dev",
-    "update plans.execloop.dev --subresource=status",
+    "patch plans.execloop.dev --subresource=status",
     "approve plans.execloop.dev",
     "create roles.rbac.authorization.k8s.io",
     "patch customresourcedefinitions.apiextensions.k8s.io",
