@@ -324,8 +324,8 @@ class TestDrive:
 class TestNextLook:
     """After a run without a pause the plan is asked again in the same call of its code."""
 
+    @staticmethod
     def asked(
-        self,
         control: Controller,
         found: Callable[[], Any],
         work: Callable[[], Any] = lambda: None,
@@ -368,13 +368,12 @@ class TestNextLook:
         assert isinstance(found, Failed)
         assert isinstance(found.error, FatalError)
 
-    def test_a_run_that_leaves_tasks_behind_ends_first(self, control: Controller, asynchronous: bool) -> None:
-        if not asynchronous:
-            return
-        left: list[asyncio.Task[None]] = []
-        work = lambda: left.append(asyncio.create_task(asyncio.sleep(60)))  # noqa: E731
-        assert self.asked(control, list, work, asynchronous=True) == (None, 1)
-        assert left[0].cancelled()
+
+def test_a_run_that_leaves_tasks_behind_ends_before_its_plan_is_asked_again(control: Controller) -> None:
+    left: list[asyncio.Task[None]] = []
+    work = lambda: left.append(asyncio.create_task(asyncio.sleep(60)))  # noqa: E731
+    assert TestNextLook.asked(control, list, work, asynchronous=True) == (None, 1)
+    assert left[0].cancelled()
 
 
 def test_a_plan_that_was_asked_already_is_not_asked_again(control: Controller) -> None:
