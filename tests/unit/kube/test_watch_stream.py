@@ -124,6 +124,21 @@ def test_a_sound_watch_is_continued_and_nothing_is_listed_again(life: Life) -> N
     assert (len(life.source.lists), len(life.source.watches), life.restarts, life.said) == (1, 4, [], [""])
 
 
+def test_other_work_has_its_turn_before_a_long_page_of_a_list_is_taken(life: Life) -> None:
+    life.source.objects = [made(f"{number}", "7") for number in range(200)]
+    found = life.receiver.found
+
+    def first_found(first: dict[str, Any]) -> None:
+        life.receiver.found = found  # type: ignore[method-assign]
+        found(first)
+        asyncio.get_running_loop().call_soon(life.receiver.heard.append, "other work")
+
+    life.receiver.found = first_found  # type: ignore[assignment,method-assign]
+    life.lasting(10)
+    assert life.receiver.heard.index("other work") < 100
+    assert life.receiver.heard[-1] == 200
+
+
 def test_pauses_double_up_to_half_a_minute(life: Life) -> None:
     life.source.list_error = ApiError(500, "InternalError", "")
     life.lasting(100)

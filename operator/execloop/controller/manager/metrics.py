@@ -19,7 +19,7 @@ from execloop.controller.plancode.runner import Postponed, Refused
 from execloop.kube import Restart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from execloop.controller.plancode.runner import RunResult
     from execloop.controller.watch.packed import Conditions
@@ -148,7 +148,7 @@ class Metrics:
         blocked: Callable[[], int],
         suspected: Callable[[], int],
         waiting_calls: Callable[[], int],
-        conditions: Callable[[], Iterable[Conditions]],
+        conditions: Callable[[], Mapping[Conditions, int]],
     ) -> None:
         """These are asked at each scrape."""
         for name, documentation, value in (
@@ -192,16 +192,17 @@ class _Shards(Collector):
 
 
 class _Plans(Collector):
-    def __init__(self, conditions: Callable[[], Iterable[Conditions]]) -> None:
+    def __init__(self, conditions: Callable[[], Mapping[Conditions, int]]) -> None:
         self._conditions = conditions
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("execloop_plans", "Plans by condition.", labels=["condition", "status"])
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        counts: Counts[tuple[str, str]] = Counts(
-            pair for conditions in self._conditions() for pair in {"Ready": "Unknown", **dict(conditions)}.items()
-        )
+        counts: Counts[tuple[str, str]] = Counts()
+        for conditions, plans in self._conditions().items():
+            for pair in {"Ready": "Unknown", **dict(conditions)}.items():
+                counts[pair] += plans
         for family in self.describe():
             for pair in _CONDITIONS:
                 family.add_metric(pair, counts[pair])

@@ -30,11 +30,10 @@ from execloop.controller.watch.plans import PlanWatch
 from execloop.kube import ConfigurationError, Connection, Shards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable
 
     from execloop.controller.reconcile.execution.audience import Audience
     from execloop.controller.settings import Settings
-    from execloop.controller.watch.packed import Conditions
 
 __all__ = ["Beside", "Elsewhere", "run"]
 
@@ -120,7 +119,7 @@ class Process:
             blocked=lambda: len(operator.code.barred),
             suspected=lambda: len(suspects),
             waiting_calls=lambda: operator.code.waiting,
-            conditions=self._conditions,
+            conditions=operator.cache.conditions,
         )
 
     def elsewhere(self, namespace: str, name: str, uid: str) -> str | None:
@@ -144,10 +143,6 @@ class Process:
             self._crashes.settle()
             await self._operator.close()
         return 0
-
-    def _conditions(self) -> Iterator[Conditions]:
-        cache = self._operator.cache
-        return (state.conditions for key in cache if (state := cache.get(key)) is not None)
 
     def _obey_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -65,7 +65,9 @@ def errors(status: PlanStatus, tolerated: int) -> str | None:
 
 def finished(status: PlanStatus, spec: object) -> PlanStatus:
     """Return the status with its state and errors, as it is written. `spec`: as the API server holds it."""
-    return status.model_copy(update={"state": state(status), "errors": errors(status, _tolerated(spec))})
+    found = {"state": state(status), "errors": errors(status, _tolerated(spec))}
+    unchanged = status.state == found["state"] and status.errors == found["errors"]
+    return status if unchanged else status.model_copy(update=found)
 
 
 def _tolerated(spec: object) -> int:

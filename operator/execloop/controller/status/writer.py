@@ -5,7 +5,7 @@ The commit calls it. At a conflict it reads the Plan and asks again whether the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from execloop.controller.api.v1alpha1 import API_VERSION, KIND, PLURAL
 from execloop.controller.watch.snapshot import identity_of, parse_status
@@ -35,11 +35,15 @@ class StatusWriter:
         Nothing is sent when nothing differs. Raises ApiError: also where the Plan is gone, since only the watch and a
         list say that for certain.
         """
-        state, wanted = work.state, status.to_json()
+        state, wanted = work.state, None
         for _ in range(_TRIES):
             if overtaken():
                 return False
-            if state.snapshot.stored.to_json() == wanted:
+            stored = state.snapshot.stored
+            if stored == status:
+                return True
+            wanted = status.to_json() if wanted is None else wanted
+            if stored.to_json() == wanted:
                 return True
             try:
                 await self._send(state, status, wanted)
@@ -53,7 +57,7 @@ class StatusWriter:
         message = f"the status of {state.key} was written by others {_TRIES} times in a row"
         raise ApiError(_CONFLICT, "Conflict", message)
 
-    async def _send(self, state: PlanState, status: PlanStatus, wanted: dict[str, object]) -> None:
+    async def _send(self, state: PlanState, status: PlanStatus, wanted: dict[str, Any]) -> None:
         # The API server takes nothing but the status from this. It does less for a PUT than for a patch.
         metadata = {
             "namespace": state.key.namespace,
@@ -62,7 +66,7 @@ class StatusWriter:
             "resourceVersion": state.snapshot.resource_version,
         }
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": wanted}
-        state.send(status)
+        state.send(status, wanted)
         answer = await self._kube.request("PUT", path_of(state.key) + "/status", body=body)
         self.writes += 1
         as_wanted = answer.get("status") == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from execloop.controller.timing import FIRST_PROGRESS, Timeline, next_gap
 from execloop.controller.watch.packed import Packed, conditions_of
-from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of
+from execloop.controller.watch.snapshot import FINALIZER, Key, Snapshot, identity_of, latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +106,7 @@ class PlanState:
     """The decision that the API server has not taken yet: reconcile/commit.py keeps it here."""
     sending: PlanStatus | None = None
     """The status that is on its way to the API server, or may have reached it though no answer came."""
+    sent: dict[str, Any] | None = None  # the same in JSON
 
     @property
     def snapshot(self) -> Snapshot:
@@ -150,15 +152,19 @@ class PlanState:
         execution = self.held.execution
         return execution is None or execution.finished_at is not None or execution.failed_runs > 0
 
-    def pack(self) -> None:
-        """Take little memory until the next reconcile; nothing is lost, and what can be computed again is dropped."""
+    def pack(self, unchanged: Packed | None = None) -> None:
+        """Take little memory until the next reconcile; nothing is lost, and what can be computed again is dropped.
+
+        `unchanged`: what was unpacked, where that still says the same.
+        """
         if self.under_way is not None or self.unsaved is not None or isinstance(self.held, Packed):
             return
         execution = self.held.execution
         if execution is not None and execution.finished_at is None and self.seen:
             return  # it runs again soon
-        if (packed := Packed.of(self.held)) is not None:
-            self.held, self.validation, self.sending = packed, None, None
+        written = self.sent if self.held.stored is self.sending else None
+        if (packed := unchanged or Packed.of(self.held, written)) is not None:
+            self.held, self.validation, self.sending, self.sent = packed, None, None, None
 
     # -- what the watch brings
 
@@ -189,16 +195,17 @@ class PlanState:
     @contextmanager
     def working(self, stop: Stop, times: Times) -> Iterator[UnderWay]:
         """Begin a reconcile: from here on every change finds something to stop."""
-        self.snapshot = self.snapshot  # unpacked while it is worked on
-        if self.timeline is None or self.snapshot.execution is None or self.snapshot.execution.finished_at is not None:
-            self.timeline = Timeline(times, not_before=_latest(self.snapshot.status))
-        work = UnderWay(self, self.snapshot, stop, known={None, identity_of(self.snapshot.stored)})
+        before, snapshot = self.held, self.snapshot
+        self.snapshot = snapshot  # unpacked while it is worked on
+        if self.timeline is None or snapshot.execution is None or snapshot.execution.finished_at is not None:
+            self.timeline = Timeline(times, not_before=latest(snapshot.status))
+        work = UnderWay(self, snapshot, stop, known={None, identity_of(snapshot.stored)})
         self.under_way = work
         try:
             yield work
         finally:
             self.under_way = None
-            self.pack()
+            self.pack(before if isinstance(before, Packed) and self.held is snapshot else None)
 
     @property
     def now(self) -> float:
@@ -208,7 +215,8 @@ class PlanState:
 
     def decide(self, status: PlanStatus) -> None:
         """Take what was decided; the API server may learn of it later."""
-        self.snapshot = self.snapshot.ahead(status)
+        if status != self.snapshot.status:
+            self.snapshot = self.snapshot.ahead(status)
 
     def drop_decision(self) -> None:
         """Keep what an overtaken decision counted and what the plan remembers, and nothing that it concluded."""
@@ -222,9 +230,9 @@ class PlanState:
         self.snapshot = replace(self.snapshot, stored=stored, status=stored)
         self.unsaved, self.due = None, None
 
-    def send(self, status: PlanStatus) -> None:
-        """Note what is sent: its event may come before its answer, or instead of it."""
-        self.sending = status
+    def send(self, status: PlanStatus, written: dict[str, Any]) -> None:
+        """Note what is sent, and how it is written: its event may come before its answer, or instead of it."""
+        self.sending, self.sent = status, written
 
     def written(
         self,
@@ -255,7 +263,8 @@ class PlanState:
     @property
     def awaits_the_world(self) -> bool:
         """Return whether the plan itself waits for something, which a change of what it manages may bring."""
-        reconciling, execution = self.snapshot.status.condition("Reconciling"), self.snapshot.execution
+        snapshot = self.snapshot
+        reconciling, execution = snapshot.status.condition("Reconciling"), snapshot.execution
         unfinished = execution is not None and execution.finished_at is None
         return unfinished and reconciling is not None and reconciling.reason == "Waiting"
 
@@ -312,15 +321,6 @@ class PlanState:
         self.progress_gap = self.progress_due = 0.0
 
 
-def _latest(status: PlanStatus) -> float:
-    """Return the newest moment that a status names, in seconds since the epoch; 0 when it names none."""
-    execution = status.execution
-    moments = [condition.last_transition_time for condition in status.conditions]
-    if execution is not None:
-        moments += [moment for moment in (execution.started_at, execution.finished_at) if moment is not None]
-    return max((moment.timestamp() for moment in moments), default=0.0)
-
-
 def _is_known(state: PlanState, metadata: Mapping[str, Any]) -> bool:
     """Return whether this is the object as it is known, such as the event of a write of our own."""
     return metadata.get("resourceVersion") == state.resource_version and metadata["uid"] == state.uid
@@ -349,6 +349,10 @@ class Cache:
     def get(self, key: Key) -> PlanState | None:
         return self._states.get(key)
 
+    def conditions(self) -> Counter[Conditions]:
+        """Return how many Plans have each combination of conditions."""
+        return Counter(state.conditions for state in self._states.values())
+
     def holds(self, key: Key, uid: str) -> bool:
         """Return whether the Plan of this key is known, and has this uid."""
         state = self._states.get(key)
@@ -365,15 +369,16 @@ class Cache:
         state = self._states.get(key)
         if state is not None and _is_known(state, body["metadata"]):
             return Change.NOTHING
+        if state is None and listed and (packed := Packed.found(body)) is not None:  # there may be many, and they wait
+            self._states[key] = PlanState(packed)
+            return Change.CONCERN
         newest = Snapshot.of(body)
         if state is None or state.uid != newest.uid:
             if state is not None and newest.version < state.version and not listed:
                 return Change.NOTHING
             if state is not None and state.under_way is not None:
                 state.under_way.stop.request()
-            state = self._states[key] = PlanState(newest)
-            if listed:  # there may be many, and they wait
-                state.pack()
+            self._states[key] = PlanState(newest)
             return Change.CONCERN
         if newest.version <= state.version and not listed:
             return Change.NOTHING

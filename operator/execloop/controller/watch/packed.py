@@ -9,10 +9,11 @@ import marshal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from execloop.controller.watch.snapshot import Snapshot, parse_status
+from execloop.controller.watch.snapshot import Snapshot, of_metadata, parse_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from execloop.controller.api.v1alpha1 import PlanStatus
     from execloop.controller.watch.snapshot import Key
@@ -28,7 +29,10 @@ _known: dict[Conditions, Conditions] = {}
 
 def conditions_of(status: PlanStatus) -> Conditions:
     """Return the type and the status of each condition, the same tuple for the same conditions."""
-    found = tuple((condition.type, condition.status) for condition in status.conditions)
+    return _shared(tuple((condition.type, condition.status) for condition in status.conditions))
+
+
+def _shared(found: Conditions) -> Conditions:
     return _known.setdefault(found, found) if len(_known) < 1000 else found  # noqa: PLR2004 - a bound, no more
 
 
@@ -47,13 +51,16 @@ class Packed:
     content: bytes
 
     @classmethod
-    def of(cls, snapshot: Snapshot) -> Packed | None:
-        """Return the snapshot packed; None when its status is ahead of the stored one, or it is too deep to pack."""
+    def of(cls, snapshot: Snapshot, written: dict[str, Any] | None = None) -> Packed | None:
+        """Return the snapshot packed; None when its status is ahead of the stored one, or it is too deep to pack.
+
+        `written`: the stored status in JSON, where that is at hand.
+        """
         stored = snapshot.stored
         if snapshot.status is not stored and snapshot.status != stored:
             return None
         try:
-            content = marshal.dumps((snapshot.spec, stored.to_json()))
+            content = marshal.dumps((snapshot.spec, stored.to_json() if written is None else written))
         except ValueError:
             return None
         return cls(
@@ -66,6 +73,23 @@ class Packed:
             snapshot.annotations or None,
             conditions_of(stored),
             content,
+        )
+
+    @classmethod
+    def found(cls, body: Mapping[str, Any]) -> Packed | None:
+        """Return an object of a list packed, its status unread until it is unpacked; None as for `of`.
+
+        A list may have 100,000 objects, and a new Plan waits for each of them.
+        """
+        status = body.get("status") or {}
+        try:
+            conditions = tuple((str(one["type"]), str(one["status"])) for one in status.get("conditions") or ())
+            content = marshal.dumps((body.get("spec"), status))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None  # too deep, or a status that counts as none
+        key, uid, generation, version, deleting, finalizers, annotations = of_metadata(body["metadata"])
+        return cls(
+            key, uid, generation, version, deleting, finalizers, annotations or None, _shared(conditions), content
         )
 
     def unpacked(self) -> Snapshot:

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from execloop.controller.api.v1alpha1 import ExecutionStatus
 
-__all__ = ["FINALIZER", "Concern", "ExecutionIdentity", "Key", "Snapshot", "identity_of", "parse_status", "shortened"]
+__all__ = [
+    "FINALIZER",
+    "Concern",
+    "ExecutionIdentity",
+    "Key",
+    "Snapshot",
+    "identity_of",
+    "latest",
+    "of_metadata",
+    "parse_status",
+    "shortened",
+]
 
 FINALIZER: Final = "execloop.dev/teardown"
 _ANNOTATION = "execloop.dev/"
@@ -79,24 +90,10 @@ class Snapshot:
     @classmethod
     def of(cls, body: Mapping[str, Any], status: PlanStatus | None = None) -> Snapshot:
         """`status` is the one ahead; without it the stored one."""
-        metadata = body["metadata"]
+        key, uid, generation, version, deleting, finalizers, annotations = of_metadata(body["metadata"])
         stored = parse_status(body)
-        return cls(
-            key=Key(metadata.get("namespace", ""), metadata["name"]),
-            uid=str(metadata["uid"]),
-            generation=int(metadata.get("generation", 0)),
-            resource_version=str(metadata.get("resourceVersion", "")),
-            spec=body.get("spec"),
-            deleting="deletionTimestamp" in metadata,
-            finalizers=tuple(metadata.get("finalizers") or ()),
-            annotations={
-                name.removeprefix(_ANNOTATION): str(value)
-                for name, value in (metadata.get("annotations") or {}).items()
-                if name.startswith(_ANNOTATION)
-            },
-            stored=stored,
-            status=stored if status is None else status,
-        )
+        ahead = stored if status is None else status
+        return cls(key, uid, generation, version, body.get("spec"), deleting, finalizers, annotations, stored, ahead)
 
     def ahead(self, status: PlanStatus) -> Snapshot:
         """Return the snapshot with a status that waits to be written."""
@@ -193,9 +190,37 @@ class Snapshot:
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": self.stored.to_json()}
 
 
+def of_metadata(
+    metadata: Mapping[str, Any],
+) -> tuple[Key, str, int, str, bool, tuple[str, ...], dict[str, str]]:
+    """Return key, uid, generation, resourceVersion, whether it is being deleted, finalizers, execloop's annotations."""
+    return (
+        Key(metadata.get("namespace", ""), metadata["name"]),
+        str(metadata["uid"]),
+        int(metadata.get("generation", 0)),
+        str(metadata.get("resourceVersion", "")),
+        "deletionTimestamp" in metadata,
+        tuple(metadata.get("finalizers") or ()),
+        {
+            name.removeprefix(_ANNOTATION): str(value)
+            for name, value in (metadata.get("annotations") or {}).items()
+            if name.startswith(_ANNOTATION)
+        },
+    )
+
+
 def identity_of(status: PlanStatus) -> ExecutionIdentity:
     execution = status.execution
     return None if execution is None else (execution.id, execution.runs, execution.errors)
+
+
+def latest(status: PlanStatus) -> float:
+    """Return the newest moment that a status names, in seconds since the epoch; 0 when it names none."""
+    execution = status.execution
+    moments = [condition.last_transition_time for condition in status.conditions]
+    if execution is not None:
+        moments += [moment for moment in (execution.started_at, execution.finished_at) if moment is not None]
+    return max((moment.timestamp() for moment in moments), default=0.0)
 
 
 def parse_status(body: Mapping[str, Any]) -> PlanStatus:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
 __all__ = ["Priority", "WorkQueue"]
 
@@ -120,23 +120,37 @@ class WorkQueue(Generic[K]):
         """Seconds until `pop` may find a key; None when none of these priorities waits."""
         if self._lines(worst):
             return 0.0
-        dues = []
-        for priority, waiting in self._waiting.items():
-            while waiting and not self._stands(waiting[0][2], waiting[0][1]):
-                heapq.heappop(waiting)
-            if waiting and priority <= worst:
-                dues.append(waiting[0][0])
+        dues = [due for priority, due in self._soonest() if priority <= worst]
         return max(0.0, min(dues) - self._clock()) if dues else None
 
     def depth(self) -> int:
         """Keys that are due, and not in work."""
         now = self._clock()
-        return sum(entry.due <= now for key, entry in self._entries.items() if key not in self._in_work)
+        ready = sum(self._stands(key, number) for line in self._ready.values() for _, number, key in line)
+        return ready + sum(self._due_in(waiting, now) for waiting in self._waiting.values())
+
+    def _due_in(self, waiting: list[tuple[float, int, K]], now: float) -> int:
+        """Count what is due in a heap without looking at the rest of it."""
+        count, places = 0, [0]
+        while places:
+            place = places.pop()
+            if place < len(waiting) and waiting[place][0] <= now:
+                count += self._stands(waiting[place][2], waiting[place][1])
+                places += (2 * place + 1, 2 * place + 2)
+        return count
 
     def overdue(self) -> float:
         """Seconds that a key has been due for, the longest of all."""
-        earliest = min((entry.due for key, entry in self._entries.items() if key not in self._in_work), default=None)
-        return 0.0 if earliest is None else max(0.0, self._clock() - earliest)
+        dues = [line[0][0] for line in self._lines()] + [due for _, due in self._soonest()]
+        return max(0.0, self._clock() - min(dues)) if dues else 0.0
+
+    def _soonest(self) -> Iterator[tuple[int, float]]:
+        """Yield each priority of which a key waits that is not ready yet, and when the first of them is due."""
+        for priority, waiting in self._waiting.items():
+            while waiting and not self._stands(waiting[0][2], waiting[0][1]):
+                heapq.heappop(waiting)
+            if waiting:
+                yield priority, waiting[0][0]
 
     async def idle(self) -> None:
         """Until no key is in work."""
@@ -154,14 +168,14 @@ class WorkQueue(Generic[K]):
             changed.set()  # another worker may have slept through what came meanwhile
         return key
 
-    def _lines(self, worst: int) -> list[list[tuple[float, int, K]]]:
-        """Return what is due, a line for each priority up to `worst`, each begun by a key that stands."""
+    def _lines(self, worst: int | None = None) -> list[list[tuple[float, int, K]]]:
+        """Return what is due, a line for each priority, or each up to `worst`, each begun by a key that stands."""
         for priority, line in tuple(self._ready.items()):
             while line and not self._stands(line[0][2], line[0][1]):
                 heapq.heappop(line)
             if not line:
                 del self._ready[priority]
-        return [line for priority, line in self._ready.items() if priority <= worst]
+        return [line for priority, line in self._ready.items() if worst is None or priority <= worst]
 
     def _wait(self, key: K, entry: _Entry) -> None:
         if sum(map(len, self._waiting.values())) > 2 * len(self._entries) + _SLACK:

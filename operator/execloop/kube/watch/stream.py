@@ -34,6 +34,8 @@ _SILENT = "Silent"
 _USUAL = frozenset({"gone", "silent"})
 """What happens to a sound watch: the server forgets old versions, and may have nothing to say."""
 _TIMER_SECONDS = 1.0
+_AT_ONCE = 50
+"""Objects of a list that are taken in one turn of the event loop: a few milliseconds."""
 _OVERLOADED = frozenset({429, 503})
 _JITTER = 0.25
 _MOST_DOUBLINGS = 16
@@ -200,10 +202,12 @@ class Stream:
             try:
                 async for page in pages:
                     version = _checked(page)
-                    for found in page.objects:
+                    for count, found in enumerate(page.objects, 1):
                         present.add(identity(found["metadata"]))
                         missed += self._missed(found)
                         self._receiver.found(found)
+                        if count % _AT_ONCE == 0:
+                            await asyncio.sleep(0)  # whatever else is due must not wait for a page
             except ApiError as error:
                 self._whole = error.gone  # the server forgot where the pages were
                 raise

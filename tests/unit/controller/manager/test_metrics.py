@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +39,7 @@ def observe(metrics: Metrics, statuses: Iterable[PlanStatus] = (), *, leads: boo
         blocked=lambda: 1,
         suspected=lambda: 4,
         waiting_calls=lambda: 5,
-        conditions=lambda: map(conditions_of, found),
+        conditions=lambda: Counter(map(conditions_of, found)),
     )
     metrics.observe_watches(lambda: {"red": True, "blue": False})
 

@@ -180,7 +180,7 @@ class TestStatusOfAnotherHand:
     def test_ours_calls_for_none_whether_its_answer_or_its_event_came_first(self, cache: Cache, answered: bool) -> None:
         state, ours = self.known(cache), PlanStatus(progress="2/2")
         state.decide(ours)
-        state.send(ours)
+        state.send(ours, ours.to_json())
         if answered:
             state.written("6", ours)
         assert cache.put(KEY, plan("6", status={"progress": "2/2"})) is Change.NOTHING

@@ -51,6 +51,29 @@ def test_unpacked_it_is_what_it_was(spec: Any, status: Any) -> None:
     assert packed.unpacked() == snapshot
 
 
+@given(JSON_VALUES, st.sampled_from([{}, None, CONVERGED, {"observedGeneration": -1}, {"unknown": 1}]))
+def test_what_a_list_finds_is_packed_unread_and_unpacked_the_same(spec: Any, status: Any) -> None:
+    body = plan(spec=spec, status=status, annotations={"execloop.dev/approve": "abc", "other": "x"}, finalizers=["f"])
+    packed = Packed.found(body)
+    assert packed is not None
+    assert packed.unpacked() == Snapshot.of(body)
+
+
+def test_it_says_the_conditions_of_a_list_before_it_is_unpacked() -> None:
+    found, snapshot = Packed.found(plan()), Snapshot.of(plan())
+    assert found is not None
+    assert found.conditions is conditions_of(snapshot.stored)
+
+
+@pytest.mark.parametrize(
+    "status", [{"conditions": "wrong"}, {"conditions": [{"type": "Ready"}]}, {"conditions": [7]}, 7]
+)
+def test_a_status_of_the_wrong_shape_in_a_list_counts_as_none(status: Any) -> None:
+    _, state = listed(plan(status=status))
+    assert state.snapshot.stored == PlanStatus()
+    assert state.conditions == ()
+
+
 def test_a_status_that_waits_to_be_written_is_never_packed() -> None:
     assert Packed.of(Snapshot.of(plan(), PlanStatus())) is None
 
@@ -85,6 +108,26 @@ def test_a_reconcile_works_on_one_snapshot_and_leaves_it_packed() -> None:
         assert state.snapshot is work.snapshot
         state.schedule(None)
     assert isinstance(state.held, Packed)
+
+
+def test_a_reconcile_that_changes_nothing_packs_nothing_again() -> None:
+    _, state = listed(plan())
+    before = state.held
+    with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)) as work:
+        state.decide(work.snapshot.status.model_copy())
+    assert state.held is before
+
+
+def test_a_status_that_was_written_is_packed_as_it_was_written() -> None:
+    _, state = listed(plan(status={}))
+    ours = PlanStatus(progress="1/2")
+    with state.working(Stop(), Times(lambda: 0.0, lambda: 0.0)):
+        state.decide(ours)
+        state.send(ours, ours.to_json())
+        state.written("6", ours)
+    assert isinstance(state.held, Packed)
+    assert state.sent is None
+    assert state.snapshot.stored == ours
 
 
 def test_a_decision_that_waits_to_be_written_keeps_a_plan_unpacked() -> None:

@@ -78,6 +78,10 @@ class Model(RuleBasedStateMachine):
         due = [due for key, (due, _) in self.wanted.items() if key not in self.in_work]
         assert self.queue.overdue() == max((self.clock.now() - d for d in due if d <= self.clock.now()), default=0)
 
+    @invariant()
+    def it_knows_how_many_are_due(self) -> None:
+        assert self.queue.depth() == len(self._due())
+
     def _want(self, key: str, after: float, priority: int) -> None:
         due, best = self.wanted.get(key, (float("inf"), 9))
         self.wanted[key] = min(due, self.clock.now() + after), min(best, priority)
