@@ -81,6 +81,7 @@ class Metrics:
             buckets=_SECONDS[:13],
             registry=registry,
         )
+        self._of_answer: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._restarts = Counter(
             "execloop_watch_restarts", "Watches that ended early.", ["watch", "reason"], registry=registry
         )
@@ -116,8 +117,15 @@ class Metrics:
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         verb = method if method in _VERBS else "OTHER"  # plan code may send what it likes
-        self._requests.labels(verb, str(status) if status else "none").inc()
-        self._request_seconds.labels(verb).observe(seconds)
+        series = self._of_answer.get((verb, status))
+        if series is None:
+            code = str(status) if status else "none"
+            series = self._of_answer[verb, status] = (
+                self._requests.labels(verb, code),
+                self._request_seconds.labels(verb),
+            )
+        series[0].inc()
+        series[1].observe(seconds)
 
     def read_cached(self, cached: bool) -> None:
         self._cached_reads.labels(_SOURCES[cached]).inc()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, cast
 
 from execloop.controller.api.model import Model
 from execloop.controller.status.explain import cut
@@ -22,6 +23,7 @@ __all__ = ["MOST_BYTES", "bounded"]
 MOST_BYTES: Final = 64 * 1024
 
 _MESSAGE, _NOTE, _NAME = 1024, 256, 253
+_SCALARS = frozenset({int, float, bool, datetime})
 _LONGER_IN_GO = re.compile("[<>&\u2028\u2029]")
 """The API server stores six bytes for each."""
 
@@ -101,22 +103,26 @@ def _that_fit(sizes: Iterable[int], room: int) -> int:
     return kept
 
 
-def _most(part: object) -> int:
-    """Return bytes that a part of a status never exceeds, without writing it out; more than fits for an open mapping.
+def _most(status: PlanStatus) -> int:
+    """Return bytes that a status never exceeds, without writing it out; more than fits where it has an open mapping.
 
     A character takes six bytes at most. A field takes 64 besides: its name, and a number or a time.
     """
-    kind = type(part)
-    if kind is str:
-        return 6 * len(part)  # type: ignore[arg-type]  # mypy does not follow type()
-    if kind is tuple:
-        return len(part) + sum(map(_most, part))  # type: ignore[arg-type,call-overload]
-    if kind is dict:
-        return MOST_BYTES
-    if isinstance(part, Model):
-        fields = [value for value in part.__dict__.values() if value is not None]
-        return 64 * len(fields) + sum(map(_most, fields))
-    return 0
+    most, parts = 0, [cast("object", status)]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            most += 6 * len(part)
+        elif isinstance(part, tuple):
+            most += len(part)
+            parts += part
+        elif isinstance(part, dict):
+            return MOST_BYTES + 1
+        elif isinstance(part, Model):
+            fields = [value for value in part.__dict__.values() if value is not None]
+            most += 64 * len(fields)
+            parts += [value for value in fields if type(value) not in _SCALARS]
+    return most
 
 
 def _size(document: object) -> int:
