@@ -28,6 +28,7 @@ from execloop.controller.reconcile.inputs.validation import Validator
 from execloop.controller.timing import Times, to_its_place
 from execloop.controller.watch.cache import Cache, Key
 from execloop.controller.watch.references import References
+from execloop.resource.fields import ended_executions
 from execloop.testing import FakeClock, ScriptedPlan
 from tests.fake_cluster import FakeCluster
 
@@ -248,8 +249,8 @@ class Controller:
         return conditions(self.status(name))
 
     def results(self, name: str = "a") -> list[str]:
-        """Of the history, newest first."""
-        return [entry["result"] for entry in self.status(name).get("history", ())]
+        """Of the executions that ended, newest first."""
+        return [one["result"] for one in ended_executions({"status": self.status(name)})]
 
     def _rests(self, name: str) -> bool:
         """Whether the status tells of an execution that has ended, of the spec as it is."""

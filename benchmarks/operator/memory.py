@@ -28,20 +28,22 @@ _INTERVAL = 600.0
 
 def listed(number: int) -> bytes:
     """Return a converged Plan as it comes from the API server."""
-    entry = {
+    execution = {
         "id": f"{number:012x}",
+        "inputs": f"sha256:{number:064x}",
         "startedAt": _NOW,
         "finishedAt": _NOW,
         "runs": 2,
         "errors": 0,
         "result": "Converged",
+        "generation": 1,
+        "message": "no tasks remain",
     }
     ready = {"type": "Ready", "status": "True", "reason": "Converged", "message": "no tasks remain"}
     status = {
         "observedGeneration": 1,
         "conditions": [ready | {"lastTransitionTime": _NOW, "observedGeneration": 1}],
-        "execution": entry | {"inputs": f"sha256:{number:064x}", "failedRuns": 0, "paused": 0},
-        "history": [entry | {"generation": 1, "message": "no tasks remain"}],
+        "execution": execution,
         "lastConvergedAt": _NOW,
         "state": "Converged",
         "errors": "0/5",

@@ -42,7 +42,7 @@ all Plans ready.
 The plan `noop` has three tasks that do nothing, once. The plan `configmaps` wants three ConfigMaps. All Plans have
 `sleepBetweenRuns: 0s`. execloop asks a plan again after its tasks have run, and calls it converged when nothing is
 left; the controller in Go trusts that its tasks did what they should, and looks for ConfigMaps in its informer's cache.
-The status that execloop writes also holds the execution and its history; the others write one condition. *The same
+The status that execloop writes also holds the execution; the others write one condition. *The same
 work* is that controller reading what is live, asking again until nothing is left, and writing the same status. With
 `cached=True` the plan reads its ConfigMaps from the operator's watch: 4 requests a Plan in place of 10.
 

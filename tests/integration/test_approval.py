@@ -23,7 +23,7 @@ class TestApproval:
         plans.wait("a")
         assert did("a") == ["a", "b"]
         status = plans.status("a")
-        assert status["history"][0]["approvedBy"] == "jane"
+        assert status["execution"]["approval"]["by"] == "jane"
         assert "pending" not in status
         assert f"{wanted} by jane" in plans.events("a")
 

@@ -84,7 +84,8 @@ def test_tasks_are_shown_and_approved(plans: Plans, command: Command, operator: 
     assert command("approve", "a", "--yes").exit_code == 0
     assert command("wait", "a", "--timeout=60s").exit_code == 0
     assert did("a") == ["a", "b"]
-    assert plans.status("a")["history"][0]["approvedBy"]
+    assert (approver := plans.status("a")["execution"]["approval"]["by"])
+    assert approver in command("history", "a").output
     assert "no tasks of Plan a wait" in command("approve", "a", "--yes").output
 
 

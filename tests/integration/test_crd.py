@@ -81,6 +81,8 @@ def test_a_status_is_kept_as_the_operator_wrote_it(kubectl: Kubectl) -> None:
                 "paused": 1.5,
                 "approval": {"digest": "sha256:4567", "by": "admin"},
                 "sameWork": {"runs": 2, "since": time},
+                "generation": 1,
+                "message": "no tasks remain",
             },
             "nextRunAt": time,
             "lastConvergedAt": time,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from execloop.resource.fields import ended_executions
 from tests.cluster import Cluster
 from tests.integration.operating import Did, Operator, Plans, manifest, operating
 
@@ -49,7 +50,7 @@ class TestConvergence:
         plans.wait("a", "Stalled")
         plans.patch("a", parameters={"fix": "x"})
         plans.wait("a")
-        assert [entry["result"] for entry in plans.status("a")["history"]] == ["Converged", "ErrorsExceeded"]
+        assert [one["result"] for one in ended_executions(plans.get("a"))] == ["Converged", "ErrorsExceeded"]
 
     def test_drift_is_repaired_within_seconds(self, plans: Plans, kubectl: Callable[..., str]) -> None:
         plans.apply(manifest("a", "maps", parameters={"count": 1}))
@@ -73,7 +74,7 @@ class TestConvergence:
         plans.wait("a")
         assert "new0" in did("a")
         assert "49" not in did("a")
-        assert [entry["result"] for entry in plans.status("a")["history"]] == ["Converged", "Superseded"]
+        assert [one["result"] for one in ended_executions(plans.get("a"))] == ["Converged", "Superseded"]
 
     def test_a_suspended_plan_rests_and_goes_on_with_the_same_execution(self, plans: Plans, did: Did) -> None:
         plans.apply(manifest("a", "marks", parameters={"count": 10, "seconds": 0.2}))

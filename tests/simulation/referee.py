@@ -316,9 +316,11 @@ class Referee:
         self._given_up(known, course, site, before, status)
         if "finishedAt" in execution and _moment(execution["finishedAt"]) < _moment(execution["startedAt"]):
             self.blame("time", "finished before it started", site)
-        ids = [entry["id"] for entry in status.get("history", ())]
+        ids = [execution["id"], *(entry["id"] for entry in status.get("history", ()))]
         if len(ids) != len(set(ids)):
             self.blame("history", "an execution is repeated", site)
+        if ("generation" in execution) != ("finishedAt" in execution):
+            self.blame("history", "an execution has a generation before it ended, or none after", site)
 
     def _given_up(
         self, known: Known, course: Course, site: str, before: dict[str, Any], status: dict[str, Any]

@@ -1,7 +1,7 @@
 // A Plan controller as a Go engineer would write it today on controller-runtime:
 // the same resource and the same two plans, and of the status what users wait for.
 // With -same it does what execloop does: it reads what is live, asks again until nothing
-// is left, and writes the execution and its history too.
+// is left, and writes the execution too.
 package main
 
 import (
@@ -136,14 +136,10 @@ func addExecution(p *unstructured.Unstructured, started time.Time, runs int64) e
 	}
 	sum, now := sha256.Sum256(spec), time.Now().UTC().Format(layout)
 	id, inputs := fmt.Sprintf("%x", sum[8:14]), fmt.Sprintf("%x", sum[:8])
-	common := func() map[string]any {
-		return map[string]any{"id": id, "runs": runs, "errors": int64(0), "startedAt": started.Format(layout),
-			"finishedAt": now, "result": "Converged"}
-	}
-	execution, entry := common(), common()
-	execution["inputs"], entry["generation"], entry["message"] = inputs, p.GetGeneration(), "no tasks remain"
 	status := p.Object["status"].(map[string]any)
-	status["execution"], status["history"] = execution, []any{entry}
+	status["execution"] = map[string]any{"id": id, "inputs": inputs, "runs": runs, "errors": int64(0),
+		"startedAt": started.Format(layout), "finishedAt": now, "result": "Converged",
+		"generation": p.GetGeneration(), "message": "no tasks remain"}
 	status["lastConvergedAt"], status["state"], status["errors"] = now, "Converged", "0/5"
 	return nil
 }

@@ -123,6 +123,15 @@ class TestExecutions:
         differing = {name for _, name, _, _, differs in found.rows if differs}
         assert differing == {"execution", "began", "ended", "took", "errors"}
 
+    def test_the_last_execution_is_compared_too_once_it_has_ended(self) -> None:
+        plan = body("a")
+        plan["status"]["execution"] = {"id": "x", "finishedAt": "2026-01-01T00:00:10Z", "generation": 2}
+        plan["status"]["history"] = [{"id": "y", "generation": 1}]
+        found = history(plan, "y", "x")
+        assert [one.fields["id"] for one in found.executions] == ["x", "y"]
+        assert found.comparison is not None
+        assert found.comparison.right["generation"] == 2
+
     @pytest.mark.parametrize(("left", "right"), [("", ""), ("x", "none"), ("none", "x")])
     def test_an_execution_that_is_gone_is_compared_with_none(self, left: str, right: str) -> None:
         plan = body("a")

@@ -139,10 +139,10 @@ class TestHostilePlans:
             "progress": HOSTILE,
             "errors": HOSTILE,
             "conditions": [condition, {**condition, "type": "Ready"}],
-            "execution": {"id": HOSTILE, "lastError": HOSTILE, "runs": 2, "approval": {"by": HOSTILE}},
+            "execution": {**entry, "lastError": HOSTILE, "finishedAt": HOSTILE, "runs": 2, "approval": {"by": HOSTILE}},
             "pending": {"digest": HOSTILE, "count": 1, "tasks": [HOSTILE]},
             "preview": {"tasks": [{"name": HOSTILE, "detail": HOSTILE}], "error": HOSTILE},
-            "history": [entry, entry],
+            "history": [{**entry, "id": number} for number in range(2)],
             "inventory": [{"apiVersion": "v1", "kind": HOSTILE, "name": HOSTILE}, HOSTILE],
         }
         cluster.put("a", "bad", status=status, plan=HOSTILE)

@@ -3,14 +3,15 @@
 A field's docstring is what `kubectl explain` prints.
 """
 
-from datetime import UTC
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from execloop.controller.api.duration import PATTERN, Duration, DurationBounds
+from execloop.controller.api.execution import Approval, ExecutionStatus, HistoryEntry, SameWork
 from execloop.controller.api.model import Model, Rule, shallow
+from execloop.controller.api.values import Count, Instant, WholeSecond
 from execloop.controller.api.violations import describe
 
 __all__ = [
@@ -57,14 +58,10 @@ _PLAN_RULE: JsonDict = {
         }
     ]
 }
-_Count = Annotated[int, Field(ge=0)]
-_ZERO_LEFT_OUT = Field(exclude_if=lambda value: value == 0)
 _ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=_PLAN_NAME)]
 """Of a kind whose names are DNS subdomains."""
 _AnyName = Annotated[str, Field(min_length=1, max_length=253, pattern="^[^/%.][^/%]*$")]
 """Of any kind: what can stand in a path."""
-_Instant = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-_WholeSecond = Annotated[_Instant, AfterValidator(lambda moment: moment.replace(microsecond=0))]
 
 
 class ParametersFrom(Model):
@@ -170,7 +167,7 @@ class PlanSpec(Model):
     """What happens when the Plan is deleted. Orphan: what the plan made stays. Teardown: the operator runs the
     plan's teardown first, and a finalizer keeps the Plan until it has ended."""
     history_limit: Annotated[int, Field(ge=0, le=100)] = 5
-    """How many ended executions are kept in status.history."""
+    """How many executions status.history keeps: those that ended before the one in status.execution."""
     ttl_after_finished: Duration | None = None
     """With mode Once: delete the Plan this long after it converged or stalled. Do not use it for a Plan that a GitOps
     tool applies: the tool would create it again."""
@@ -205,74 +202,10 @@ class Condition(Model):
     """Why, in one CamelCase word for programs."""
     message: Annotated[str, Field(max_length=32768)] = ""
     """Why, in words for people."""
-    last_transition_time: _WholeSecond
+    last_transition_time: WholeSecond
     """When the status of the condition last changed."""
-    observed_generation: _Count | None = None
+    observed_generation: Count | None = None
     """Generation of the Plan that the condition describes."""
-
-
-class Approval(Model):
-    """An approval of the pending tasks."""
-
-    digest: str
-    """Digest of the pending tasks that was approved."""
-    by: str | None = None
-    """Who approved, as the API server knew them."""
-    code_version: str | None = None
-    """Version of the plan's code that was approved to run."""
-    tasks: str | None = None
-    """Hashes of the names that were approved, 8 characters each: later runs of the execution may ask for no others.
-    Left out when there were more than 2,000: the approval is then good for one run."""
-
-
-class SameWork(Model):
-    """Runs in a row that asked for the same tasks again."""
-
-    runs: _Count
-    """How many runs in a row."""
-    since: _Instant
-    """When the first of them ended."""
-    tasks: str | None = None
-    """Digest of the tasks that they asked for."""
-
-
-class ExecutionStatus(Model):
-    """The execution under way, or the last one: it continues from here after a restart of the operator."""
-
-    id: str
-    """Identity of the execution."""
-    inputs: str
-    """Fingerprint of the inputs that it works on; other inputs begin another execution."""
-    runs: _Count = 0
-    """Runs that have begun."""
-    errors: _Count = 0
-    """Errors so far, counted against errorsToTolerate."""
-    failed_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
-    """Runs with errors in a row, which the backoff grows with. Left out when 0."""
-    waiting_runs: Annotated[_Count, _ZERO_LEFT_OUT] = 0
-    """Runs in a row in which everything waited, which the pause between them grows with. Left out when 0."""
-    started_at: _Instant
-    """When it began."""
-    paused: Annotated[float, Field(ge=0), _ZERO_LEFT_OUT] = 0.0
-    """Seconds spent suspended or waiting, which do not count against executionTimeout. Left out when 0."""
-    paused_since: _Instant | None = None
-    """When the pause that still lasts began."""
-    finished_at: _Instant | None = None
-    """When it ended."""
-    result: str | None = None
-    """How it ended, in one CamelCase word: Converged, or the reason why not."""
-    request: str | None = None
-    """What a person asked of it by annotation, such as `retry export`."""
-    requested_by: str | None = None
-    """Who asked that, by the annotation execloop.dev/request-by."""
-    request_reason: str | None = None
-    """Why, by the annotation execloop.dev/request-reason."""
-    last_error: str | None = None
-    """The last error, at most 1 KiB of it."""
-    approval: Approval | None = None
-    """The approval that covers this execution."""
-    same_work: SameWork | None = None
-    """Runs in a row that asked for the same tasks again; not of an execution that has ended."""
 
 
 class PreviewTask(Model):
@@ -289,7 +222,7 @@ class Pending(Model):
 
     digest: str
     """What to put into the annotation execloop.dev/approve to approve them."""
-    count: _Count
+    count: Count
     """How many tasks there are."""
     tasks: tuple[str, ...] = ()
     """Names of the first 20 of them."""
@@ -297,41 +230,12 @@ class Pending(Model):
     """What the first 20 would change, for those that say it, in the plan's own words."""
 
 
-class HistoryEntry(Model):
-    """An execution that ended."""
-
-    id: str
-    """Identity of the execution."""
-    generation: _Count
-    """Generation of the Plan that it worked on."""
-    started_at: _Instant
-    """When it began."""
-    finished_at: _Instant
-    """When it ended."""
-    runs: _Count = 0
-    """Its runs."""
-    errors: _Count = 0
-    """Its errors."""
-    result: str
-    """How it ended: Converged, Superseded, or the reason why it stalled."""
-    message: str = ""
-    """How it ended, in words for people."""
-    approved_by: str | None = None
-    """Who approved it."""
-    request: str | None = None
-    """What a person asked of it by annotation, such as `retry export`."""
-    requested_by: str | None = None
-    """Who asked that, by the annotation execloop.dev/request-by."""
-    request_reason: str | None = None
-    """Why, by the annotation execloop.dev/request-reason."""
-
-
 class Suspension(Model):
     """A suspension with an end, as the annotation execloop.dev/suspend-until gave it."""
 
-    until: _Instant
+    until: Instant
     """When it ends."""
-    lifted: _Instant | None = None
+    lifted: Instant | None = None
     """When the operator saw that it had ended, and continued. The same date does not suspend again."""
 
 
@@ -340,7 +244,7 @@ class PreviewAnswer(Model):
 
     request: str
     """Value of the annotation that this answers."""
-    count: _Count = 0
+    count: Count = 0
     """How many tasks a run would do."""
     tasks: tuple[PreviewTask, ...] = ()
     """The first 20 of them."""
@@ -366,9 +270,9 @@ class PlanStatus(Model):
     """Errors of the execution, of all that are tolerated, such as 2/5; their number alone when any are tolerated."""
     suspension: Suspension | None = None
     """The end of a suspension, and whether it has passed."""
-    next_run_at: _Instant | None = None
+    next_run_at: Instant | None = None
     """When the next run is due, while the Plan waits or backs off."""
-    last_converged_at: _Instant | None = None
+    last_converged_at: Instant | None = None
     """When the Plan was last found converged."""
     progress: str | None = None
     """Tasks of the run that are done, of all it has so far, such as 3/7."""
@@ -381,7 +285,7 @@ class PlanStatus(Model):
     last_handled_reconcile_at: str | None = None
     """Value of the annotation execloop.dev/requestedAt that the last execution answered."""
     history: Annotated[tuple[HistoryEntry, ...], Field(exclude_if=lambda entries: not entries)] = ()
-    """Executions that ended, newest first."""
+    """The executions that ended before the one in `execution`, newest first."""
     inventory: tuple[str, ...] | None = None
     """Objects that the Plan owns, for a plan that owns any, each as kind.group/namespace/name; at most 32 KiB. Where
     they would be more, those of one kind and namespace are one entry, with all their names after one another."""

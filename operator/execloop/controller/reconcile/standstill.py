@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from execloop.controller.reconcile.commit import AT_REST, Decision, LookAfter, Requeue
-from execloop.controller.reconcile.execution.executions import at, ended, paused
+from execloop.controller.reconcile.execution.executions import at, ended, entry_of, paused
 from execloop.controller.status.conditions import (
     MESSAGE_BYTES,
     Awaiting,
@@ -85,7 +85,8 @@ def settled(ctx: ReconcileContext, requeue: Requeue) -> Decision:
     result, status = execution.result or "", ctx.snapshot.status
     ready = status.condition("Ready")
     message = status.message if ready is not None and ready.reason == result else ""
-    message = message or next((entry.message for entry in status.history if entry.id == execution.id), "")
+    entry = entry_of(status, execution)
+    message = message or execution.message or ("" if entry is None else entry.message)
     state = Done(result, message) if result in {"Converged", "Previewed"} else Stalled(result, message)
     return Decision(ctx.advance(state, ctx.now), requeue)
 
@@ -94,7 +95,7 @@ def previewed(ctx: ReconcileContext, pending: Pending, requeue: Requeue) -> Deci
     now, execution = ctx.now, ctx.execution
     message = "these tasks would run: see status.pending" if pending.count else "no tasks would run"
     if execution.finished_at is None:
-        execution = ended(execution, "Previewed", now)
+        execution = ended(execution, "Previewed", now, ctx.snapshot.generation)
     update = {**_OVER, "execution": execution, "pending": pending}
     return Decision(ctx.advance(Done("Previewed", message), now, **update), requeue)
 

@@ -73,9 +73,10 @@ def _short_execution(execution: ExecutionStatus) -> ExecutionStatus:
     approval = execution.approval
     if approval is not None:
         approval = approval.model_copy(update={"by": _short(approval.by, _NOTE)})
-    asked = {name: _short(getattr(execution, name), _NOTE) for name in ("requested_by", "request_reason")}
+    notes = ("message", "requested_by", "request_reason")
+    short = {name: _short(getattr(execution, name), _NOTE) for name in notes}
     return execution.model_copy(
-        update={"last_error": _short(execution.last_error, _MESSAGE), "approval": approval, **asked}
+        update={"last_error": _short(execution.last_error, _MESSAGE), "approval": approval, **short}
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from execloop.controller.api.duration import parse_duration
-from execloop.resource.fields import status
+from execloop.resource.fields import ended_executions, status
 from execloop.resource.times import moment
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class History:
 
 def history(plan: Plan, left: str, right: str) -> History:
     """Return the executions that ended, newest first, and the comparison of two of them by id."""
-    entries = [one for one in status(plan).get("history") or () if isinstance(one, dict)]
+    entries = ended_executions(plan)
     took = [_took(one) for one in entries]
     longest = max(took, default=0.0)
     ended = [

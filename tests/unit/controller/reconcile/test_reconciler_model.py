@@ -188,7 +188,8 @@ class Life(RuleBasedStateMachine):
     def the_history_is_bounded(self) -> None:
         history = self.status.get("history", [])
         assert len(history) <= KEPT
-        assert len({entry["id"] for entry in history}) == len(history)
+        ids = [entry["id"] for entry in (self.status["execution"], *history)] if history else []
+        assert len(set(ids)) == len(ids)
 
     @invariant()
     def what_awaits_approval_says_of_what(self) -> None:

@@ -202,7 +202,7 @@ class TestApproved:
         assert [one and one["digest"] for one in stored] == [digest]
         assert control.conditions() == {"Ready": ("True", "Converged")}
         assert "pending" not in control.status()
-        assert control.status()["history"][0]["approvedBy"] == "ann"
+        assert control.execution()["approval"]["by"] == "ann"
 
     def test_a_child_runs_after_its_parent_once_more(self, control: Controller, tables: Callable[..., Tables]) -> None:
         plan = tables("copy", then={"copy": ["drop old"]})

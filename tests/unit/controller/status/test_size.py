@@ -85,6 +85,7 @@ _execution = _made(
     ExecutionStatus,
     {"id": "0" * 12, "inputs": "0" * 16, "started_at": NOW, "result": "ExecutionTimeout"},
     last_error=_maybe,
+    message=_maybe,
     approval=st.none() | _approval,
     same_work=st.none() | st.just(SameWork(runs=1, since=NOW, tasks="0" * 16)),
 )
@@ -127,7 +128,7 @@ def test_whatever_is_in_it_a_status_is_never_more_than_64_kibibytes(found: PlanS
 @given(_statuses)
 def test_of_a_large_status_what_is_to_go_on_is_kept(found: PlanStatus) -> None:
     shown = bounded(found)
-    kept: dict[str, Any] = {"last_error": None, "approval": None}
+    kept: dict[str, Any] = {"last_error": None, "message": None, "approval": None}
     assert (shown.execution and shown.execution.model_copy(update=kept)) == (
         found.execution and found.execution.model_copy(update=kept)
     )

@@ -10,7 +10,7 @@ from execloop.cli.cluster.selection import name_argument
 from execloop.cli.cluster.session import Plan, Session, connected
 from execloop.cli.display.table import show
 from execloop.cli.exits import CONVERGED
-from execloop.resource.fields import status
+from execloop.resource.fields import ended_executions
 from execloop.resource.times import age, moment, span
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Examples:
 @name_argument
 @connected
 async def history(session: Session, name: str) -> int:
-    """List the executions of a Plan that ended; spec.historyLimit says how many are kept."""
+    """List the executions of a Plan that ended: the last one, and as many before it as spec.historyLimit keeps."""
     plan = await session.plan(name)
     found = list(rows(plan))
     if found:
@@ -41,7 +41,7 @@ async def history(session: Session, name: str) -> int:
 
 def rows(plan: Plan) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each execution."""
-    for entry in status(plan).get("history") or ():
+    for entry in ended_executions(plan):
         counts = (str(entry.get(field, 0)) for field in ("runs", "errors"))
         yield (
             str(entry.get("id", "")),

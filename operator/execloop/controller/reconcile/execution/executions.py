@@ -25,8 +25,10 @@ __all__ = [
     "asked",
     "at",
     "begun",
+    "earlier",
     "ended",
     "engine_state",
+    "entry_of",
     "is_stuck",
     "is_time_over",
     "paused",
@@ -46,11 +48,13 @@ def at(seconds: float) -> datetime:
 
 
 def begun(snapshot: Snapshot, inputs: str, now: float, history_limit: int, why: str) -> PlanStatus:
-    """Return the status with a new execution; one that is under way goes into the history as superseded."""
-    status, before = snapshot.status, snapshot.execution
-    if before is not None and before.finished_at is None:
-        worked_on = max((c.observed_generation or 0 for c in status.conditions), default=0) or snapshot.generation
-        status = recorded(status, ended(before, "Superseded", now), worked_on, history_limit, why)
+    """Return the status with a new execution; the one before goes into the history, superseded unless it has ended."""
+    status, last = snapshot.status, snapshot.execution
+    if last is not None:
+        if last.finished_at is None:
+            worked_on = max((c.observed_generation or 0 for c in status.conditions), default=0) or snapshot.generation
+            last = ended(last, "Superseded", now, worked_on, why)
+        status = recorded(status, last, history_limit)
     execution = ExecutionStatus(id=uuid.uuid4().hex[:12], inputs=inputs, started_at=at(now), **_request(snapshot))
     handled = status.last_handled_reconcile_at if snapshot.requested_at is None else snapshot.requested_at
     return status.model_copy(update={"execution": execution, "last_handled_reconcile_at": handled, "pending": None})
@@ -115,30 +119,54 @@ def resumed(execution: ExecutionStatus, now: float) -> ExecutionStatus:
     return execution.model_copy(update={"paused_since": None, "paused": round(execution.paused + since, 3)})
 
 
-def ended(execution: ExecutionStatus, result: str, now: float) -> ExecutionStatus:
-    finished = at(max(now, execution.started_at.timestamp()))
-    over = {"finished_at": finished, "result": result, "paused_since": None, "same_work": None, "waiting_runs": 0}
-    return execution.model_copy(update=over)
+def ended(execution: ExecutionStatus, result: str, now: float, generation: int, message: str = "") -> ExecutionStatus:
+    """Return it with all that its entry in the history will say."""
+    return execution.model_copy(
+        update={
+            "finished_at": at(max(now, execution.started_at.timestamp())),
+            "result": result,
+            "generation": generation,
+            "message": cut(message, _MESSAGE_BYTES) or None,
+            "paused_since": None,
+            "same_work": None,
+            "waiting_runs": 0,
+        }
+    )
 
 
-def recorded(status: PlanStatus, execution: ExecutionStatus, generation: int, limit: int, message: str) -> PlanStatus:
-    """Return the status with an ended execution in the history, newest first."""
-    entry = HistoryEntry(
+def entry_of(status: PlanStatus, execution: ExecutionStatus) -> HistoryEntry | None:
+    """Return the entry of an execution in the history, where earlier versions wrote it as soon as it had ended."""
+    return next((entry for entry in status.history if entry.id == execution.id), None)
+
+
+def earlier(status: PlanStatus, execution: ExecutionStatus) -> tuple[HistoryEntry, ...]:
+    """Return the history without this execution."""
+    return tuple(entry for entry in status.history if entry.id != execution.id)
+
+
+def recorded(status: PlanStatus, execution: ExecutionStatus, limit: int) -> PlanStatus:
+    """Return the status with an execution that ended in the history, newest first; without a preview: it ran nothing.
+
+    One that an earlier version ended has no generation: its entry stands, or else the generation that was observed.
+    """
+    if execution.result == "Previewed":
+        return status
+    entry = entry_of(status, execution) if execution.generation is None else None
+    entry = entry or HistoryEntry(
         id=execution.id,
-        generation=generation,
+        generation=max(0, status.observed_generation) if execution.generation is None else execution.generation,
         started_at=execution.started_at,
         finished_at=execution.finished_at or execution.started_at,
         runs=execution.runs,
         errors=execution.errors,
         result=execution.result or "",
-        message=cut(message, _MESSAGE_BYTES),
+        message=execution.message or "",
         approved_by=execution.approval.by if execution.approval else None,
         request=execution.request,
         requested_by=execution.requested_by,
         request_reason=execution.request_reason,
     )
-    older = tuple(item for item in status.history if item.id != execution.id)
-    return status.model_copy(update={"history": (entry, *older)[:limit]})
+    return status.model_copy(update={"history": (entry, *earlier(status, execution))[:limit]})
 
 
 def is_time_over(execution: ExecutionStatus, timeout: float | None, now: float) -> bool:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from execloop._engine.errors import ExecutionTimeout, ToleranceExceeded
 from execloop._engine.execution import Again, Converged, CreateFailed, Failed, Interrupted
@@ -13,10 +13,10 @@ from execloop.controller.plancode.crashes.suspects import PLAN_CRASHES, PlanCras
 from execloop.controller.reconcile.commit import AT_ONCE, AT_REST, Decision, Requeue, RunAfter
 from execloop.controller.reconcile.execution.executions import (
     at,
+    earlier,
     ended,
     engine_state,
     is_stuck,
-    recorded,
     repeated,
     resumed,
     taken_back,
@@ -103,13 +103,18 @@ def _why(ctx: ReconcileContext, error: Exception, last_error: str | None) -> Sta
 
 def _converged(ctx: ReconcileContext, execution: ExecutionStatus, now: float, chance: Callable[[], float]) -> Decision:
     done = Done("Converged", "no tasks remain")
-    execution = ended(execution, done.reason, now)
-    status = ctx.advance(done, now, execution=execution, last_converged_at=at(now), **_OVER)
-    status = recorded(status, execution, ctx.snapshot.generation, ctx.spec.history_limit, done.message)
+    update = {**_ended(ctx, execution, done, now), "last_converged_at": at(now)}
+    status = ctx.advance(done, now, **update)
     if ctx.spec.mode == "Once":
         ttl = ctx.spec.ttl_after_finished
         return decided(ctx, status, AT_REST if ttl is None else RunAfter(ttl))
     return decided(ctx, status, next_observation(ctx, chance))
+
+
+def _ended(ctx: ReconcileContext, execution: ExecutionStatus, how: Done | Stalled, now: float) -> dict[str, Any]:
+    """Return the fields of the status of an execution that is over."""
+    execution = ended(execution, how.reason, now, ctx.snapshot.generation, how.message)
+    return {**_OVER, "execution": execution, "history": earlier(ctx.snapshot.status, execution)}
 
 
 def _again(
@@ -211,11 +216,9 @@ def _stalled(
     ctx: ReconcileContext, execution: ExecutionStatus, state: Stalled, now: float, chance: Callable[[], float]
 ) -> Decision:
     """The execution is over without having converged; after `interval` the world is observed again."""
-    execution = ended(execution, state.reason, now)
     if state.reason == PLAN_CRASHES and not ctx.teardown:
         execution = execution.model_copy(update={"inputs": ctx.run_inputs})
-    status = ctx.advance(state, now, execution=execution, **_OVER)
-    status = recorded(status, execution, ctx.snapshot.generation, ctx.spec.history_limit, state.message)
+    status = ctx.advance(state, now, **_ended(ctx, execution, state, now))
     again = next_observation(ctx.after(status), chance)
     delays = [again.seconds] if isinstance(again, RunAfter) else []
     delays += [ctx.spec.ttl_after_finished] if ctx.spec.ttl_after_finished is not None else []

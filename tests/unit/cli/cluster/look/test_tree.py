@@ -74,6 +74,19 @@ def test_the_history_has_a_row_for_each_execution() -> None:
     assert (runs, errors, by, request, message) == ("2", "1", "-", "-", "no tasks remain")
 
 
+def test_the_history_begins_with_the_last_execution_once_it_has_ended() -> None:
+    last = {
+        **PLAN["status"]["execution"],
+        "finishedAt": "2026-01-01T12:09:00Z",
+        "result": "FatalError",
+        "generation": 4,
+        "message": "down",
+    }
+    first, second = rows({"status": {**PLAN["status"], "execution": last}})
+    assert (first[0], first[1], first[2], first[7], first[9]) == ("e1", "FatalError", "4", "jane", "down")
+    assert second[0] == "e0"
+
+
 def test_the_history_says_what_was_asked_by_whom_and_why() -> None:
     entry = {"request": "skip copy", "requestedBy": "ann", "requestReason": "done by hand"}
     [row] = rows({"status": {"history": [entry]}})

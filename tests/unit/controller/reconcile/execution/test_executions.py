@@ -1,11 +1,12 @@
 """The execution in a Plan's status: how it begins, pauses, ends, and what the engine sees of it."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from execloop._engine.execution import Execution
-from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus
+from execloop.controller.api.v1alpha1 import Approval, Condition, ExecutionStatus, HistoryEntry, PlanStatus
 from execloop.controller.reconcile.execution import executions
 from execloop.controller.watch.snapshot import Snapshot
 
@@ -70,44 +71,83 @@ class TestPause:
 
 class TestEnd:
     def test_it_says_how_and_when(self) -> None:
-        execution = executions.ended(begun(), "Converged", NOW + 5)
+        execution = executions.ended(begun(), "Converged", NOW + 5, 3, "no tasks remain")
         assert (execution.result, execution.finished_at) == ("Converged", at(NOW + 5))
+        assert (execution.generation, execution.message) == (3, "no tasks remain")
+
+    def test_an_empty_message_is_left_out(self) -> None:
+        assert "message" not in executions.ended(begun(), "Converged", NOW, 3).to_json()
+
+    def test_a_long_message_is_cut(self) -> None:
+        message = executions.ended(begun(), "FatalError", NOW, 3, "€" * 999).message
+        assert message is not None
+        assert 253 < len(message.encode()) <= 256
 
     def test_a_pause_ends_with_it(self) -> None:
         paused = executions.paused(begun(), NOW)
-        assert executions.ended(paused, "Superseded", NOW + 5).paused_since is None
+        assert executions.ended(paused, "Superseded", NOW + 5, 3).paused_since is None
 
 
 class TestHistory:
-    def recorded(self, status: PlanStatus, execution: ExecutionStatus, limit: int = 5, message: str = "") -> PlanStatus:
-        return executions.recorded(status, execution, 3, limit, message)
+    """What becomes of an execution when the next one begins."""
 
-    def test_an_entry_tells_what_became_of_an_execution(self) -> None:
-        execution = executions.ended(begun(id="e", runs=4, errors=2), "Converged", NOW + 5)
-        (entry,) = self.recorded(PlanStatus(), execution, message="no tasks remain").history
-        assert entry == HistoryEntry(
-            id="e",
-            generation=3,
-            started_at=at(NOW),
-            finished_at=at(NOW + 5),
-            runs=4,
-            errors=2,
-            result="Converged",
-            message="no tasks remain",
+    def after(self, last: ExecutionStatus, limit: int = 5, **status: Any) -> PlanStatus:
+        before = PlanStatus(execution=last).model_copy(update=status)
+        return executions.begun(SNAPSHOT.ahead(before), "others", NOW + 9, limit, "its inputs changed")
+
+    def test_its_entry_is_what_it_said_itself(self) -> None:
+        approval = Approval(digest="d", by="ann")
+        asked = {"request": "retry copy", "requested_by": "ben", "request_reason": "by hand"}
+        last = begun(id="e", runs=4, errors=2, approval=approval, **asked)
+        status = self.after(executions.ended(last, "Converged", NOW + 5, 2, "no tasks remain"))
+        assert status.history == (
+            HistoryEntry(
+                id="e",
+                generation=2,
+                started_at=at(NOW),
+                finished_at=at(NOW + 5),
+                runs=4,
+                errors=2,
+                result="Converged",
+                message="no tasks remain",
+                approved_by="ann",
+                request="retry copy",
+                requested_by="ben",
+                request_reason="by hand",
+            ),
         )
+
+    def test_one_under_way_is_superseded(self) -> None:
+        ready = Condition(type="Ready", status="False", reason="x", last_transition_time=at(NOW), observed_generation=2)
+        (entry,) = self.after(begun(id="e"), conditions=(ready,)).history
+        assert (entry.result, entry.finished_at) == ("Superseded", at(NOW + 9))
+        assert (entry.generation, entry.message) == (2, "its inputs changed")
+
+    def test_a_preview_ran_nothing_and_leaves_none(self) -> None:
+        assert self.after(executions.ended(begun(), "Previewed", NOW, 3)).history == ()
 
     @pytest.mark.parametrize(("limit", "kept"), [(5, "cba"), (2, "cb"), (1, "c"), (0, "")])
     def test_the_newest_come_first_and_no_more_are_kept_than_the_spec_says(self, limit: int, kept: str) -> None:
-        status = PlanStatus()
+        history: tuple[HistoryEntry, ...] = ()
         for name in "abc":
-            status = self.recorded(status, executions.ended(begun(id=name), "Converged", NOW), limit)
-        assert "".join(entry.id for entry in status.history) == kept
+            last = executions.ended(begun(id=name), "Converged", NOW, 3)
+            history = self.after(last, limit, history=history).history
+        assert "".join(entry.id for entry in history) == kept
 
-    def test_a_stalled_execution_that_heals_is_one_entry(self) -> None:
-        status = self.recorded(PlanStatus(), executions.ended(begun(id="e"), "FatalError", NOW))
-        status = self.recorded(status, executions.ended(begun(id="e"), "Converged", NOW + 5))
-        assert [(entry.id, entry.result) for entry in status.history] == [("e", "Converged")]
+    def test_an_entry_that_an_earlier_version_wrote_stands_once(self) -> None:
+        last = begun(id="e", finished_at=at(NOW + 5), result="Converged")
+        entries = [
+            HistoryEntry(
+                id=name, generation=2, started_at=at(NOW), finished_at=at(NOW + 5), result="Converged", message=name
+            )
+            for name in "ed"
+        ]
+        assert self.after(last, history=tuple(entries)).history == tuple(entries)
 
-    def test_a_long_message_is_cut(self) -> None:
-        (entry,) = self.recorded(PlanStatus(), executions.ended(begun(), "FatalError", NOW), message="x" * 999).history
-        assert len(entry.message.encode()) == 256
+    @pytest.mark.parametrize(("observed", "generation"), [(2, 2), (-1, 0)])
+    def test_one_that_an_earlier_version_ended_without_an_entry_has_the_generation_that_was_observed(
+        self, observed: int, generation: int
+    ) -> None:
+        last = begun(id="e", finished_at=at(NOW + 5), result="Converged")
+        (entry,) = self.after(last, observed_generation=observed).history
+        assert (entry.id, entry.generation, entry.message) == ("e", generation, "")

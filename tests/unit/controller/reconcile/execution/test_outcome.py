@@ -12,7 +12,7 @@ from execloop._engine.execution import Again, Converged, CreateFailed, Execution
 from execloop._engine.walk import Stop
 from execloop._plans.definition import definition_of
 from execloop._plans.registry import Registered, Registry
-from execloop.controller.api.v1alpha1 import ExecutionStatus, PlanStatus
+from execloop.controller.api.v1alpha1 import ExecutionStatus, HistoryEntry, PlanStatus
 from execloop.controller.plancode.redaction.redactor import Redactor
 from execloop.controller.plancode.runner import RunResult
 from execloop.controller.reconcile.commit import AT_REST, Decision, RunAfter
@@ -237,16 +237,35 @@ class TestExecution:
         ("outcome", "result"),
         [(Converged(state()), "Converged"), (Failed(state(), FatalError("hopeless")), "FatalError")],
     )
-    def test_one_that_ended_says_when_and_how_and_is_in_the_history(self, outcome: Outcome, result: str) -> None:
+    def test_one_that_ended_says_when_and_how(self, outcome: Outcome, result: str) -> None:
         decision = concluded(outcome)
         assert execution(decision).finished_at == datetime.fromtimestamp(NOW, UTC)
         assert (execution(decision).result, written(decision).execution) == (result, execution(decision))
-        assert [(entry.id, entry.result) for entry in written(decision).history] == [("e", result)]
+        assert execution(decision).generation == 3
+        assert execution(decision).message in {"no tasks remain", "FatalError: hopeless"}
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [
+            Converged(state()),
+            Failed(state(), FatalError("hopeless")),
+            Again(state(), 9.0),
+            CreateFailed(state(), DOWN),
+        ],
+    )
+    def test_it_is_in_no_history_as_long_as_it_is_the_last(self, outcome: Outcome) -> None:
+        assert written(concluded(outcome)).history == ()
+
+    def test_one_that_heals_leaves_the_history_where_an_earlier_version_wrote_it(self) -> None:
+        now = datetime.fromtimestamp(NOW, UTC)
+        found = [HistoryEntry(id=name, generation=1, started_at=now, finished_at=now, result="x") for name in "ed"]
+        decision = concluded(Converged(state()), status=PlanStatus(history=tuple(found)))
+        assert [entry.id for entry in written(decision).history] == ["d"]
 
     @pytest.mark.parametrize("outcome", [Again(state(), 9.0), CreateFailed(state(), DOWN)])
-    def test_one_under_way_is_in_no_history(self, outcome: Outcome) -> None:
-        decision = concluded(outcome)
-        assert (written(decision).history, execution(decision).finished_at) == ((), None)
+    def test_one_under_way_says_nothing_of_its_end(self, outcome: Outcome) -> None:
+        found = execution(concluded(outcome))
+        assert (found.finished_at, found.result, found.generation, found.message) == (None, None, None, None)
 
     @pytest.mark.parametrize(
         ("outcome", "last_error"),
