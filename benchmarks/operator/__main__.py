@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.operator.contenders import CONTENDERS, Unavailable
 from benchmarks.operator.measure import backlog, live, reaction
 from benchmarks.operator.report import Sitting, as_markdown, as_svg
+from benchmarks.operator.restart import restarts
 from benchmarks.operator.server import NAMESPACE, Server, install
 from benchmarks.pages import load, machine, publish, tell
 from tests.cluster import Cluster, NoCluster, provide
@@ -55,6 +56,9 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
                         sitting.backlogs.setdefault((plan, name), []).append(found)
                         tell(f"{plan}, {name}, {turn + 1} of {sitting.rounds}: {found.plans_per_second:.0f} Plans/s")
         for name in names:
+            if CONTENDERS[name].lives:
+                tell(f"{sitting.number} Plans, a restart, {name}")
+                sitting.restarts[name] = await restarts(server, CONTENDERS[name], sitting.number, sitting.rounds)
             if creations and CONTENDERS[name].reacts:
                 tell(f"one Plan at a time, {name}")
                 sitting.reactions[name] = await reaction(server, CONTENDERS[name], creations, sitting.idle_seconds)

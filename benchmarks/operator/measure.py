@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.operator.probes import probing
 from benchmarks.operator.process import running
-from benchmarks.operator.server import WRITES
+from benchmarks.operator.server import WRITES, plan_writes
 
 if TYPE_CHECKING:
     from benchmarks.operator.contenders import Contender
     from benchmarks.operator.server import Server
 
-__all__ = ["Backlog", "Live", "Reaction", "backlog", "live", "reaction"]
+__all__ = ["Backlog", "Live", "Reaction", "all_ready", "backlog", "fill", "live", "reaction"]
 
 _SETTLES = 1.5
 _BETWEEN = 0.05
@@ -36,21 +36,31 @@ class Backlog:
 
 
 async def backlog(server: Server, contender: Contender, plan: str, count: int, number: int) -> Backlog:
-    await server.clean()
-    await server.fill((f"plan-{index:05d}" for index in range(number)), plan, count)
-    version, before = await server.version(), server.requests()
+    version, before = await fill(server, number, plan, count), server.requests()
     with running(contender, server.cluster) as process:
-        times: list[float] = []
-        async with aclosing(server.ready(version)) as ready:
-            async for _, moment in ready:
-                times.append(moment)
-                if len(times) == number:
-                    break
+        times = await all_ready(server, version, number)
         await asyncio.sleep(_SETTLES)
         cpu_seconds, resident_mib = process.cpu_seconds(), process.resident_mib()
         requests = server.requests() - before
-    writes = sum(requests[verb, of] for verb in WRITES for of in ("plans", "plans/status"))
-    return Backlog(number / (times[-1] - times[0]), writes / number, cpu_seconds, resident_mib)
+    return Backlog(number / (times[-1] - times[0]), plan_writes(requests) / number, cpu_seconds, resident_mib)
+
+
+async def fill(server: Server, number: int, plan: str, count: int) -> str:
+    """Leave these Plans alone on the server; return the version from which a watch sees what happens to them."""
+    await server.clean()
+    await server.fill((f"plan-{index:05d}" for index in range(number)), plan, count)
+    return await server.version()
+
+
+async def all_ready(server: Server, version: str, number: int) -> list[float]:
+    """Return when each of so many Plans became Ready, on the monotonic clock."""
+    times: list[float] = []
+    async with aclosing(server.ready(version)) as ready:
+        async for _, moment in ready:
+            times.append(moment)
+            if len(times) == number:
+                break
+    return times
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Probes:
         self._server, self._name = server, name
         self._began: dict[str, float] = {}
         self._creations: set[asyncio.Task[None]] = set()
-        self._all = asyncio.Event()
+        self._any, self._all = asyncio.Event(), asyncio.Event()
         self.found: dict[str, Probe] = {}
 
     async def create(self, per_second: float) -> None:
@@ -52,8 +52,14 @@ class Probes:
         async with aclosing(self._server.ready(version, f"{_LABEL}={self._name}")) as ready:
             async for name, moment in ready:
                 self.found[name] = Probe(self._began[name], moment - self._began[name])
+                self._any.set()
                 if len(self.found) == len(self._began):
                     self._all.set()
+
+    async def first_ready(self) -> float:
+        """Wait until one is Ready; return that moment on the monotonic clock."""
+        await self._any.wait()
+        return min(probe.began + probe.seconds for probe in self.found.values())
 
     async def all_ready(self) -> None:
         """Wait until each that was created is Ready."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.operator.contenders import CONTENDERS
 from benchmarks.operator.measure import Backlog
+from benchmarks.operator.restart import PER_SECOND, SETTLES
 from benchmarks.picture import Bar, Group, bars
 from benchmarks.statistics import percentile
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from benchmarks.operator.measure import Live, Reaction
+    from benchmarks.operator.restart import Restart
 
 __all__ = ["Sitting", "as_markdown", "as_svg"]
 
@@ -65,6 +67,17 @@ Plan to its Ready, and the CPU of the contender for each.
 | | Plans | median | 99th percentile | CPU a Plan |
 |---|---:|---:|---:|---:|
 """
+_RESTART = """\
+## After a restart
+
+The contender has brought {number:,} Plans `noop` to Ready, was ended with SIGTERM, and starts again; from that moment
+on {rate:.0f} new Plans a second are created until the first of them is Ready. *first new Plan*: seconds from the start
+of the process until then. *CPU*: of the process, until {settles:.0f} s after all new Plans are Ready. *status writes*:
+in the same time, beside one for each new Plan.
+
+| | first new Plan | CPU | status writes |
+|---|---:|---:|---:|
+"""
 _NONE = "-"
 _QUIET = 0.5
 _SHORT = {
@@ -87,6 +100,7 @@ class Sitting:
     """By plan and contender."""
     live_seconds: float = 10.0
     lives: dict[str, Live] = field(default_factory=dict)
+    restarts: dict[str, list[Restart]] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -98,7 +112,8 @@ def as_markdown(sitting: Sitting) -> str:
     if sitting.load > _QUIET:
         preamble += _NOT_QUIET.format(load=sitting.load)
     tables = [line for plan in _plans(sitting) for line in _table(sitting, plan)]
-    return "".join([preamble, *tables, _NOTES, *_left_out(sitting), *_live(sitting), *_reaction(sitting)])
+    parts = (_left_out, _live, _restart, _reaction)
+    return "".join([preamble, *tables, _NOTES, *(line for part in parts for line in part(sitting))])
 
 
 def _plans(sitting: Sitting) -> Iterable[str]:
@@ -144,6 +159,10 @@ def as_svg(sitting: Sitting) -> str:
     if lives:
         latencies = {name: (value, f"{value:.0f} ms") for name, value in lives.items()}
         groups.append(_group("new Plans at a steady rate: 99th percentile", latencies))
+    starts = {name: _middle(found, "first_ready") for name, found in sitting.restarts.items()}
+    if starts:
+        seconds = {name: (value, f"{value:.1f} s") for name, value in starts.items()}
+        groups.append(_group("after a restart: the first new Plan is Ready", seconds))
     return bars(f"{sitting.number:,} Plans, and new ones", sitting.machine, groups)
 
 
@@ -182,3 +201,17 @@ def _reaction(sitting: Sitting) -> Iterator[str]:
         deciles = statistics.quantiles(found.milliseconds, n=10)
         median = statistics.median(found.milliseconds)
         yield f"| {CONTENDERS[name].title} | {median:.1f} ms | {deciles[8]:.1f} ms | {found.idle_writes} |\n"
+
+
+def _restart(sitting: Sitting) -> Iterator[str]:
+    if not sitting.restarts:
+        return
+    yield _RESTART.format(number=sitting.number, rate=PER_SECOND, settles=SETTLES)
+    for name, found in sitting.restarts.items():
+        ready, cpu, writes = (_middle(found, figure) for figure in ("first_ready", "cpu_seconds", "status_writes"))
+        yield f"| {CONTENDERS[name].title} | {ready:.2f} s | {cpu:.2f} s | {writes:.0f} |\n"
+    yield "\n"
+
+
+def _middle(found: list[Restart], figure: str) -> float:
+    return float(statistics.median(getattr(each, figure) for each in found))

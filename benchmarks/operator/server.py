@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.cluster import Cluster
 
-__all__ = ["CONFIG_MAPS", "NAMESPACE", "PLANS", "WRITES", "Server", "at_once", "install"]
+__all__ = ["CONFIG_MAPS", "NAMESPACE", "PLANS", "WRITES", "Server", "at_once", "install", "plan_writes"]
 
 NAMESPACE = "execloop-benchmark"
 WRITES = frozenset({"POST", "PUT", "PATCH", "APPLY"})
@@ -28,6 +28,7 @@ CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 # Of what a contender may write. The control plane writes too, to Leases for example.
 _COUNTED = frozenset({"plans", "configmaps", "events", "kustomizations", "gitrepositories"})
 _AT_ONCE = 32
+_PAGE = 500
 _PATIENCE = 600.0
 
 
@@ -37,6 +38,12 @@ def install(cluster: Cluster, *further: Path) -> None:
     cluster.kubectl("apply", "--server-side", "--force-conflicts", *options)
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *options)
     cluster.kubectl("create", "namespace", NAMESPACE)
+
+
+def plan_writes(requests: Mapping[tuple[str, str], int]) -> int:
+    """Return how many of these wrote a Plan or its status; who creates a Plan is not the operator."""
+    wrote = {(verb, of) for verb in WRITES for of in ("plans", "plans/status")} - {("POST", "plans")}
+    return sum(count for request, count in requests.items() if request in wrote)
 
 
 async def at_once(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
@@ -55,10 +62,10 @@ async def at_once(calls: Iterable[Coroutine[Any, Any, object]]) -> None:
 class Server:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._connection = Connection.load(cluster.kubeconfig)
+        self.connection = Connection.load(cluster.kubeconfig)
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self.connection.close()
 
     def requests(self) -> Counter[tuple[str, str]]:
         """Until now, by (verb, resource/subresource)."""
@@ -82,6 +89,11 @@ class Server:
         resident, stored = sizes.values()
         return resident, stored
 
+    def cpu_seconds(self) -> float:
+        """Return what the API server's process has used until now."""
+        name = "process_cpu_seconds_total "
+        return next(float(line.removeprefix(name)) for line in self._metrics() if line.startswith(name))
+
     def _metrics(self) -> list[str]:
         return self.cluster.kubectl("get", "--raw=/metrics").splitlines()
 
@@ -91,7 +103,7 @@ class Server:
             await self.delete_all(path)
 
     async def delete_all(self, path: str) -> None:
-        await self._connection.request("DELETE", path, query={"propagationPolicy": "Background"})
+        await self.connection.request("DELETE", path, query={"propagationPolicy": "Background"})
 
     async def fill(self, names: Iterable[str], plan: str, count: int) -> None:
         await at_once(self.create(name, plan, count) for name in names)
@@ -102,28 +114,38 @@ class Server:
         await self.post(PLANS, {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec})
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._connection.request("POST", path, body=body)
+        return await self.connection.request("POST", path, body=body)
 
     async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._connection.request("PUT", path, body=body)
+        return await self.connection.request("PUT", path, body=body)
 
     async def strip(self, path: str) -> None:
         """Remove the finalizers of one object."""
         body = {"metadata": {"finalizers": None}}
-        await self._connection.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+        await self.connection.request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def edit(self, names: Iterable[str], spec: Mapping[str, object], path: str = PLANS) -> None:
         """Merge this into the spec of each."""
 
         async def merge(name: str) -> None:
             place, body = f"{path}/{name}", {"spec": spec}
-            await self._connection.request("PATCH", place, body=body, content_type=MERGE_PATCH)
+            await self.connection.request("PATCH", place, body=body, content_type=MERGE_PATCH)
 
         await at_once(map(merge, names))
 
+    async def pages(self, path: str = PLANS) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield what is there, as a list in pages brings it."""
+        rest = {"limit": f"{_PAGE}"}
+        while True:
+            answer = await self.connection.request("GET", path, query=rest)
+            yield answer["items"]
+            if not (further := answer["metadata"].get("continue")):
+                return
+            rest["continue"] = further
+
     async def version(self, path: str = PLANS) -> str:
         """Where a watch begins now."""
-        answer = await self._connection.request("GET", path, query={"limit": "1"})
+        answer = await self.connection.request("GET", path, query={"limit": "1"})
         return str(answer["metadata"]["resourceVersion"])
 
     async def ready(
@@ -140,6 +162,6 @@ class Server:
 
     async def _events(self, version: str, labels: str, path: str) -> AsyncGenerator[dict[str, Any], None]:
         query = {"watch": "1", "resourceVersion": version, "labelSelector": labels}
-        async with aclosing(self._connection.stream(path, query)) as lines:
+        async with aclosing(self.connection.stream(path, query)) as lines:
             async for line in lines:
                 yield line["object"]
