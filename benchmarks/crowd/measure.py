@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from benchmarks.crowd.reading import read
 from benchmarks.operator.contenders import CONTENDERS
 from benchmarks.operator.probes import probing
 from benchmarks.operator.process import running
@@ -18,6 +19,7 @@ from tests.integration.endpoints import Endpoints
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from benchmarks.crowd.reading import Reading
     from benchmarks.operator.contenders import Contender
     from benchmarks.operator.probes import Probe
     from benchmarks.operator.process import Running
@@ -70,6 +72,7 @@ class Life:
     backlog_mib: float = 0.0
     status_writes: float = 0.0
     rest: Rest | None = None
+    reading: Reading | None = None
     restarts: list[Restart] = field(default_factory=list)
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """Seconds from the request to Ready of the new Plans, by what the operator did meanwhile."""
@@ -106,6 +109,7 @@ async def live(server: Server, number: int, *, restarts: int, idle_seconds: floa
     life.created_per_second = number / (time.monotonic() - began)
     tell(f"{number:,} Plans created, {life.created_per_second:.0f} a second")
     await _converge(server, life, idle_seconds)
+    life.reading = await read(server)
     for turn in range(restarts):
         await _restart(server, life, turn)
     if checks:

@@ -69,6 +69,10 @@ def _figures(life: Life) -> Iterator[tuple[str, str]]:
     if life.rest is not None:
         yield f"writes in {life.rest.seconds:.0f} s at rest", f"{life.rest.writes}"
         yield f"CPU in {life.rest.seconds:.0f} s at rest", f"{life.rest.cpu_seconds:.2f} s"
+    if life.reading is not None:
+        yield "CPU to read a Plan of a list", f"{1e6 * life.reading.take:.0f} µs"
+        yield "CPU to read one of another replica", f"{1e6 * life.reading.discard:.0f} µs"
+        yield "CPU of the API server to send one", f"{1e6 * life.reading.server:.0f} µs"
     yield "restart: all Plans are listed after", f"{median(each.listed for each in life.restarts):.1f} s"
     yield "restart: all Plans are looked at after", f"{median(each.looked_at for each in life.restarts):.1f} s"
     yield "restart: CPU until then", f"{median(each.cpu_seconds for each in life.restarts):.1f} s"

@@ -114,11 +114,15 @@ def _replica(
     own = plans / shards
     sent = own if filtered else plans
     yield Use(core, costs.start)
-    left, share = sent, own / sent
+    left, share, looks = sent, own / sent, 0.0
     while left > 0:
         page = min(_PAGE, left)
         left -= page
+        asked = simulation.now
         yield Use(server, page * costs.server)
+        # While the server answers, the replica looks at what the pages before have brought.
+        looks = max(0.0, looks - (simulation.now - asked))
         yield Use(core, page * (share * costs.take + (1 - share) * costs.discard))
+        looks += page * share * costs.look
     found.listed = max(found.listed, simulation.now)
-    yield Use(core, own * costs.look)
+    yield Use(core, looks)

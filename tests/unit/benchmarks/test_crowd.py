@@ -3,6 +3,7 @@
 import json
 
 from benchmarks.crowd.measure import Life, Restart
+from benchmarks.crowd.reading import Reading
 from benchmarks.crowd.report import as_json, as_markdown, as_svg
 from benchmarks.million.model import Costs
 
@@ -11,6 +12,7 @@ def life() -> Life:
     return Life(
         number=10_000,
         empty_mib=90.0,
+        reading=Reading(take=60e-6, discard=30e-6, server=120e-6),
         restarts=[Restart(listed=2.0, looked_at=5.0, cpu_seconds=4.8, resident_mib=129.0625)],
         latencies={"nothing else": [0.010] * 98 + [0.020] * 2, "all Plans are checked again and again": [0.030] * 100},
         checks_per_second=1000.0,
@@ -35,4 +37,5 @@ def test_the_picture_names_what_the_operator_does() -> None:
 
 
 def test_the_model_of_a_million_reads_the_figures() -> None:
-    assert Costs.measured(json.loads(as_json(life()))).plan_bytes == 4096
+    costs = Costs.measured(json.loads(as_json(life())))
+    assert (costs.plan_bytes, costs.take, costs.discard, costs.server) == (4096, 60e-6, 30e-6, 120e-6)

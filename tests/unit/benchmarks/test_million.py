@@ -65,8 +65,14 @@ class TestModel:
         assert found.memory == pytest.approx(170 * 2**20)
         assert found.looked_at == pytest.approx(4.8)
 
+    def test_a_run_that_measured_the_list_gives_its_costs(self) -> None:
+        costs = Costs.measured(life() | {"reading": {"take": 50e-6, "discard": 20e-6, "server": 90e-6}})
+        assert (costs.take, costs.discard, costs.server) == (50e-6, 20e-6, 90e-6)
+        assert costs.look == pytest.approx((4.8 - 1.2) / 10_000 - 50e-6)
+
     def test_a_figure_that_a_run_does_not_have_keeps_its_default(self) -> None:
-        assert Costs.measured(life()).check == Costs().check
+        found, plain = Costs.measured(life()), Costs()
+        assert (found.check, found.take, found.server) == (plain.check, plain.take, plain.server)
 
 
 class TestSimulation:
@@ -82,11 +88,23 @@ class TestSimulation:
         assert simulation.run() == 20.0
         assert ended == [("a", 10.0), ("b", 10.0), ("c", 20.0)]
 
-    @given(PLANS, st.integers(1, 4))
-    def test_with_a_core_for_each_replica_it_agrees_with_the_formula(self, plans: int, shards: int) -> None:
-        found = restart(plans, shards, Costs(), cores=shards)
+    @given(PLANS)
+    def test_one_replica_looks_at_its_plans_while_the_server_answers_so_that_only_the_first_page_costs_time(
+        self, plans: int
+    ) -> None:
+        found = restart(plans, 1, Costs(), cores=1)
+        first = 500 * Costs().server
+        assert found.looked_at == pytest.approx(need(plans, 1, Costs(), Limits()).looked_at + first)
+
+    @given(PLANS, st.integers(1, 8))
+    def test_with_a_core_for_each_replica_it_takes_no_less_than_the_list_or_the_work_and_no_more_than_both(
+        self, plans: int, shards: int
+    ) -> None:
+        found, formula = restart(plans, shards, Costs(), cores=shards), need(plans, shards, Costs(), Limits())
         served = plans * Costs().server
-        assert found.looked_at == pytest.approx(need(plans, shards, Costs(), Limits()).looked_at + served)
+        assert found.listed == pytest.approx(Costs().start + formula.read + served)
+        assert max(found.listed, formula.looked_at) <= found.looked_at * (1 + 1e-9)
+        assert found.looked_at <= (formula.looked_at + served) * (1 + 1e-9)
         assert found.waited_for_server == 0
 
     def test_replicas_that_start_together_wait_for_an_api_server_with_fewer_cores(self) -> None:
