@@ -127,7 +127,7 @@ class Replica:
         told = Told(process, self.network, operator)
         self.referee.told[process] = told.newest
         feed = Feed(process, self.network, self.feed_faults, self.chance)
-        plans = Stream(feed, _Receiver(None, told), times=_TIMES, chance=self.chance.random)
+        plans = Stream(feed, _Receiver(None, told), times=_TIMES, chance=self.chance.random, early=True)
         if isinstance(lease, Shards):
             share(lease, operator, plans.relist)
         keeping = asyncio.create_task(lease.keep())

@@ -22,10 +22,11 @@ from execloop.kube.objects.client import Kube, Object, Propagation
 from execloop.kube.objects.comparison import Comparison, Drifted, Missing, Same
 from execloop.kube.objects.kstatus import Health
 from execloop.kube.objects.ownership import PLAN_UID_LABEL, Owner, field_manager
+from execloop.kube.watch.answers import EventType, Page
 from execloop.kube.watch.contents import Contents
 from execloop.kube.watch.metadata import Watch
 from execloop.kube.watch.objects import ObjectWatch
-from execloop.kube.watch.stream import EventType, Page, Restart, Stream, WatchTimes
+from execloop.kube.watch.stream import Restart, Stream, WatchTimes
 
 __all__ = [
     "APPLY",

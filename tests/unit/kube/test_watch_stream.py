@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from execloop.kube import ApiError
-from execloop.kube.watch.stream import EventType, Identity, Page, Stream
+from execloop.kube.watch.answers import EventType, Identity, Page
+from execloop.kube.watch.stream import Stream
 from execloop.testing import FakeClock
 from tests.virtual_time import run_virtually
 

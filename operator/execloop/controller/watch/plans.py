@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from execloop.kube import Connection, EventType, Restart
-    from execloop.kube.watch.stream import Identity
+    from execloop.kube.watch.answers import Identity
 
 __all__ = ["Observer", "PlanWatch"]
 
@@ -95,6 +95,7 @@ class PlanWatch:
                 _Receiver(namespace, observer, selects=bool(labels)),
                 restarted=restarted,
                 times=times,
+                early=True,
             )
             for namespace in self._namespaces or (None,)
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from execloop.kube.http.connection import JSON
-from execloop.kube.watch.stream import Page
+from execloop.kube.watch.answers import Page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

@@ -8,15 +8,17 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop.kube.objects.client import METADATA_LIST
+from execloop.kube.watch.answers import identity
 from execloop.kube.watch.listwatch import ObjectListWatch
-from execloop.kube.watch.stream import Stream, WatchTimes, identity
+from execloop.kube.watch.stream import Stream, WatchTimes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from execloop.kube.errors import ApiError
     from execloop.kube.objects.client import Kube
-    from execloop.kube.watch.stream import EventType, Identity, Restart
+    from execloop.kube.watch.answers import EventType, Identity
+    from execloop.kube.watch.stream import Restart
 
 __all__ = ["Watch"]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from execloop.kube.http.connection import JSON
 from execloop.kube.objects.ownership import PLAN_UID_LABEL
+from execloop.kube.watch.answers import identity
 from execloop.kube.watch.metadata import Watch
-from execloop.kube.watch.stream import identity
 from execloop.kube.watch.writes import OwnWrites, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
+    from execloop.kube.watch.answers import EventType, Identity
     from execloop.kube.watch.contents import Contents
-    from execloop.kube.watch.stream import EventType, Identity
 
     Object: TypeAlias = dict[str, Any]
 

@@ -10,26 +10,26 @@ import logging
 import random
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, TypeVar
 
 from execloop.kube.errors import ApiError
+from execloop.kube.watch.answers import checked, identity, nonsense, number, parts
+from execloop.kube.watch.early import EarlyWatch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
-__all__ = ["EventType", "Identity", "ListWatch", "Page", "Receiver", "Restart", "Stream", "WatchTimes", "identity"]
+    from execloop.kube.watch.answers import EventType, Identity, Page
+
+__all__ = ["ListWatch", "Receiver", "Restart", "Stream", "WatchTimes"]
 
 T = TypeVar("T")
 
-EventType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED"]
-Identity: TypeAlias = tuple[str, str]
-"""Namespace, empty for a cluster-scoped object, and name."""
 Restart: TypeAlias = Literal["error", "gone", "refused", "silent"]
 """Why a watch began again before its time."""
 
 logger = logging.getLogger(__name__)
 
-_EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 _SILENT = "Silent"
 _USUAL = frozenset({"gone", "silent"})
 """What happens to a sound watch: the server forgets old versions, and may have nothing to say."""
@@ -39,13 +39,6 @@ _AT_ONCE = 50
 _OVERLOADED = frozenset({429, 503})
 _JITTER = 0.25
 _MOST_DOUBLINGS = 16
-
-
-class Page(NamedTuple):
-    """Part of a list. All pages of one list have the same version."""
-
-    objects: list[dict[str, Any]]
-    version: str | None
 
 
 class ListWatch(Protocol):
@@ -109,7 +102,10 @@ class WatchTimes:
 
 
 class Stream:
-    """Tells the receiver of each object and of each change, whatever the server does, until it is cancelled."""
+    """Tells the receiver of each object and of each change, whatever the server does, until it is cancelled.
+
+    `early`: while a list of several pages is read, a watch brings what is new; else that waits for the last page.
+    """
 
     def __init__(
         self,
@@ -120,9 +116,10 @@ class Stream:
         times: WatchTimes = WatchTimes(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        early: bool = False,
     ) -> None:
         self._list_watch, self._receiver, self._restarted = list_watch, receiver, restarted
-        self._times, self._sleep, self._chance = times, sleep, chance
+        self._times, self._sleep, self._chance, self._early = times, sleep, chance, early
         self._version: str | None = None
         """What the next watch continues; None: list first."""
         self._whole = False
@@ -198,25 +195,38 @@ class Stream:
         present: set[Identity] = set()
         version, missed = "", 0
         self.lists += 1
-        async with aclosing(_bounded(self._list_watch.pages(whole=self._whole), self._times.silence)) as pages:
+        async with (
+            EarlyWatch(self._list_watch, self._receiver, self._times.watch) as early,
+            aclosing(_bounded(self._list_watch.pages(whole=self._whole), self._times.silence)) as pages,
+        ):
             try:
                 async for page in pages:
-                    version = _checked(page)
-                    for count, found in enumerate(page.objects, 1):
-                        present.add(identity(found["metadata"]))
-                        missed += self._missed(found)
-                        self._receiver.found(found)
-                        if count % _AT_ONCE == 0:
-                            await asyncio.sleep(0)  # whatever else is due must not wait for a page
+                    version = checked(page)
+                    missed += await self._take_page(page, present, early)
+                    if self._early:
+                        early.begin(version)  # a list that has no further page ends before this does anything
             except ApiError as error:
                 self._whole = error.gone  # the server forgot where the pages were
                 raise
         if not version:
-            raise _nonsense()
+            raise nonsense()
         self._listed, self._whole = True, False
-        self._receiver.listed(present)
+        self._receiver.listed(early.corrected(present))
         self._end_silence(missed)
-        return version
+        return early.version or version
+
+    async def _take_page(self, page: Page, present: set[Identity], early: EarlyWatch) -> int:
+        """Take the objects of a page; return how many of them a silent watch has missed."""
+        missed = 0
+        for count, found in enumerate(page.objects, 1):
+            name = identity(found["metadata"])
+            present.add(name)
+            missed += self._missed(found)
+            if not early.knows(name):
+                self._receiver.found(found)
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # whatever else is due must not wait for a page
+        return missed
 
     async def _follow_until_stale(self, version: str) -> None:
         if self._stale:
@@ -246,7 +256,7 @@ class Stream:
             raise ApiError(0, "Disconnected", "the server ended the watch at once")
 
     def _take(self, event: object) -> None:
-        kind, subject = _parts(event)
+        kind, subject = parts(event)
         self._works()
         self._heard = True
         if kind != "BOOKMARK":
@@ -255,7 +265,7 @@ class Stream:
 
     def _missed(self, found: dict[str, Any]) -> bool:
         """Whether a watch that fell silent should have reported this object."""
-        return self._unheard is not None and _number(found["metadata"].get("resourceVersion")) > _number(self._unheard)
+        return self._unheard is not None and number(found["metadata"].get("resourceVersion")) > number(self._unheard)
 
     def _end_silence(self, missed: int) -> None:
         """Silence alone is not an error: not every server sends bookmarks while nothing happens."""
@@ -298,10 +308,6 @@ class Stream:
         return max(pause * (1 + _JITTER * (2 * self._chance() - 1)), min(error.retry_after or 0.0, longest))
 
 
-def identity(metadata: Mapping[str, Any]) -> Identity:
-    return metadata.get("namespace") or "", metadata["name"]
-
-
 async def _bounded(items: AsyncGenerator[T, None], silence: float) -> AsyncGenerator[T, None]:
     """The items. Raises ApiError when the next does not come in time."""
     try:
@@ -316,33 +322,6 @@ async def _bounded(items: AsyncGenerator[T, None], silence: float) -> AsyncGener
         raise ApiError(0, _SILENT, f"nothing came for {silence:.0f} s") from None
 
 
-def _parts(event: object) -> tuple[Any, dict[str, Any]]:
-    """An event's type and object. Raises ApiError for an ERROR, and for what is not an event."""
-    kind, subject = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
-    if kind == "ERROR" and isinstance(subject, dict):
-        code = subject.get("code")
-        raise ApiError.from_status(code if isinstance(code, int) else 0, subject, request="watch")
-    if kind not in _EVENTS or not _has_metadata(subject, named=kind != "BOOKMARK"):
-        raise _nonsense()
-    return kind, subject
-
-
-def _checked(page: Page) -> str:
-    """Its version. A wrong answer must not pass for an empty list: all that is known would count as deleted."""
-    if not page.version or not all(map(_has_metadata, page.objects)):
-        raise _nonsense()
-    return page.version
-
-
-def _has_metadata(subject: object, *, named: bool = True) -> TypeGuard[dict[str, Any]]:
-    metadata = subject.get("metadata") if isinstance(subject, dict) else None
-    return isinstance(metadata, dict) and (not named or isinstance(metadata.get("name"), str))
-
-
-def _nonsense() -> ApiError:
-    return ApiError(200, "NotKubernetes", "the answer is not one of a Kubernetes API server; does a proxy send it?")
-
-
 def _unexpected(error: Exception) -> ApiError:
     logger.error("an error of the operator in a watch", exc_info=error)
     return ApiError(500, "Unexpected", f"{type(error).__name__}: {error}")
@@ -354,10 +333,6 @@ def _reason(error: ApiError) -> Restart:
     if error.unauthorized or error.forbidden:
         return "refused"
     return "silent" if error.reason == _SILENT else "error"
-
-
-def _number(version: object) -> int:
-    return int(version) if isinstance(version, str) and version.isdecimal() else 0
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from execloop.kube.watch.stream import Identity
+    from execloop.kube.watch.answers import Identity
 
 __all__ = ["OwnWrites", "Write"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from execloop.kube import ApiError, Connection, EventType
-    from execloop.kube.watch.stream import Identity
+    from execloop.kube.watch.answers import Identity
 
 __all__ = ["Store", "watch"]
 
