@@ -220,22 +220,23 @@ def operator(
 
 
 def _operate(settings: Settings, page: PageSettings | None) -> NoReturn:
+    from execloop.controller.manager import tuning  # noqa: PLC0415 - costly to import
     from execloop.controller.manager.departure import leave  # noqa: PLC0415
     from execloop.controller.manager.logs import configure  # noqa: PLC0415
     from execloop.controller.manager.process import run  # noqa: PLC0415
-    from execloop.controller.manager.tuning import collect_seldom, loop_factory, read_deep_objects  # noqa: PLC0415 - costly to import
     from execloop.kube import ConfigurationError  # noqa: PLC0415
 
     configure(settings.log_format, settings.log_level)
-    collect_seldom()
-    read_deep_objects()
+    tuning.collect_seldom()
+    tuning.switch_soon()
+    tuning.read_deep_objects()
 
     async def live() -> NoReturn:
         code = await run(settings, None if page is None else _beside(settings, page))
         leave(code)  # from here: a loop that is closed waits for its threads, the interpreter for all
 
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=tuning.loop_factory()) as runner:
             runner.run(live())
     except ConfigurationError as error:
         raise Mistake(str(error)) from None

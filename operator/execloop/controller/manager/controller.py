@@ -10,7 +10,6 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from execloop._plans.registry import Registry
@@ -53,11 +52,10 @@ _STUCK = 60.0
 _SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
 _LOST = 30.0  # should a reconcile end in a way that none of the rules names
-_SAVES = 20
-_LEAVE = 30.0
-_POLL = 0.05
-_LINE = 2
+_SAVES, _LINE = 20, 2
+_LEAVE, _POLL = 30.0, 0.05
 _BATCH = 8  # a turn of the event loop costs something, and each reconcile that begins delays the others
+_CHECK = 4  # of them is one that finds nothing to do, most likely: it begins and ends in one turn
 
 
 @dataclass(slots=True)
@@ -210,7 +208,8 @@ class Operator:
             group.create_task(self._dispatch(self.spare, Priority.EDIT))
 
     async def _dispatch(self, places: asyncio.Semaphore, worst: Priority) -> None:
-        for begun in count(1):
+        begun = 0
+        while True:
             await places.acquire()
             key = await self.queue.get(worst)
             if self.reconciler.closing:
@@ -219,7 +218,10 @@ class Operator:
             self.in_place[key] = places
             self.working.add(task := asyncio.create_task(self._work(key)))
             task.add_done_callback(partial(self._done, key))
-            if begun % _BATCH == 0:
+            state = self.cache.get(key)
+            begun += _CHECK if state is not None and state.can_wait else 1
+            if begun >= _BATCH:
+                begun = 0
                 await asyncio.sleep(0)  # the watch and what is under way must not be late by all of them
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
@@ -334,8 +336,7 @@ class Operator:
         return True
 
     async def close(self) -> None:
-        await self.drift.close()
-        await self.references.close()
+        await asyncio.gather(self.drift.close(), self.references.close())
 
 
 def _load(settings: Settings) -> Registry:
@@ -395,6 +396,5 @@ def _retry(state: PlanState | None, error: ApiError | None) -> float:
 def _wait(cache: Cache, key: Key, change: Change) -> float:
     """Return the seconds before a reconcile for a change: a client that writes the status must not keep it busy."""
     state = cache.get(key)
-    if change is Change.CONCERN or state is None:
-        return 0.0
-    return backoff(_SETTLE, 30.0, state.foreign, lambda: _HALF)
+    theirs = None if change is Change.CONCERN else state
+    return 0.0 if theirs is None else backoff(_SETTLE, 30.0, theirs.foreign, lambda: _HALF)

@@ -29,7 +29,7 @@ class _Newest(NamedTuple):
 class EarlyWatch:
     """Begins where the list stands, and ends with it; the watch after the list continues at `version`.
 
-    A page that comes later is older than what was reported here. An error ends it, and the list goes on.
+    A page that comes later is older than what was reported here. An error ends it, and the list continues.
     """
 
     def __init__(self, list_watch: ListWatch, receiver: Receiver, seconds: float) -> None:

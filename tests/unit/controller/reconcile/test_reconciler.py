@@ -160,6 +160,7 @@ class TestWrites:
         self, control: Controller, plan: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("execloop.controller.watch.cache.FIRST_PROGRESS", 0.001)  # a real clock measures the gaps
+        monkeypatch.setattr("execloop.controller.watch.cache.next_gap", lambda _gap: 0.001)  # x may end after the first
         monkeypatch.setattr("execloop.controller.reconcile.execution.progress.QUICK", 0.001)
         shown = Event()
 
