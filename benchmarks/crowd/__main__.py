@@ -24,7 +24,7 @@ async def sit(cluster: Cluster, number: int) -> Life:
     server = Server(cluster)
     try:
         many = number >= _MANY
-        return await live(server, number, restarts=1 if many else 3, idle_seconds=30.0, checks=not many)
+        return await live(server, number, restarts=1 if many else 5, idle_seconds=30.0, checks=not many)
     finally:
         await server.close()
 

@@ -40,7 +40,7 @@ operator does this:
 _NOTES = """
 *looked at*: each Plan had its first reconcile after the start: validated, its sources and references known. *memory a
 Plan*: what is resident after a restart, less what is resident without a Plan. A Plan that is created before the
-operator has read the list waits for that: no process sees it earlier.
+process has loaded its code and read the first page of the list waits for that: no process sees it earlier.
 """
 _IDLE = "nothing else"
 _DRAWN = {

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.operator.contenders import CONTENDERS, Unavailable
 from benchmarks.operator.measure import backlog, live, reaction
@@ -21,6 +22,9 @@ from benchmarks.operator.restart import restarts
 from benchmarks.operator.server import NAMESPACE, Server, install
 from benchmarks.pages import load, machine, publish, tell
 from tests.cluster import Cluster, NoCluster, provide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TASKS = 3
 CREATIONS = 50
@@ -46,15 +50,16 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
     server = Server(cluster)
     try:
         for plan in ("noop", "configmaps"):
-            for turn in range(sitting.rounds):
-                first = turn % len(
-                    names
-                )  # an API server grows slower, so each contender comes last as often as the others
-                for name in names[first:] + names[:first]:
-                    if plan in CONTENDERS[name].plans:
-                        found = await backlog(server, CONTENDERS[name], plan, TASKS, sitting.number)
-                        sitting.backlogs.setdefault((plan, name), []).append(found)
-                        tell(f"{plan}, {name}, {turn + 1} of {sitting.rounds}: {found.plans_per_second:.0f} Plans/s")
+            for name, turn in _in_turn(names, sitting.rounds):
+                if plan in CONTENDERS[name].plans:
+                    found = await backlog(server, CONTENDERS[name], plan, TASKS, sitting.number)
+                    sitting.backlogs.setdefault((plan, name), []).append(found)
+                    tell(f"{plan}, {name}, {turn + 1} of {sitting.rounds}: {found.plans_per_second:.0f} Plans/s")
+        for name, turn in _in_turn(names, sitting.rounds if creations else 0):
+            if CONTENDERS[name].lives:
+                tell(f"{LIVE_RATE:.0f} new Plans a second, {name}, {turn + 1} of {sitting.rounds}")
+                lived = await live(server, CONTENDERS[name], LIVE_RATE, sitting.live_seconds)
+                sitting.lives[name] = sitting.lives[name].with_(lived) if name in sitting.lives else lived
         for name in names:
             if CONTENDERS[name].lives:
                 tell(f"{sitting.number} Plans, a restart, {name}")
@@ -62,12 +67,16 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
             if creations and CONTENDERS[name].reacts:
                 tell(f"one Plan at a time, {name}")
                 sitting.reactions[name] = await reaction(server, CONTENDERS[name], creations, sitting.idle_seconds)
-            if creations and CONTENDERS[name].lives:
-                tell(f"{LIVE_RATE:.0f} new Plans a second, {name}")
-                sitting.lives[name] = await live(server, CONTENDERS[name], LIVE_RATE, sitting.live_seconds)
         await server.clean()
     finally:
         await server.close()
+
+
+def _in_turn(names: list[str], rounds: int) -> Iterator[tuple[str, int]]:
+    """An API server grows slower, so each contender comes last as often as the others."""
+    for turn in range(rounds):
+        first = turn % len(names)
+        yield from ((name, turn) for name in names[first:] + names[:first])
 
 
 def main() -> int:

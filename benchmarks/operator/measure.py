@@ -73,6 +73,13 @@ class Live:
     cpu_milliseconds: float
     """A Plan, of the contender's process."""
 
+    def with_(self, other: Live) -> Live:
+        """Return both rounds as one."""
+        cpu = (self.cpu_milliseconds * len(self.seconds) + other.cpu_milliseconds * len(other.seconds)) / (
+            len(self.seconds) + len(other.seconds)
+        )
+        return Live(self.per_second, self.seconds + other.seconds, cpu)
+
 
 async def live(server: Server, contender: Contender, per_second: float, seconds: float) -> Live:
     await server.clean()

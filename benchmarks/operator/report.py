@@ -61,8 +61,8 @@ reconcile. Then the writes, of any kind, while nothing changes.
 _LIVE = """\
 ## New Plans at a steady rate
 
-{rate:.0f} new Plans `noop` a second for {seconds:.0f} s, while the contender works: from the request that creates a
-Plan to its Ready, and the CPU of the contender for each.
+{rate:.0f} new Plans `noop` a second for {seconds:.0f} s, while the contender works, {rounds} times in turn: from the
+request that creates a Plan to its Ready, and the CPU of the contender for each.
 
 | | Plans | median | 99th percentile | CPU a Plan |
 |---|---:|---:|---:|---:|
@@ -185,7 +185,7 @@ def _live(sitting: Sitting) -> Iterator[str]:
     if not sitting.lives:
         return
     rate = next(iter(sitting.lives.values())).per_second
-    yield _LIVE.format(rate=rate, seconds=sitting.live_seconds)
+    yield _LIVE.format(rate=rate, seconds=sitting.live_seconds, rounds=sitting.rounds)
     for name, found in sitting.lives.items():
         middle, high = (1000 * percentile(found.seconds, share) for share in (50, 99))
         yield f"| {CONTENDERS[name].title} | {len(found.seconds)} | {middle:.1f} ms | {high:.1f} ms"
