@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from execloop._plans.registry import Registry
@@ -54,8 +55,7 @@ _HALF = 0.5
 _LOST = 30.0  # should a reconcile end in a way that none of the rules names
 _SAVES, _LINE = 20, 2
 _LEAVE, _POLL = 30.0, 0.05
-_BATCH = 8  # a turn of the event loop costs something, and each reconcile that begins delays the others
-_CHECK = 4  # of them is one that finds nothing to do, most likely: it begins and ends in one turn
+_BATCH = 2  # a turn of the event loop costs something, and each reconcile that begins delays the others
 
 
 @dataclass(slots=True)
@@ -208,8 +208,7 @@ class Operator:
             group.create_task(self._dispatch(self.spare, Priority.EDIT))
 
     async def _dispatch(self, places: asyncio.Semaphore, worst: Priority) -> None:
-        begun = 0
-        while True:
+        for begun in count(1):
             await places.acquire()
             key = await self.queue.get(worst)
             if self.reconciler.closing:
@@ -218,10 +217,7 @@ class Operator:
             self.in_place[key] = places
             self.working.add(task := asyncio.create_task(self._work(key)))
             task.add_done_callback(partial(self._done, key))
-            state = self.cache.get(key)
-            begun += _CHECK if state is not None and state.can_wait else 1
-            if begun >= _BATCH:
-                begun = 0
+            if begun % _BATCH == 0:
                 await asyncio.sleep(0)  # the watch and what is under way must not be late by all of them
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:

@@ -147,9 +147,7 @@ class PlanState:
     @property
     def can_wait(self) -> bool:
         """Return whether its next reconcile is a check or a retry: it comes after new and edited Plans."""
-        if isinstance(self.held, Packed):
-            return bool(self.held.conditions or self.failures)
-        if self.failures:
+        if isinstance(self.held, Packed) or self.failures:
             return True
         execution = self.held.execution
         return execution is None or execution.finished_at is not None or execution.failed_runs > 0
