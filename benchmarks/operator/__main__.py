@@ -73,10 +73,11 @@ async def sit(cluster: Cluster, names: list[str], sitting: Sitting, creations: i
 
 
 def _in_turn(names: list[str], rounds: int) -> Iterator[tuple[str, int]]:
-    """An API server grows slower, so each contender comes last as often as the others."""
+    """Each in each round, every second round backwards: an API server grows slower, more so after a busy contender."""
     for turn in range(rounds):
         first = turn % len(names)
-        yield from ((name, turn) for name in names[first:] + names[:first])
+        order = names[first:] + names[:first]
+        yield from ((name, turn) for name in (reversed(order) if turn % 2 else order))
 
 
 def main() -> int:
