@@ -76,9 +76,16 @@ class Receiver:
         self.heard.append((self.clock.now() - self.began, what))
 
 
-def lived(source: Source, *, early: bool = True, seconds: float = 60) -> Receiver:
-    clock = FakeClock()
-    receiver = Receiver(clock)
+def lived(
+    source: Source,
+    *,
+    early: bool = True,
+    seconds: float = 60,
+    clock: FakeClock | None = None,
+    receiver: Receiver | None = None,
+) -> Receiver:
+    clock = clock or FakeClock()
+    receiver = receiver or Receiver(clock)
 
     async def live() -> None:
         running = asyncio.create_task(Stream(source, receiver, early=early).run())
@@ -164,3 +171,34 @@ def test_a_list_that_fails_ends_it_and_the_next_list_begins_anew() -> None:
     receiver = lived(source)
     assert [what for _, what in receiver.heard] == ["a", ("ADDED", "new"), "b", "a", "b", "c", "listed"]
     assert receiver.present == {("team", "a"), ("team", "b"), ("team", "c")}
+
+
+def test_a_stream_that_is_cancelled_while_it_ends_is_cancelled() -> None:
+    source = Source(event("ADDED", "new", 8))
+    events = source.events
+
+    async def slow_to_end(version: str, seconds: float) -> AsyncGenerator[dict[str, Any], None]:
+        try:
+            async for one in events(version, seconds):
+                yield one
+        finally:
+            await asyncio.sleep(5)
+
+    source.events = slow_to_end  # type: ignore[method-assign]
+    lived(source, seconds=_PAGE_TAKES + 2)
+    assert source.watched == ["7"]
+
+
+def test_an_error_of_the_receiver_lists_everything_again() -> None:
+    source = Source(event("ADDED", "new", 8))
+    clock = FakeClock()
+    receiver = Receiver(clock)
+    changed = receiver.changed
+
+    def once_wrong(kind: EventType, subject: dict[str, Any]) -> None:
+        receiver.changed = changed  # type: ignore[method-assign]
+        raise KeyError(kind)
+
+    receiver.changed = once_wrong  # type: ignore[assignment,method-assign]
+    lived(source, receiver=receiver, clock=clock)
+    assert [what for _, what in receiver.heard] == ["a", "b", "a", "b", "listed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 from execloop.kube.errors import ApiError
@@ -42,11 +42,13 @@ class EarlyWatch:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait((self._task,))  # which raises the cancellation of this task, and not that of the other
+        if kind is None and not self._task.cancelled():
+            self._task.result()
 
     def begin(self, version: str) -> None:
         """Watch from the version of the list on; once."""
