@@ -199,6 +199,6 @@ def test_an_error_of_the_receiver_lists_everything_again() -> None:
         receiver.changed = changed  # type: ignore[method-assign]
         raise KeyError(kind)
 
-    receiver.changed = once_wrong  # type: ignore[assignment,method-assign]
+    receiver.changed = once_wrong  # type: ignore[method-assign]
     lived(source, receiver=receiver, clock=clock)
     assert [what for _, what in receiver.heard] == ["a", "b", "a", "b", "listed"]
