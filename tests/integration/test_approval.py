@@ -19,13 +19,13 @@ class TestApproval:
         assert plans.status("a")["pending"]["tasks"] == ["a", "b"]
         assert plans.condition("a", "Reconciling") == ("True", "ApprovalRequired")
         assert did("a") == []
-        plans.annotate("a", approve=wanted, **{"approved-by": "jane"})
+        plans.annotate("a", approve=wanted, **{"approved-by": "admin"})  # whom a policy on this cluster would name too
         plans.wait("a")
         assert did("a") == ["a", "b"]
         status = plans.status("a")
-        assert status["execution"]["approval"]["by"] == "jane"
+        assert status["execution"]["approval"]["by"] == "admin"
         assert "pending" not in status
-        assert f"{wanted} by jane" in plans.events("a")
+        assert f"{wanted} by admin" in plans.events("a")
 
     def test_work_that_was_not_approved_needs_a_new_approval(self, plans: Plans, did: Did) -> None:
         plans.apply(manifest("a", "undoes", approval="Manual", parameters={"names": ["a"], "then": ["z"]}))
