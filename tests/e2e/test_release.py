@@ -1,13 +1,16 @@
 """The life of a release, as a platform team has it: each test goes on where the one before it stopped."""
 
 import json
+import queue
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -96,14 +99,29 @@ def test_the_command_follows_what_the_operator_logs_about_a_plan(site: Site, pla
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "Converged: no tasks remain" in said
     with subprocess.Popen([*command, "--follow"], stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=_read, args=(following.stdout or (), lines), daemon=True).start()
         for suspend, line in ((True, "-> Suspended"), (False, "-> Converged")):
-            plans.kubectl(
-                "patch", "plan", "hello", "--type=merge", f"--patch={json.dumps({'spec': {'suspend': suspend}})}"
-            )
-            assert any(line in one for one in following.stdout)
+            assert any(_followed(plans, lines, suspend, line) for _ in range(5))
         following.send_signal(signal.SIGINT)
         following.wait(10)
+
+
+def _read(stdout: Iterable[str], lines: queue.Queue[str]) -> None:
+    for line in stdout:
+        lines.put(line)
+
+
+def _followed(plans: Plans, lines: queue.Queue[str], suspend: bool, line: str) -> bool:
+    """Return whether the line came: the kubelet may hold one back until the log has the next."""
+    for suspended in (suspend, not suspend):
+        patch = json.dumps({"spec": {"suspend": suspended}})
+        plans.kubectl("patch", "plan", "hello", "--type=merge", f"--patch={patch}")
+        with suppress(queue.Empty):
+            while line not in lines.get(timeout=10):
+                pass
+            return True
+    return False
 
 
 def test_plans_in_python_come_from_a_config_map_and_from_an_image(site: Site, plans: Plans) -> None:
