@@ -53,8 +53,10 @@ _STUCK = 60.0
 _SETTLE = 0.2  # what changes together is looked at together
 _HALF = 0.5
 _LOST = 30.0  # should a reconcile end in a way that none of the rules names
-_SAVES, _LINE = 20, 2
-_LEAVE, _POLL = 30.0, 0.05
+_SAVES = 20
+_LEAVE = 30.0
+_POLL = 0.05
+_LINE = 2
 _BATCH = 2  # a turn of the event loop costs something, and each reconcile that begins delays the others
 
 
@@ -392,5 +394,6 @@ def _retry(state: PlanState | None, error: ApiError | None) -> float:
 def _wait(cache: Cache, key: Key, change: Change) -> float:
     """Return the seconds before a reconcile for a change: a client that writes the status must not keep it busy."""
     state = cache.get(key)
-    theirs = None if change is Change.CONCERN else state
-    return 0.0 if theirs is None else backoff(_SETTLE, 30.0, theirs.foreign, lambda: _HALF)
+    if change is Change.CONCERN or state is None:
+        return 0.0
+    return backoff(_SETTLE, 30.0, state.foreign, lambda: _HALF)

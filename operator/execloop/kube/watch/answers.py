@@ -26,11 +26,12 @@ class Page(NamedTuple):
 
 
 def identity(metadata: Mapping[str, Any]) -> Identity:
+    """Return namespace and name of an object."""
     return metadata.get("namespace") or "", metadata["name"]
 
 
 def parts(event: object) -> tuple[Any, dict[str, Any]]:
-    """An event's type and object. Raises ApiError for an ERROR, and for what is not an event."""
+    """Return an event's type and object. Raises ApiError for an ERROR, and for what is not an event."""
     kind, subject = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
     if kind == "ERROR" and isinstance(subject, dict):
         code = subject.get("code")
@@ -41,7 +42,10 @@ def parts(event: object) -> tuple[Any, dict[str, Any]]:
 
 
 def checked(page: Page) -> str:
-    """Its version. A wrong answer must not pass for an empty list: all that is known would count as deleted."""
+    """Return the version of a page. Raises ApiError for what is not one.
+
+    It must not pass for an empty list: all that is known would count as deleted.
+    """
     if not page.version or not all(map(_has_metadata, page.objects)):
         raise nonsense()
     return page.version
@@ -53,8 +57,10 @@ def _has_metadata(subject: object, *, named: bool = True) -> TypeGuard[dict[str,
 
 
 def nonsense() -> ApiError:
+    """Return the error for what no Kubernetes API server answers."""
     return ApiError(200, "NotKubernetes", "the answer is not one of a Kubernetes API server; does a proxy send it?")
 
 
 def number(version: object) -> int:
+    """Return a resourceVersion as a number; 0 when it is none."""
     return int(version) if isinstance(version, str) and version.isdecimal() else 0
